@@ -1,0 +1,61 @@
+"""Errors of the queue's side. Each says what was wrong and what would have been right; edges map them to an answer."""
+
+
+class ServiceError(Exception):
+    """Base of what the queue, the store and the workers raise."""
+
+
+class QueueUnavailableError(ServiceError):
+    """Redis does not answer. Nothing was accepted."""
+
+
+class StorageUnavailableError(ServiceError):
+    """The object store does not answer, or answers with an error of its own."""
+
+
+class ObjectMissingError(ServiceError):
+    """No object has this key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"The object store has no object {key!r}.")
+        self.key = key
+
+
+class JobUnknownError(ServiceError):
+    """No job of this owner has this id."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"There is no job {job_id!r}.")
+        self.job_id = job_id
+
+
+class JobExpiredError(ServiceError):
+    """The job existed; its record and pictures were kept for the retention time and then removed."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"Job {job_id!r} was finished long ago; its record and pictures have been removed.")
+        self.job_id = job_id
+
+
+class JobExistsError(ServiceError):
+    """A job with this id is already there; ``request_digest`` says of what request."""
+
+    def __init__(self, job_id: str, request_digest: str) -> None:
+        super().__init__(f"There is already a job {job_id!r}.")
+        self.job_id = job_id
+        self.request_digest = request_digest
+
+
+class QueueFullError(ServiceError):
+    """The job would exceed a cap. ``scope`` is ``"service"`` or ``"owner"``, ``unit`` is ``"items"`` or ``"pixels"``."""
+
+    def __init__(self, *, scope: str, unit: str, cap: int, retry_after_seconds: int) -> None:
+        super().__init__(f"The queue is full: at most {cap:,} open {unit} per {scope}.")
+        self.scope = scope
+        self.unit = unit
+        self.cap = cap
+        self.retry_after_seconds = retry_after_seconds
+
+
+class SettingsError(ServiceError):
+    """A setting is missing or malformed."""

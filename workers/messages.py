@@ -1,0 +1,244 @@
+"""What crosses the queue: frozen values with explicit names. Storage keys travel, pixels never do."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+
+class State(StrEnum):
+    """State of a job and of an item."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in (State.QUEUED, State.RUNNING)
+
+
+class Priority(StrEnum):
+    """Priority class, most urgent first; the scheduler serves a class only when the ones before it are empty."""
+
+    INTERACTIVE = "interactive"
+    NORMAL = "normal"
+    BULK = "bulk"
+
+    @property
+    def rank(self) -> int:
+        return list(Priority).index(self)
+
+
+class CancelOutcome(StrEnum):
+    """What a cancel did to one item, as it really was."""
+
+    DEQUEUED = "dequeued"
+    REMOVED_FROM_BATCH = "removed_from_batch"
+    DISCARDED = "discarded"
+    TOO_LATE = "too_late"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemSpec:
+    """One picture to make: a label map with a seed."""
+
+    index: int
+    file: str  # the label map's name in the request, for people
+    label_map_key: str
+    instance_map_key: str | None
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """A whole accepted request. Stored as ``job.json`` beside the inputs, from which a lost queue can be rebuilt."""
+
+    id: str
+    owner: str
+    model: str
+    model_version: str
+    weights_digest: str
+    height: int
+    width: int
+    items: tuple[ItemSpec, ...]
+    created_ms: int  # Unix time, milliseconds
+    request_digest: str  # sha256 of what the request asks for; equal requests have equal digests
+    precision: str = "float32"
+    priority: Priority = Priority.NORMAL
+    picture_format: str = "png"
+    picture_quality: int = 90
+    style: str | None = None
+    deadline_seconds: float | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def bucket(self) -> str:
+        """Name of the set of items that may share a batch."""
+        return f"{self.model}@{self.model_version}/{self.height}x{self.width}/{self.precision}"
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of one picture."""
+        return self.height * self.width
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        values: dict[str, Any] = json.loads(text)
+        items = tuple(ItemSpec(**item) for item in values.pop("items"))
+        return cls(items=items, **{**values, "priority": Priority(values["priority"])})
+
+
+def job_prefix(job_id: str) -> str:
+    """Prefix of every object of a job."""
+    return f"jobs/{job_id}/"
+
+
+def spec_key(job_id: str) -> str:
+    return f"{job_prefix(job_id)}job.json"
+
+
+def record_key(job_id: str) -> str:
+    """Where the final record goes when the job ends."""
+    return f"{job_prefix(job_id)}record.json"
+
+
+def label_map_key(job_id: str, map_index: int) -> str:
+    return f"{job_prefix(job_id)}inputs/{map_index}.png"
+
+
+def instance_map_key(job_id: str, map_index: int) -> str:
+    return f"{job_prefix(job_id)}inputs/{map_index}.instance.png"
+
+
+def picture_key(job_id: str, index: int, fence: int, picture_format: str) -> str:
+    """The fence makes the name of every attempt its own, so that a late worker cannot overwrite a result."""
+    return f"{job_prefix(job_id)}pictures/{index}-{fence}.{picture_format}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedItem:
+    """An item as a worker holds it: valid as long as its lease lives and its fence is the item's newest."""
+
+    job_id: str
+    index: int
+    fence: int
+    attempt: int
+    label_map_key: str
+    instance_map_key: str | None
+    seed: int
+    picture_format: str
+    picture_quality: int
+    waited_ms: int
+
+    @property
+    def id(self) -> str:
+        return f"{self.job_id}:{self.index}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Items of one bucket, claimed together."""
+
+    bucket: str
+    model: str
+    model_version: str
+    height: int
+    width: int
+    items: tuple[ClaimedItem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A stored picture, to be committed."""
+
+    item: ClaimedItem
+    picture_key: str
+    digest: str  # sha256 of the stored bytes
+    size_bytes: int
+    timings: dict[str, float]  # seconds by stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemView:
+    """An item as a reader sees it."""
+
+    index: int
+    file: str
+    seed: int
+    state: State
+    attempts: int
+    reason: str | None
+    detail: str | None
+    picture_key: str | None
+    digest: str | None
+    size_bytes: int | None
+    timings: dict[str, float]
+    label_map_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """A job as a reader sees it. ``changes`` grows with every change of the job or of one of its items."""
+
+    id: str
+    owner: str
+    state: State
+    counts: dict[State, int]  # adds up to the number of items
+    changes: int
+    created_ms: int
+    started_ms: int | None
+    finished_ms: int | None
+    deadline_ms: int | None
+    request_digest: str
+    model: str
+    model_version: str
+    weights_digest: str
+    height: int
+    width: int
+    precision: str
+    priority: Priority
+    picture_format: str
+    picture_quality: int
+    style: str | None
+    labels: dict[str, str]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuePosition:
+    """Where the first waiting item of a job stands, and when its last one is likely to be done."""
+
+    position: int  # items ahead of it
+    eta_seconds: float | None  # None while no rate is known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStats:
+    """One model's queue, from the job store."""
+
+    model: str
+    waiting: dict[Priority, int]
+    oldest_seconds: float
+    drained_pixels_per_second: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStats:
+    """The job store as a whole."""
+
+    queues: tuple[QueueStats, ...]
+    leases: int
+    open_items: int
+    open_pixels: int
+    dead_letters: int
