@@ -1,0 +1,158 @@
+"""A model's card: what it is, what its classes are, where its weights come from. Light: needs no torch."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+from model_store.errors import CardError
+from spade.config import GeneratorConfig
+from spade.errors import ConfigError
+from spade.records import record_from_mapping, record_to_mapping
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
+_COLOR = re.compile(r"#[0-9a-f]{6}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Training(StrEnum):
+    """Whether a model has seen photographs. Pictures of an untrained model are patterns, not photographs."""
+
+    UNTRAINED = "untrained"
+    TRAINED = "trained"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelClass:
+    """One class of a label map. `color` is `#rrggbb` in lower case and unique within its model."""
+
+    id: int
+    name: str
+    color: str
+
+    @property
+    def rgb(self) -> int:
+        """The colour as 0xRRGGBB."""
+        return int(self.color[1:], 16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsInfo:
+    """The one weights file that belongs to a card. With `seed`, it is drawn at first use rather than shipped."""
+
+    sha256: str
+    bytes: int
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """A model of the registry. Sizes, label counts and the like come from `generator`, the architecture.
+
+    Raises CardError: where the values contradict one another.
+    """
+
+    name: str
+    version: str
+    title: str
+    description: str
+    training: Training
+    licence: str
+    data: str
+    """What it was trained on and under which terms; for an untrained model, that there was none."""
+    generator: GeneratorConfig
+    classes: tuple[LabelClass, ...]
+    """Class i at place i; the unknown class is not among them."""
+    weights: WeightsInfo
+    styles: tuple[str, ...] = ()
+    """Names of the style presets."""
+
+    def __post_init__(self) -> None:
+        _require(bool(_NAME.fullmatch(self.name)), f"name {self.name!r}: use a-z, 0-9 and -, at most 63")
+        _require(bool(_VERSION.fullmatch(self.version)), f"version {self.version!r}: use numbers, as in 1 or 1.2")
+        ids = [label_class.id for label_class in self.classes]
+        label_nc = self.generator.label_nc
+        _require(ids == list(range(label_nc)), f"classes: their ids must be 0 to {label_nc - 1}, in order")
+        for label_class in self.classes:
+            _require(bool(_COLOR.fullmatch(label_class.color)), f"class {label_class.id}: color must be like #9ceedd")
+        _require_unique("name", (label_class.name for label_class in self.classes))
+        _require_unique("color", (label_class.color for label_class in self.classes))
+        _require(bool(_SHA256.fullmatch(self.weights.sha256)), "weights: sha256 must be 64 hexadecimal digits")
+        _require(self.weights.bytes > 0, "weights: bytes must be positive")
+
+    @property
+    def label_nc(self) -> int:
+        """Number of classes, unknown not counted."""
+        return self.generator.label_nc
+
+    @property
+    def unknown_id(self) -> int | None:
+        """Id of unknown pixels (`label_nc`), or None where the model wants a class for every pixel."""
+        return self.generator.unknown_id
+
+    @property
+    def uses_instances(self) -> bool:
+        """Whether an instance map changes the picture."""
+        return self.generator.instance_edges
+
+    @property
+    def height(self) -> int:
+        """The model's own height in pixels."""
+        return self.generator.height
+
+    @property
+    def width(self) -> int:
+        """The model's own width in pixels."""
+        return self.generator.width
+
+    @property
+    def latent(self) -> bool:
+        """Whether the seed changes the picture: only a model with a latent vector is given one."""
+        return self.generator.latent_dim is not None
+
+    @property
+    def reference(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def version_key(self) -> tuple[int, ...]:
+        """Orders versions by their numbers, so that 10 comes after 9."""
+        return tuple(int(part) for part in self.version.split("."))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of card.json."""
+        return record_to_mapping(self)
+
+    def to_json(self) -> str:
+        """The text of card.json."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, *, where: str = "card.json") -> Self:
+        """Reads card.json strictly: unknown keys, missing keys and wrong types are errors.
+
+        Raises CardError: naming `where` and the first thing that does not fit.
+        """
+        try:
+            return record_from_mapping(cls, json.loads(text), where=where)
+        except json.JSONDecodeError as error:
+            raise CardError(f"{where}: not JSON: {error}") from error
+        except ConfigError as error:
+            raise CardError(str(error) if str(error).startswith(where) else f"{where}: {error}") from error
+        except CardError as error:
+            raise CardError(f"{where}: {error}") from error
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise CardError(message)
+
+
+def _require_unique(what: str, values: Iterable[str]) -> None:
+    value, count = Counter(values).most_common(1)[0]
+    _require(count == 1, f"classes: {what} {value!r} is given {count} times")

@@ -1,0 +1,133 @@
+"""Which models exist: cards that ship with the program, and cards in a models folder. Light: needs no torch.
+
+Both have the layout `<name>/<version>/card.json`; weights lie in the models folder beside where the card would be, as
+`<name>/<version>/model.safetensors`.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from model_store.card import ModelCard
+from model_store.errors import CardError, UnknownModelError, WeightsError
+
+BUILT_IN_MODELS = Path(__file__).parent / "models"
+CARD_FILE = "card.json"
+WEIGHTS_FILE = "model.safetensors"
+LATEST = "latest"
+
+FileState = tuple[int, int]
+"""Modification time in nanoseconds and size in bytes: a file that shows the same two is not read again."""
+
+
+class Registry:
+    """Models by name and version. Safe to share between threads; notices models that are added while it is in use.
+
+    `models_dir` is where weights are kept and further models may lie; None knows the built-in cards only.
+    """
+
+    def __init__(self, models_dir: Path | None) -> None:
+        self._models_dir = models_dir
+        self._cards: dict[Path, tuple[FileState, ModelCard]] = {}
+        self._verified: dict[Path, tuple[FileState, str]] = {}
+        self._lock = threading.Lock()
+
+    def cards(self) -> list[ModelCard]:
+        """All cards, by name, then by version, newest version last.
+
+        Raises CardError: where a card cannot be read, or two folders hold the same name and version.
+        """
+        found: dict[tuple[str, str], ModelCard] = {}
+        for path in self._card_paths():
+            card = self._read_card(path)
+            if (card.name, card.version) in found:
+                raise CardError(f"{path}: there is already a model {card.reference}; give this one another version")
+            found[card.name, card.version] = card
+        return sorted(found.values(), key=lambda card: (card.name, card.version_key))
+
+    def card(self, name: str, version: str = LATEST) -> ModelCard:
+        """The card of a model; `latest` is its highest version.
+
+        Raises UnknownModelError: listing what exists.
+        """
+        cards = self.cards()
+        versions = [card for card in cards if card.name == name]
+        if not versions:
+            names = ", ".join(dict.fromkeys(card.name for card in cards))
+            raise UnknownModelError(f"there is no model {name!r}; there are: {names}")
+        if version == LATEST:
+            return versions[-1]
+        for card in versions:
+            if card.version == version:
+                return card
+        existing = ", ".join(card.version for card in versions)
+        raise UnknownModelError(f"model {name!r} has no version {version!r}; it has: {existing}")
+
+    def resolve(self, reference: str) -> ModelCard:
+        """The card for `name` (its latest version) or `name@version`.
+
+        Raises UnknownModelError: listing what exists.
+        """
+        name, _, version = reference.partition("@")
+        return self.card(name, version or LATEST)
+
+    def weights_file(self, card: ModelCard) -> Path:
+        """Where the weights of `card` belong, whether they are there or not.
+
+        Raises WeightsError: where the registry has no models folder.
+        """
+        if self._models_dir is None:
+            raise WeightsError(f"model {card.reference}: no models folder is set, so its weights cannot be kept")
+        return self._models_dir / card.name / card.version / WEIGHTS_FILE
+
+    def weights_path(self, card: ModelCard) -> Path:
+        """The weights of `card`, verified: the whole file is hashed once per process, and again when it changes.
+
+        Raises WeightsError: where the file is absent or is not the one that the card names.
+        """
+        path = self.weights_file(card)
+        try:
+            state = _file_state(path)
+        except FileNotFoundError as error:
+            raise WeightsError(f"model {card.reference}: its weights {path} do not exist") from error
+        with self._lock:
+            verified = self._verified.get(path)
+            if verified is None or verified[0] != state:
+                verified = (state, _sha256(path))
+                self._verified[path] = verified
+        if verified[1] != card.weights.sha256:
+            raise WeightsError(
+                f"model {card.reference}: {path} has sha256 {verified[1]}, its card says {card.weights.sha256}; "
+                "the file was changed or damaged: delete it, or restore it from where it came"
+            )
+        return path
+
+    def _card_paths(self) -> Iterator[Path]:
+        for folder in (BUILT_IN_MODELS, self._models_dir):
+            if folder is not None:
+                yield from sorted(folder.glob(f"[!.]*/[!.]*/{CARD_FILE}"))
+
+    def _read_card(self, path: Path) -> ModelCard:
+        try:
+            state = _file_state(path)
+            cached = self._cards.get(path)
+            if cached is not None and cached[0] == state:
+                return cached[1]
+            card = ModelCard.from_json(path.read_text(encoding="utf-8"), where=str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise CardError(f"{path}: {error}") from error
+        if (card.name, card.version) != (path.parent.parent.name, path.parent.name):
+            raise CardError(f"{path}: it describes {card.reference}, but its folder must be {card.name}/{card.version}")
+        self._cards[path] = (state, card)
+        return card
+
+
+def _file_state(path: Path) -> FileState:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,112 @@
+"""What a generator is made of. Light: needs no torch, so that the API can read model cards."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+from spade.errors import ConfigError
+from spade.records import record_from_mapping, record_to_mapping
+
+
+class Norm(StrEnum):
+    """The parameter-free normalization inside a SPADE layer."""
+
+    BATCH = "batch"
+    SYNCBATCH = "syncbatch"  # batch statistics shared by all processes in training; the same as BATCH in evaluation
+    INSTANCE = "instance"
+
+
+class Upsampling(StrEnum):
+    """How many times the generator doubles its size: 5, 6 or 7 times."""
+
+    NORMAL = "normal"
+    MORE = "more"  # one doubling more in the middle
+    MOST = "most"  # as MORE, and one more block at half the base channels at the end
+
+
+DOUBLINGS = {Upsampling.NORMAL: 5, Upsampling.MORE: 6, Upsampling.MOST: 7}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorConfig:
+    """Architecture of a SPADE generator (Park et al. 2019, arXiv 1903.07291), enough to build it without its weights.
+
+    Raises ConfigError: where values contradict one another.
+    """
+
+    label_nc: int
+    """Number of classes, the unknown ("don't care") class not counted."""
+    dont_care: bool
+    """Whether pixels of unknown class have a channel of their own, with id `label_nc`."""
+    instance_edges: bool
+    """Whether the last channel of the semantics marks borders between instances."""
+    height: int
+    width: int
+    """The model's own size in pixels."""
+    output_channels: int = 3
+    base_channels: int = 64
+    """Channels of the last full-width block; the first blocks have 16 times as many."""
+    hidden_channels: int = 128
+    """Channels between the semantics and gamma, beta in every SPADE layer."""
+    latent_dim: int | None = None
+    """Length of the latent vector z; None for a generator that starts from the semantics (no VAE)."""
+    norm: Norm = Norm.SYNCBATCH
+    kernel_size: int = 3
+    spectral_norm: bool = True
+    upsampling: Upsampling = Upsampling.NORMAL
+
+    def __post_init__(self) -> None:
+        for name in ("label_nc", "height", "width", "output_channels", "base_channels", "hidden_channels"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"generator: {name} is {getattr(self, name)}; it must be at least 1")
+        if self.latent_dim is not None and self.latent_dim < 1:
+            raise ConfigError(f"generator: latent_dim is {self.latent_dim}; it must be at least 1, or absent")
+        if self.kernel_size not in (3, 5):
+            raise ConfigError(f"generator: kernel_size is {self.kernel_size}; it must be 3 or 5")
+        if self.upsampling is Upsampling.MOST and self.base_channels % 2:
+            raise ConfigError(
+                f"generator: base_channels is {self.base_channels}; upsampling 'most' needs an even number"
+            )
+        self._check_multiple(self.height, self.width)
+
+    @property
+    def semantic_channels(self) -> int:
+        """Channels K of the semantics: classes, then unknown, then instance edges."""
+        return self.label_nc + self.dont_care + self.instance_edges
+
+    @property
+    def unknown_id(self) -> int | None:
+        """The id of unknown pixels, or None where the model has no channel for them."""
+        return self.label_nc if self.dont_care else None
+
+    @property
+    def size_multiple(self) -> int:
+        """Height and width are multiples of this number of pixels."""
+        return 1 << DOUBLINGS[self.upsampling]
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raises ConfigError: where the generator cannot make pictures of `height` x `width` pixels.
+
+        With a latent the first layer is a matrix of fixed size, so only the model's own size fits.
+        """
+        if self.latent_dim is not None and (height, width) != (self.height, self.width):
+            raise ConfigError(
+                f"size {width}x{height}: this model starts from a latent vector and makes only "
+                f"{self.width}x{self.height} pictures"
+            )
+        self._check_multiple(height, width)
+
+    def _check_multiple(self, height: int, width: int) -> None:
+        multiple = self.size_multiple
+        if height < multiple or width < multiple or height % multiple or width % multiple:
+            raise ConfigError(f"size {width}x{height}: width and height must be multiples of {multiple}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON object; `from_dict` reads it back."""
+        return record_to_mapping(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, where: str = "generator config") -> Self:
+        """Raises ConfigError: where a key is missing, unknown, or has a value that does not fit."""
+        return record_from_mapping(cls, data, where=where)
