@@ -1,0 +1,138 @@
+"""The two servers that the service stores in: a Redis-protocol server and an S3 object store, both on 127.0.0.1."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis
+import urllib3
+from minio import Minio
+from minio.error import MinioException
+
+from deploy.local.child import Program
+from deploy.local.ports import LOOPBACK
+from deploy.local.programs import find_rclone, find_redis_server
+
+_PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+_ANSWER_SECONDS = 2.0
+
+
+def plain_environment() -> dict[str, str]:
+    """What of our environment any program may need. Everything else could change what a child does, so it stays out."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read; it replaces the old one in one step."""
+    unfinished = path.with_name(path.name + ".new")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisServer(Program):
+    """Redis or Valkey with an append-only file in `folder`: what was acknowledged a second ago survives a SIGKILL."""
+
+    folder: Path
+    port: int
+    password: str = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return "redis"
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
+
+    def command(self) -> list[str]:
+        return [str(find_redis_server()), str(self._config)]
+
+    def environment(self) -> Mapping[str, str]:
+        return plain_environment()
+
+    def prepare(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        folder = str(self.folder.resolve()).replace("\\", "\\\\").replace('"', '\\"')
+        write_private(
+            self._config,
+            f"bind {LOOPBACK}\nport {self.port}\nrequirepass {self.password}\n"
+            f'dir "{folder}"\nappendonly yes\nappendfsync everysec\nsave ""\n'
+            "maxmemory-policy noeviction\ndaemonize no\n",
+        )
+
+    def is_ready(self) -> bool:
+        # No retries: the caller asks again.
+        client = redis.Redis.from_url(self.url, socket_timeout=_ANSWER_SECONDS, retry=None)
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+        finally:
+            client.close()
+
+    @property
+    def _config(self) -> Path:
+        return self.folder / "redis.conf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Server(Program):
+    """`rclone serve s3` over `folder`: a bucket is a folder in it, an object a file."""
+
+    folder: Path
+    port: int
+    access_key: str
+    secret_key: str = field(repr=False)
+    bucket: str = "spade"
+
+    @property
+    def name(self) -> str:
+        return "s3"
+
+    @property
+    def endpoint(self) -> str:
+        return f"{LOOPBACK}:{self.port}"
+
+    def command(self) -> list[str]:
+        return [str(find_rclone()), "serve", "s3", "--addr", self.endpoint, "--config", "", str(self.folder)]
+
+    def environment(self) -> Mapping[str, str]:
+        # The variable holds CSV, hence the quotes around a pair that contains a comma.
+        return {**plain_environment(), "RCLONE_AUTH_KEY": f'"{self.access_key},{self.secret_key}"'}
+
+    def prepare(self) -> None:
+        (self.folder / self.bucket).mkdir(parents=True, exist_ok=True)
+
+    def is_ready(self) -> bool:
+        connections = urllib3.PoolManager(timeout=_ANSWER_SECONDS, retries=False)
+        client = Minio(
+            self.endpoint, self.access_key, self.secret_key, secure=False, region="us-east-1", http_client=connections
+        )
+        try:
+            return client.bucket_exists(self.bucket)
+        except (MinioException, urllib3.exceptions.HTTPError):
+            return False
+        finally:
+            connections.clear()
+
+
+def new_password() -> str:
+    return secrets.token_hex(24)
+
+
+def new_access_key() -> str:
+    """20 characters as AWS has them; the storage client refuses shorter ones."""
+    return "AK" + secrets.token_hex(9).upper()
+
+
+def new_secret_key() -> str:
+    """40 characters as AWS has them."""
+    return secrets.token_hex(20)
