@@ -405,7 +405,7 @@ def test_what_is_encoded_is_decoded_alike(ids):
     st.integers(1, 40),
 )
 def test_nearest_resizing_picks_the_pixels_that_pillow_picks(ids, height, width):
-    # Where a centre falls on the border of two pixels, rounding decides, and Pillow takes floats: such sizes are left out.
+    # A centre on the border of two pixels is a matter of rounding, and Pillow takes floats: such sizes are left out.
     borders = [(2 * i + 1) * n % (2 * m) for n, m in zip(ids.shape, (height, width), strict=True) for i in range(m)]
     resized = resize_nearest(ids, height, width)
     assert resized.shape == (height, width)
