@@ -1,0 +1,102 @@
+"""Pictures from label maps with one loaded generator.
+
+B batch, H W pixels.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spade.errors import ConfigError, OutOfMemoryError
+from spade.generator import SpadeGenerator
+from spade.labels import semantics_from_labels
+
+MAX_SEED = 2**63 - 1
+
+_SIGNS_OF_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+"""In messages of torch's CPU allocator (Linux, Windows) and of MPS, which have no error class of their own."""
+
+
+def latent_from_seed(seed: int, latent_dim: int) -> Tensor:
+    """Standard normal z (latent_dim,), float32 on the CPU: the same for a seed whatever the device and the batch.
+
+    Raises ConfigError: where the seed is not from 0 to 2**63 - 1.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise ConfigError(f"seed {seed}: it must be from 0 to {MAX_SEED}")
+    return torch.randn(latent_dim, generator=torch.Generator().manual_seed(seed))
+
+
+class Synthesizer:
+    """A generator in evaluation mode on a device. Safe to share between threads that take turns."""
+
+    def __init__(self, generator: SpadeGenerator, *, device: torch.device) -> None:
+        self.config = generator.config
+        self.device = device
+        with out_of_memory_translated("loading the model"):
+            self._generator = generator.eval().to(device)
+
+    @torch.inference_mode()
+    def synthesize(
+        self, label_maps: NDArray[np.integer], instance_maps: NDArray[np.integer] | None, seeds: Sequence[int]
+    ) -> NDArray[np.uint8]:
+        """RGB pictures (B, H, W, 3), uint8, one per label map; what else is in the batch makes no difference.
+
+        `label_maps` (B, H, W) holds class ids 0..label_nc-1 and label_nc for unknown; `instance_maps` (B, H, W), or
+        None for the borders between classes; `seeds`, B of them, decide z where the model has a latent.
+
+        Raises ConfigError: where the sizes or ids do not fit the model. OutOfMemoryError: where the batch is too big.
+        """
+        batch, height, width = label_maps.shape
+        self.config.check_size(height, width)
+        if len(seeds) != batch or (instance_maps is not None and instance_maps.shape != label_maps.shape):
+            given = "no" if instance_maps is None else f"{instance_maps.shape}"
+            raise ConfigError(f"{label_maps.shape} label maps with {given} instance maps and {len(seeds)} seeds")
+        with out_of_memory_translated(f"a batch of {batch} pictures of {width}x{height}"), _exact_convolutions():
+            semantics = semantics_from_labels(
+                self._to_device(label_maps),
+                None if instance_maps is None else self._to_device(instance_maps),
+                label_nc=self.config.label_nc,
+                dont_care=self.config.dont_care,
+                instance_edges=self.config.instance_edges,
+            )
+            return _pixels(self._generator(semantics, self._latents(seeds)))
+
+    def _latents(self, seeds: Sequence[int]) -> Tensor | None:
+        if self.config.latent_dim is None:
+            return None
+        return torch.stack([latent_from_seed(seed, self.config.latent_dim) for seed in seeds]).to(self.device)
+
+    def _to_device(self, ids: NDArray[np.integer]) -> Tensor:
+        return torch.from_numpy(ids.astype(np.int64)).to(self.device)
+
+
+def _pixels(pictures: Tensor) -> NDArray[np.uint8]:
+    """(B, 3, H, W) in [-1, 1] to (B, H, W, 3) bytes, truncated rather than rounded, as the published code writes."""
+    levels = ((pictures.float() + 1) / 2 * 255).clamp(0, 255).to(torch.uint8)
+    pixels: NDArray[np.uint8] = levels.permute(0, 2, 3, 1).cpu().numpy()
+    return np.ascontiguousarray(pixels)
+
+
+@contextmanager
+def _exact_convolutions() -> Iterator[None]:
+    """On CUDA, float32 convolutions proper: the default, TF32, keeps 10 bits of the mantissa. Nothing elsewhere."""
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        yield
+
+
+@contextmanager
+def out_of_memory_translated(what: str) -> Iterator[None]:
+    """Turns torch's errors about memory, of any device, into OutOfMemoryError; `what` is what did not fit."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise OutOfMemoryError(f"the device has not enough memory for {what}") from error
+    except RuntimeError as error:
+        if any(sign in str(error) for sign in _SIGNS_OF_NO_MEMORY):
+            raise OutOfMemoryError(f"the device has not enough memory for {what}") from error
+        raise
