@@ -6,7 +6,6 @@ with Child(server, log=folder / "redis.log") as child:   # started and ready
 """
 
 import contextlib
-import logging
 import os
 import signal
 import subprocess
@@ -21,8 +20,6 @@ from typing import Self
 
 from deploy.errors import ChildFailedError
 from deploy.local import tether
-
-logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.02
 _LOG_LINES = 8
@@ -69,10 +66,16 @@ class Child:
         self.program = program
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
 
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
+
+    @property
+    def age_seconds(self) -> float:
+        """Since its last start."""
+        return time.monotonic() - self._started
 
     def start(self) -> None:
         """Start the process; it leads a process group of its own, so that Ctrl-C in a terminal does not reach it."""
@@ -89,7 +92,9 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                cwd=self.log.parent,
             )
+        self._started = time.monotonic()
 
     def exit_code(self) -> int | None:
         """None while it runs; negative: the signal that ended it."""
@@ -114,17 +119,10 @@ class Child:
                 raise ChildFailedError(self._failure(f"was not ready after {self.program.ready_seconds:g} s"))
             stop.wait(_POLL_SECONDS)
 
-    def stop(self, *, grace_seconds: float | None = None) -> None:
-        """SIGTERM, then SIGKILL to the whole group once the grace (the program's own by default) is over."""
-        if self._process is None:
-            return
-        if self._process.poll() is None:
+    def terminate(self) -> None:
+        """SIGTERM: please stop."""
+        if self._process is not None and self._process.poll() is None:
             self._process.terminate()
-            try:
-                self._process.wait(self.program.grace_seconds if grace_seconds is None else grace_seconds)
-            except subprocess.TimeoutExpired:
-                logger.warning("child did not stop in time and is killed", extra={"child": self.program.name})
-        self.kill()
 
     def kill(self) -> None:
         """SIGKILL to the process and to what is left of its group."""
@@ -133,6 +131,14 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM, then SIGKILL once the program's grace is over."""
+        self.terminate()
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(self.program.grace_seconds)
+        self.kill()
 
     def __enter__(self) -> Self:
         self.start()

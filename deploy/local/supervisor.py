@@ -1,0 +1,113 @@
+"""Keeps child processes alive: starts them stage by stage, restarts the dead, stops all in reverse order."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from deploy.local.child import Child
+
+_WATCH_SECONDS = 0.1
+_FIRST_DELAY_SECONDS = 0.1
+_LONGEST_DELAY_SECONDS = 10.0
+_STEADY_SECONDS = 30.0
+"""A child that lived this long before it died is restarted at once, as after its first death."""
+
+
+class Supervisor:
+    """Runs `stages` of children: a stage is started when all of the one before are ready.
+
+    `run` does everything in the thread that calls it, which must outlive the children (see `Child`); `stop` may be
+    called from anywhere, a signal handler included.
+    """
+
+    def __init__(self, stages: Sequence[Sequence[Child]], *, report: Callable[[str], None]) -> None:
+        self._stages = stages
+        self._report = report
+        self._restarts = [_Restart(child, report) for stage in stages for child in stage]
+        self._stopping = threading.Event()
+        self._hurried = threading.Event()
+
+    @property
+    def children(self) -> list[Child]:
+        return [child for stage in self._stages for child in stage]
+
+    def stop(self) -> None:
+        """Ask for an orderly end; asked a second time, children are killed rather than waited for."""
+        if self._stopping.is_set():
+            self._hurried.set()
+        self._stopping.set()
+
+    def run(self, *, on_ready: Callable[[], None]) -> None:
+        """Start everything, call `on_ready`, watch until `stop`, then stop everything.
+
+        Raises `ChildFailedError` when a child does not get ready at the first start; everything is stopped then too.
+        """
+        try:
+            for stage in self._stages:
+                self._start_stage(stage)
+            if not self._stopping.is_set():
+                on_ready()
+            while not self._stopping.wait(_WATCH_SECONDS):
+                for restart in self._restarts:
+                    restart.look_after()
+        finally:
+            for stage in reversed(self._stages):
+                self._stop_stage(stage)
+
+    def _start_stage(self, stage: Sequence[Child]) -> None:
+        for child in stage:
+            if not self._stopping.is_set():
+                child.start()
+        for child in stage:
+            if not self._stopping.is_set():
+                child.wait_ready(stop=self._stopping)
+
+    def _stop_stage(self, stage: Sequence[Child]) -> None:
+        for child in stage:
+            child.terminate()
+        started = time.monotonic()
+        for child in stage:
+            deadline = started + child.program.grace_seconds
+            while child.is_running() and time.monotonic() < deadline and not self._hurried.wait(_WATCH_SECONDS / 4):
+                pass
+            if child.is_running():
+                self._report(f"{child.program.name} did not stop in time and was killed")
+            child.kill()
+
+
+class _Restart:
+    """Starts one child again whenever it is found dead, later each time it dies soon after a start."""
+
+    def __init__(self, child: Child, report: Callable[[str], None]) -> None:
+        self._child = child
+        self._report = report
+        self._delay_seconds = _FIRST_DELAY_SECONDS
+        self._due: float | None = None
+
+    def look_after(self) -> None:
+        now = time.monotonic()
+        if self._child.is_running():
+            return
+        if self._due is None:
+            self._plan(now)
+        elif now >= self._due:
+            self._due = None
+            self._child.start()
+
+    def _plan(self, now: float) -> None:
+        self._child.kill()  # whatever is left of its process group, which may hold its port
+        if self._child.age_seconds > _STEADY_SECONDS:
+            self._delay_seconds = _FIRST_DELAY_SECONDS
+        self._report(
+            f"{self._child.program.name} {_how_it_ended(self._child.exit_code())}; "
+            f"it is started again in {self._delay_seconds:g} s"
+        )
+        self._due = now + self._delay_seconds
+        self._delay_seconds = min(2 * self._delay_seconds, _LONGEST_DELAY_SECONDS)
+
+
+def _how_it_ended(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"was ended by {signal.Signals(-exit_code).name}"
+    return f"ended with exit code {exit_code}"
