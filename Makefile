@@ -1,0 +1,41 @@
+# Every target sets up what it needs by itself. What is installed goes to .venv, and only when pyproject.toml or
+# constraints.txt changed since; so a second run needs no network.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check format clean
+
+demo: .venv/.local ## make pictures with the whole service and show them: out/demo/contact-sheet.png
+	@.venv/bin/spade-serve demo --out out/demo
+
+up: .venv/.local ## run the service on this machine until Ctrl-C; ARGS="--port 8080" passes options on
+	@.venv/bin/spade-serve up $(ARGS)
+
+test: check ## all checks, then all tests with coverage; what a change has to pass
+	@rm -f .coverage .coverage.*
+	.venv/bin/coverage run -m pytest
+	@.venv/bin/coverage combine --quiet
+	.venv/bin/coverage report --fail-under=90
+
+check: .venv/.dev ## formatting, lint, types, direction of imports
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format: .venv/.dev ## put the code into its form
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+clean: ## remove what was made, except .venv
+	rm -rf out build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+.venv/.local: pyproject.toml constraints.txt
+	@deploy/setup.sh local
+	@touch $@
+
+.venv/.dev: pyproject.toml constraints.txt
+	@deploy/setup.sh dev
+	@touch .venv/.local $@
