@@ -47,7 +47,7 @@ class JobExistsError(ServiceError):
 
 
 class QueueFullError(ServiceError):
-    """The job would exceed a cap. ``scope`` is ``"service"`` or ``"owner"``, ``unit`` is ``"items"`` or ``"pixels"``."""
+    """The job would exceed a cap: of ``scope`` "service" or "owner", counted in ``unit`` "items" or "pixels"."""
 
     def __init__(self, *, scope: str, unit: str, cap: int, retry_after_seconds: int) -> None:
         super().__init__(f"The queue is full: at most {cap:,} open {unit} per {scope}.")

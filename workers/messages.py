@@ -242,3 +242,15 @@ class StoreStats:
     open_items: int
     open_pixels: int
     dead_letters: int
+    totals: tuple["Total", ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """How many items or jobs of a model ever came to a state; ``state`` is ``accepted`` or a final one."""
+
+    kind: str  # "items" or "jobs"
+    model: str
+    state: str
+    reason: str  # of failed items; otherwise empty
+    count: int

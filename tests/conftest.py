@@ -1,0 +1,66 @@
+"""Real servers for the tests: one Redis-protocol server and one S3 server for the whole run, emptied for each test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.local.child import Child
+from deploy.local.ports import free_port
+from deploy.local.servers import RedisServer, S3Server, new_access_key, new_password, new_secret_key
+from workers.job_reader import JobReader
+from workers.job_store import JobStore
+from workers.redis_client import RedisClient, connect
+from workers.settings import QueueSettings, StorageSettings
+from workers.storage import ObjectStore
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("redis")
+    server = RedisServer(folder=folder, port=free_port(), password=new_password())
+    with Child(server, log=folder / "redis.log"):
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageSettings]:
+    """An S3 server with an empty bucket."""
+    folder = tmp_path_factory.mktemp("s3")
+    server = S3Server(
+        folder=folder / "data", port=free_port(), access_key=new_access_key(), secret_key=new_secret_key()
+    )
+    with Child(server, log=folder / "s3.log"):
+        yield StorageSettings(
+            endpoint=server.endpoint,
+            access_key=server.access_key,
+            secret_key=server.secret_key,
+            bucket=server.bucket,
+        )
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator[RedisClient]:
+    """A client of an empty Redis."""
+    client = connect(redis_url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def objects(s3: StorageSettings) -> ObjectStore:
+    """An empty object store."""
+    store = ObjectStore(s3)
+    store.ensure_bucket()
+    store.delete_prefix("")
+    return store
+
+
+@pytest.fixture
+def reader(redis_client: RedisClient) -> JobReader:
+    return JobReader(redis_client)
+
+
+@pytest.fixture
+def job_store(redis_client: RedisClient) -> JobStore:
+    return JobStore(redis_client, QueueSettings())

@@ -1,0 +1,51 @@
+"""Entry module of a worker: ``celery --app workers.app worker --pool solo``. Reads the environment."""
+
+import os
+from typing import Any
+
+from celery import signals
+from kombu import Queue
+
+from model_store.registry import Registry
+from workers.engine import LocalEngine
+from workers.logs import log_json_lines
+from workers.runtime import Runtime, served_models
+from workers.settings import Settings
+from workers.wakeup import TASK_NAME, WakeUp, create_celery, queue_name
+
+settings = Settings.from_environment(os.environ)
+registry = Registry(settings.models_dir)
+app = create_celery(settings.redis_url)
+app.conf.task_queues = [Queue(queue_name(model)) for model in served_models(settings, registry)]
+runtime = Runtime(
+    settings,
+    registry=registry,
+    engine=LocalEngine(registry, device=settings.worker.device, threads=settings.worker.threads),
+    wake_up=WakeUp(app),
+)
+
+
+@app.task(name=TASK_NAME)
+def synthesize(model: str) -> None:
+    """A wake-up: there may be work for this model."""
+    runtime.drain(model)
+
+
+@signals.setup_logging.connect
+def set_up_logging(**_: Any) -> None:  # noqa: ANN401
+    log_json_lines()
+
+
+@signals.worker_init.connect
+def start(**_: Any) -> None:  # noqa: ANN401
+    runtime.start()
+
+
+@signals.worker_shutting_down.connect
+def stop_claiming(**_: Any) -> None:  # noqa: ANN401
+    runtime.stopping.set()
+
+
+@signals.worker_shutdown.connect
+def stop(**_: Any) -> None:  # noqa: ANN401
+    runtime.stop()

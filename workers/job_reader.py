@@ -1,0 +1,190 @@
+"""Reads of the job store: what a client, a dashboard or the recorder wants to know. Nothing here changes anything."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+from workers.errors import JobExpiredError, JobUnknownError
+from workers.messages import ItemView, JobView, Priority, QueuePosition, QueueStats, State, StoreStats, Total
+from workers.redis_client import PREFIX, RedisClient, translated_errors
+
+_PAGE: Final = 100
+_RATE_SECONDS: Final = 60.0
+_SLOT_SECONDS: Final = 10
+
+
+class JobReader:
+    """Views of jobs, items and queues. Every method raises `QueueUnavailableError` when Redis is away."""
+
+    def __init__(self, client: RedisClient) -> None:
+        self._client = client
+
+    def ping(self) -> None:
+        with translated_errors():
+            self._client.ping()
+
+    def job(self, job_id: str, *, owner: str | None = None) -> JobView:
+        """The job; with ``owner``, only if it is theirs. Raises `JobUnknownError` or `JobExpiredError`."""
+        with translated_errors():
+            fields = self._client.hgetall(f"{PREFIX}job:{job_id}")
+            former_owner = None if fields else self._client.get(f"{PREFIX}gone:{job_id}")
+        if former_owner is not None and owner in (None, former_owner):
+            raise JobExpiredError(job_id)
+        if not fields or owner not in (None, fields["owner"]):
+            raise JobUnknownError(job_id)
+        return _job_view(job_id, fields)
+
+    def item(self, job_id: str, index: int) -> ItemView:
+        """One item of a job that the caller has looked up. Raises `JobUnknownError` when there is no such index."""
+        with translated_errors():
+            fields = self._client.hgetall(f"{PREFIX}item:{job_id}:{index}")
+        if not fields:
+            raise JobUnknownError(f"{job_id}/items/{index}")
+        return _item_view(index, fields)
+
+    def items(self, job: JobView, *, start: int = 0, count: int | None = None) -> list[ItemView]:
+        """The items ``start`` to ``start + count`` of a job, in order."""
+        stop = job.total if count is None else min(job.total, start + count)
+        with translated_errors():
+            pipeline = self._client.pipeline(transaction=False)
+            for index in range(start, stop):
+                pipeline.hgetall(f"{PREFIX}item:{job.id}:{index}")
+            rows = pipeline.execute()
+        return [_item_view(start + offset, fields) for offset, fields in enumerate(rows) if fields]
+
+    def jobs(self, owner: str, *, before: tuple[int, str] | None = None) -> Iterator[JobView]:
+        """An owner's jobs, newest first, from after ``before`` = (created_ms, id) of the last one seen."""
+        key = f"{PREFIX}jobs:{owner}"
+        while True:
+            newest = "+inf" if before is None else before[0]
+            # Jobs of the same millisecond share a score: ask for enough to get past those already seen.
+            with translated_errors():
+                same = 0 if before is None else self._client.zcount(key, before[0], before[0])
+                rows = self._client.zrevrangebyscore(key, newest, "-inf", start=0, num=_PAGE + same, withscores=True)
+            page = [(int(score), job_id) for job_id, score in rows if before is None or (int(score), job_id) < before]
+            for created_ms, job_id in page:
+                before = (created_ms, job_id)
+                try:
+                    yield self.job(job_id, owner=owner)
+                except (JobExpiredError, JobUnknownError):
+                    continue  # removed between the two reads
+            if not page:
+                return
+
+    def position(self, job: JobView) -> QueuePosition | None:
+        """Where a waiting job stands: items ahead, and seconds until its last item is likely to be done."""
+        waiting = f"{PREFIX}waiting:{job.model}:"
+        with translated_errors():
+            pipeline = self._client.pipeline(transaction=False)
+            for index in range(job.total):
+                pipeline.zrank(f"{waiting}{job.priority.rank}", f"{job.id}:{index}")
+            for rank in range(job.priority.rank):
+                pipeline.zcard(f"{waiting}{rank}")
+            answers = pipeline.execute()
+        ranks = [rank for rank in answers[: job.total] if rank is not None]
+        if not ranks:
+            return None
+        ahead = sum(answers[job.total :])
+        rate = self._drain_rate(job.model)
+        pixels = (ahead + max(ranks) + 1) * job.height * job.width
+        return QueuePosition(position=ahead + min(ranks), eta_seconds=pixels / rate if rate else None)
+
+    def wait_for_change(self, job_id: str, *, changes: int, seconds: float) -> None:
+        """Return when the job has changed since it was read with ``changes``, or after ``seconds``."""
+        deadline = time.monotonic() + seconds
+        with translated_errors(), self._client.pubsub() as pubsub:
+            pubsub.subscribe(f"{PREFIX}changes:{job_id}")
+            pubsub.get_message(timeout=min(2.0, seconds))  # the confirmation: later changes will be heard
+            if self._client.hget(f"{PREFIX}job:{job_id}", "changes") != str(changes):
+                return
+            while (remaining := deadline - time.monotonic()) > 0:
+                message = pubsub.get_message(timeout=min(remaining, 5.0))
+                if message is not None and message["type"] == "message":
+                    return
+
+    def stats(self) -> StoreStats:
+        """Depth, age and rate of every queue, and what is open in all."""
+        with translated_errors():
+            models = sorted(self._client.smembers(f"{PREFIX}models"))
+            open_now = self._client.hgetall(f"{PREFIX}open")
+            return StoreStats(
+                queues=tuple(self._queue_stats(model) for model in models),
+                leases=self._client.zcard(f"{PREFIX}leases"),
+                open_items=int(open_now.get("items", 0)),
+                open_pixels=int(open_now.get("pixels", 0)),
+                dead_letters=self._client.zcard(f"{PREFIX}dead"),
+                totals=tuple(
+                    Total(kind=kind, model=model, state=state, reason=reason, count=int(count))
+                    for field, count in sorted(self._client.hgetall(f"{PREFIX}totals").items())
+                    for kind, model, state, reason in [field.split("|")]
+                ),
+            )
+
+    def _queue_stats(self, model: str) -> QueueStats:
+        keys = {priority: f"{PREFIX}waiting:{model}:{priority.rank}" for priority in Priority}
+        oldest = [row[1] for key in keys.values() for row in self._client.zrange(key, 0, 0, withscores=True)]
+        return QueueStats(
+            model=model,
+            waiting={priority: self._client.zcard(key) for priority, key in keys.items()},
+            oldest_seconds=max(0.0, self._now() - min(oldest) / 1000) if oldest else 0.0,
+            drained_pixels_per_second=self._drain_rate(model),
+        )
+
+    def _now(self) -> float:
+        seconds, microseconds = self._client.time()
+        return float(seconds) + float(microseconds) / 1e6
+
+    def _drain_rate(self, model: str) -> float:
+        with translated_errors():
+            slots = self._client.hgetall(f"{PREFIX}drain:{model}")
+            oldest = (self._now() - _RATE_SECONDS) / _SLOT_SECONDS
+        return sum(int(pixels) for slot, pixels in slots.items() if int(slot) > oldest) / _RATE_SECONDS
+
+
+def _optional_int(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
+def _job_view(job_id: str, fields: dict[str, str]) -> JobView:
+    spec: dict[str, Any] = json.loads(fields["spec"])
+    return JobView(
+        id=job_id,
+        owner=fields["owner"],
+        state=State(fields["state"]),
+        counts={state: int(fields[state]) for state in State},
+        changes=int(fields["changes"]),
+        created_ms=int(fields["created_ms"]),
+        started_ms=_optional_int(fields.get("started_ms")),
+        finished_ms=_optional_int(fields.get("finished_ms")),
+        deadline_ms=_optional_int(fields.get("deadline_ms")),
+        request_digest=fields["digest"],
+        model=spec["model"],
+        model_version=spec["model_version"],
+        weights_digest=spec["weights_digest"],
+        height=spec["height"],
+        width=spec["width"],
+        precision=spec["precision"],
+        priority=Priority(spec["priority"]),
+        picture_format=spec["picture_format"],
+        picture_quality=spec["picture_quality"],
+        style=spec["style"],
+        labels=spec["labels"],
+    )
+
+
+def _item_view(index: int, fields: dict[str, str]) -> ItemView:
+    return ItemView(
+        index=index,
+        file=fields["file"],
+        seed=int(fields["seed"]),
+        state=State(fields["state"]),
+        attempts=int(fields["attempts"]),
+        reason=fields.get("reason"),
+        detail=fields.get("detail"),
+        picture_key=fields.get("picture"),
+        digest=fields.get("digest"),
+        size_bytes=_optional_int(fields.get("bytes")),
+        timings=json.loads(fields.get("timings", "{}")),
+        label_map_key=fields["map"],
+    )

@@ -1,0 +1,206 @@
+"""The job store: every item, its lease, its attempts and its result. Each method is one atomic step in Redis.
+
+Redis is the truth about the queue and its clock is the only one. Celery messages merely say that a look is worthwhile.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from workers.errors import JobExistsError, JobExpiredError, JobUnknownError, QueueFullError
+from workers.messages import Batch, CancelOutcome, ClaimedItem, JobSpec, Result
+from workers.redis_client import PREFIX, RedisClient, translated_errors
+from workers.scripts import Scripts
+from workers.settings import QueueSettings
+
+_TOMBSTONE_SECONDS: Final = 30 * 24 * 3600
+_REAP_LIMIT: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Answer to a claim. ``more_waiting``: a model of this worker that has further items waiting."""
+
+    batch: Batch | None
+    more_waiting: str | None
+    ended_jobs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """Answer to a commit: per result whether it was published, and the jobs that ended with it."""
+
+    published: tuple[bool, ...]
+    ended_jobs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaped:
+    """What the reaper found."""
+
+    lost: int
+    expired: int
+    ended_jobs: tuple[str, ...]
+
+
+class JobStore:
+    """Transitions of jobs and items. Every method raises `QueueUnavailableError` when Redis is away."""
+
+    def __init__(self, client: RedisClient, settings: QueueSettings) -> None:
+        self._client = client
+        self._scripts = Scripts(client)
+        self._settings = settings
+
+    @property
+    def _lease_ms(self) -> int:
+        return round(self._settings.lease_seconds * 1000)
+
+    def submit(self, spec: JobSpec) -> None:
+        """Accept a job and queue its items, whole or not at all.
+
+        Raises `JobExistsError`, `JobExpiredError` (the id was used by a job that is gone) or `QueueFullError`.
+        """
+        caps = self._settings
+        head = json.dumps({k: v for k, v in dataclasses.asdict(spec).items() if k != "items"})
+        deadline_ms = "" if spec.deadline_seconds is None else round(spec.deadline_seconds * 1000)
+        items = [
+            value
+            for item in spec.items
+            for value in (item.label_map_key, item.instance_map_key or "", item.seed, item.file)
+        ]
+        answer = self._scripts.run(
+            "submit",
+            *(spec.id, spec.owner, spec.model, spec.bucket, spec.priority.rank, spec.pixels, deadline_ms),
+            *(spec.picture_format, spec.picture_quality, head, spec.request_digest),
+            *(caps.max_open_items, caps.max_open_pixels, caps.max_owner_items, caps.max_owner_pixels),
+            *items,
+        )
+        match answer:
+            case ["exists", digest]:
+                raise JobExistsError(spec.id, digest)
+            case ["gone"]:
+                raise JobExpiredError(spec.id)
+            case ["full", scope, unit, cap, retry_after]:
+                raise QueueFullError(scope=scope, unit=unit, cap=cap, retry_after_seconds=retry_after)
+
+    def claim(self, *, worker: str, device: str, models: Iterable[str], max_items: int, max_pixels: int) -> Claim:
+        """Take up to a batch of waiting items of one bucket, in scheduling order, under a lease."""
+        bucket, more, rows, ended = self._scripts.run(
+            "claim", worker, device, self._lease_ms, max_items, max_pixels, *models
+        )
+        return Claim(
+            batch=_batch(bucket, rows) if rows else None,
+            more_waiting=more or None,
+            ended_jobs=tuple(ended),
+        )
+
+    def advance(self, items: Sequence[ClaimedItem], *, stage: str = "") -> list[bool]:
+        """Renew the leases; with ``stage="computing"`` also note that the engine starts. False: lost or canceled."""
+        held = self._scripts.run("advance", self._lease_ms, stage, *_fences(items))
+        return [bool(flag) for flag in held]
+
+    def commit(self, results: Sequence[Result]) -> Commit:
+        """Publish results, each if and only if its fence is still the newest."""
+        arguments = [
+            value
+            for r in results
+            for value in (r.item.id, r.item.fence, r.picture_key, r.digest, r.size_bytes, json.dumps(r.timings))
+        ]
+        published, ended = self._scripts.run("commit", *arguments)
+        return Commit(published=tuple(bool(flag) for flag in published), ended_jobs=tuple(ended))
+
+    def release(self, items: Sequence[ClaimedItem]) -> tuple[str, ...]:
+        """Put items back without blame."""
+        return self._give_back("release", "", "", items)
+
+    def lose(self, items: Sequence[ClaimedItem], *, detail: str) -> tuple[str, ...]:
+        """Report a lost attempt: tried alone next; after ``max_losses`` alone, failed as poison."""
+        return self._give_back("lose", "", detail, items)
+
+    def fail(self, items: Sequence[ClaimedItem], *, reason: str, detail: str) -> tuple[str, ...]:
+        """End items for good. Returns the jobs that ended with them, as `release` and `lose` do."""
+        return self._give_back("fail", reason, detail, items)
+
+    def _give_back(self, how: str, reason: str, detail: str, items: Sequence[ClaimedItem]) -> tuple[str, ...]:
+        return tuple(self._scripts.run("give_back", how, reason, detail, self._settings.max_losses, *_fences(items)))
+
+    def lower_ceiling(self, *, device: str, bucket: str, batch_size: int) -> int:
+        """Remember after an out-of-memory that only half of ``batch_size`` fits; returns the new ceiling."""
+        ceiling = max(1, batch_size // 2)
+        with translated_errors():
+            self._client.hset(f"{PREFIX}ceilings:{device}", mapping={bucket: str(ceiling)})
+        return ceiling
+
+    def cancel(self, job_id: str, *, owner: str) -> tuple[list[CancelOutcome], tuple[str, ...]]:
+        """Cancel what can be. Returns the outcome of every item by index, and the job if it ended."""
+        answer = self._scripts.run("cancel", job_id, owner)
+        if not answer[0]:
+            raise JobUnknownError(job_id)
+        return [CancelOutcome(name) for name in answer[1]], tuple(answer[2])
+
+    def reap(self) -> Reaped:
+        """Take back items whose lease ran out and expire those whose deadline passed."""
+        lost, expired, ended = self._scripts.run("reap", self._settings.max_losses, _REAP_LIMIT)
+        return Reaped(lost=lost, expired=expired, ended_jobs=tuple(ended))
+
+    def is_reaper(self, *, worker: str, seconds: float) -> bool:
+        """Whether this worker may reap now: at most one does in ``seconds``."""
+        with translated_errors():
+            return bool(self._client.set(f"{PREFIX}reaper", worker, nx=True, px=round(seconds * 1000)))
+
+    def unrecorded_jobs(self) -> list[str]:
+        """Ended jobs whose final record is not stored yet."""
+        with translated_errors():
+            return self._client.zrange(f"{PREFIX}unrecorded", 0, _REAP_LIMIT)
+
+    def mark_recorded(self, job_id: str) -> None:
+        with translated_errors():
+            self._client.zrem(f"{PREFIX}unrecorded", job_id)
+
+    def jobs_past_retention(self) -> list[str]:
+        """Ended jobs that were kept for the retention time."""
+        with translated_errors():
+            seconds, microseconds = self._client.time()
+            oldest = (seconds - self._settings.retention_seconds) * 1000 + microseconds / 1000
+            return self._client.zrangebyscore(f"{PREFIX}ended", "-inf", oldest, start=0, num=_REAP_LIMIT)
+
+    def forget(self, job_id: str) -> None:
+        """Remove an ended job; from then on it is known as gone."""
+        self._scripts.run("forget", job_id, _TOMBSTONE_SECONDS)
+
+
+def _fences(items: Sequence[ClaimedItem]) -> list[str | int]:
+    return [value for item in items for value in (item.id, item.fence)]
+
+
+def _batch(bucket: str, rows: list[list[str | int]]) -> Batch:
+    model, _, rest = bucket.removesuffix("!alone").partition("@")
+    version, size, _ = rest.rsplit("/", 2)
+    height, width = size.split("x")
+    return Batch(
+        bucket=bucket,
+        model=model,
+        model_version=version,
+        height=int(height),
+        width=int(width),
+        items=tuple(_claimed_item(row) for row in rows),
+    )
+
+
+def _claimed_item(row: list[str | int]) -> ClaimedItem:
+    item_id, fence, attempt, label_map, instance_map, seed, picture_format, quality, waited = row
+    job_id, _, index = str(item_id).rpartition(":")
+    return ClaimedItem(
+        job_id=job_id,
+        index=int(index),
+        fence=int(fence),
+        attempt=int(attempt),
+        label_map_key=str(label_map),
+        instance_map_key=str(instance_map) or None,
+        seed=int(seed),
+        picture_format=str(picture_format),
+        picture_quality=int(quality),
+        waited_ms=int(waited),
+    )

@@ -1,0 +1,76 @@
+-- Hand a worker up to a batch of items of one bucket, each under a lease and a fence.
+-- The most urgent class that has work for this worker decides; inside it, the owner that was served the fewest
+-- pixels; of that owner, the oldest item. The batch is then filled from the same bucket in the same order.
+-- ARGV: worker, device, lease (ms), most items, most pixels, models...
+-- Returns {bucket or '', a served model that has more waiting or '', items, ended jobs}
+local worker, device, lease_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local served = {}
+for i = 6, #ARGV do served[ARGV[i]] = true end
+local now = now_ms()
+local PAGE = 32
+
+-- The first (rank, owner, bucket) in scheduling order for which matches(bucket) holds.
+local function first(matches)
+  for rank = 0, 2 do
+    local offset = 0
+    repeat
+      local owners = redis.call('ZRANGE', P .. 'ring:' .. rank, offset, offset + PAGE - 1)
+      for _, owner in ipairs(owners) do
+        for _, bucket in ipairs(redis.call('ZRANGE', P .. 'heads:' .. rank .. ':' .. owner, 0, -1)) do
+          if matches(bucket) then return rank, owner, bucket end
+        end
+      end
+      offset = offset + PAGE
+    until #owners < PAGE
+  end
+end
+
+local function is_served(bucket)
+  return served[model_of(bucket)]
+end
+
+local function batch_limit(bucket, pixels)
+  if string.sub(bucket, -6) == '!alone' then return 1 end
+  local limit = math.min(tonumber(ARGV[4]), math.floor(tonumber(ARGV[5]) / pixels))
+  local ceiling = tonumber(redis.call('HGET', P .. 'ceilings:' .. device, bucket) or limit)
+  return math.max(1, math.min(limit, ceiling))
+end
+
+local function take(rank, owner, bucket)
+  local id = redis.call('ZRANGE', P .. 'pending:' .. rank .. ':' .. owner .. ':' .. bucket, 0, 0)[1]
+  local j = job(job_of(id))
+  if j.deadline_ms and j.deadline_ms <= now then
+    dequeue(id, j, bucket)
+    settle(id, j, 'queued', 'expired', now)
+    return
+  end
+  charge(rank, owner, j.pixels)
+  dequeue(id, j, bucket)
+  local item = P .. 'item:' .. id
+  local fence = redis.call('INCR', P .. 'fence')
+  local attempt = redis.call('HINCRBY', item, 'attempts', 1)
+  redis.call('HSET', item, 'state', 'running', 'stage', 'claimed', 'fence', fence, 'worker', worker)
+  redis.call('ZADD', P .. 'leases', now + lease_ms, id)
+  move_count(j, 'queued', 'running')
+  if redis.call('HSETNX', j.key, 'started_ms', now) == 1 then redis.call('HSET', j.key, 'state', 'running') end
+  local v = redis.call('HMGET', item, 'map', 'instance', 'seed')
+  return { id, fence, attempt, v[1], v[2], v[3], j.format, j.quality, now - j.created_ms }
+end
+
+local _, _, bucket = first(is_served)
+local batch = {}
+local pixels
+while bucket do
+  local rank, owner, found = first(function(candidate) return candidate == bucket end)
+  if not found then break end
+  pixels = pixels or job(job_of(
+    redis.call('ZRANGE', P .. 'pending:' .. rank .. ':' .. owner .. ':' .. bucket, 0, 0)[1])).pixels
+  if #batch >= batch_limit(bucket, pixels) then break end
+  local taken = take(rank, owner, bucket)
+  if taken then batch[#batch + 1] = taken end
+end
+local alone = #batch == 1 and '1' or '0'
+for _, taken in ipairs(batch) do redis.call('HSET', P .. 'item:' .. taken[1], 'alone', alone) end
+announce()
+local _, _, next_bucket = first(is_served)
+return { bucket or '', next_bucket and model_of(next_bucket) or '', batch, ended }

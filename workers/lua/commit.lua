@@ -1,0 +1,22 @@
+-- Publish results, each only if its fence is still the item's newest. Repeating a commit whose answer was lost is
+-- harmless: the same picture under the same fence is committed already.
+-- ARGV: per item: id, fence, picture key, digest, bytes, timings.   Returns {per item 1 (published) | 0 (refused), ended jobs}
+local now = now_ms()
+local slot = math.floor(now / SLOT_MS)
+local published = {}
+for i = 1, #ARGV, 6 do
+  local id, fence, picture = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if holds(id, fence) then
+    local j = job(job_of(id))
+    redis.call('HSET', P .. 'item:' .. id, 'picture', picture, 'digest', ARGV[i + 3], 'bytes', ARGV[i + 4],
+      'timings', ARGV[i + 5])
+    settle(id, j, 'running', 'succeeded', now)
+    redis.call('HINCRBY', P .. 'drain:' .. j.model, slot, j.pixels)
+    redis.call('HDEL', P .. 'drain:' .. j.model, slot - RATE_SLOTS, slot - RATE_SLOTS - 1)
+    published[#published + 1] = 1
+  else
+    published[#published + 1] = redis.call('HGET', P .. 'item:' .. id, 'picture') == picture and 1 or 0
+  end
+end
+announce()
+return { published, ended }

@@ -1,0 +1,191 @@
+-- Shared by every transition; put in front of each script by workers/scripts.py.
+--
+-- Keys, all behind one prefix P whose hash tag keeps them in one slot of a cluster:
+--   job:<job>                         hash   the job, with the number of its items in each state
+--   item:<job>:<index>                hash   the item: state, fence, attempts, losses, result
+--   pending:<rank>:<owner>:<bucket>   zset   waiting items by sequence number (first in, first out)
+--   heads:<rank>:<owner>              zset   the owner's buckets by their oldest sequence number
+--   ring:<rank>                       zset   owners with waiting items by virtual time (pixels served)
+--   clock:<rank>, debt:<rank>         virtual time of the class, and of owners that left the ring
+--   waiting:<model>:<rank>            zset   waiting items by submit time, for depth, age and position
+--   leases, deadlines                 zset   running / waiting items by the time at which they fall due (ms)
+--   jobs:<owner>, unrecorded, ended   zset   jobs by creation; jobs whose final record is not stored yet; ended jobs
+--   dead                              zset   items given up as poison
+--   open                              hash   open items and pixels, total and per owner
+--   drain:<model>                     hash   pixels finished per 10 s slot
+--   totals                            hash   counters since ever: items|<model>|<state>|<reason>, jobs|<model>|<state>|
+--   ceilings:<device>                 hash   items of a bucket that fit into the device's memory
+--   gone:<job>                        string owner of a job whose retention is over
+local P = KEYS[1]
+local SLOT_MS = 10000
+local RATE_SLOTS = 6
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local function job_of(id)
+  return string.match(id, '^(.*):%d+$')
+end
+
+local function model_of(bucket)
+  return string.match(bucket, '^([^@]*)@')
+end
+
+-- What the transitions need of a job, read once per script.
+local jobs_read = {}
+local function job(job_id)
+  local known = jobs_read[job_id]
+  if not known then
+    local v = redis.call('HMGET', P .. 'job:' .. job_id, 'owner', 'model', 'bucket', 'rank', 'pixels', 'deadline_ms',
+      'format', 'quality', 'created_ms')
+    known = { id = job_id, key = P .. 'job:' .. job_id, owner = v[1], model = v[2], bucket = v[3], rank = v[4],
+      pixels = tonumber(v[5]), deadline_ms = tonumber(v[6]), format = v[7], quality = v[8],
+      created_ms = tonumber(v[9]) }
+    jobs_read[job_id] = known
+  end
+  return known
+end
+
+-- Readers that wait for a job are told once per script, after all its changes.
+local touched = {}
+local function announce()
+  for job_id in pairs(touched) do
+    local changes = redis.call('HINCRBY', P .. 'job:' .. job_id, 'changes', 1)
+    redis.call('PUBLISH', P .. 'changes:' .. job_id, changes)
+  end
+end
+
+local function move_count(j, from, to)
+  redis.call('HINCRBY', j.key, from, -1)
+  redis.call('HINCRBY', j.key, to, 1)
+  touched[j.id] = true
+end
+
+-- An owner that comes back starts no earlier than the clock, so that idling earns no credit, and no earlier than
+-- where it left, so that leaving forgives no debt (start-time fair queueing).
+local function join_ring(rank, owner)
+  local ring = P .. 'ring:' .. rank
+  if redis.call('ZSCORE', ring, owner) then return end
+  local clock = tonumber(redis.call('GET', P .. 'clock:' .. rank) or 0)
+  local debt = tonumber(redis.call('HGET', P .. 'debt:' .. rank, owner) or 0)
+  redis.call('HDEL', P .. 'debt:' .. rank, owner)
+  redis.call('ZADD', ring, math.max(clock, debt), owner)
+end
+
+local function leave_ring(rank, owner)
+  local ring = P .. 'ring:' .. rank
+  redis.call('HSET', P .. 'debt:' .. rank, owner, redis.call('ZSCORE', ring, owner))
+  redis.call('ZREM', ring, owner)
+end
+
+local function charge(rank, owner, pixels)
+  local ring = P .. 'ring:' .. rank
+  redis.call('SET', P .. 'clock:' .. rank, redis.call('ZSCORE', ring, owner))
+  redis.call('ZINCRBY', ring, pixels, owner)
+end
+
+-- Items that were lost in a batch wait in a bucket of their own whose batches have one item.
+local function bucket_of(j, alone)
+  if alone then return j.bucket .. '!alone' end
+  return j.bucket
+end
+
+local function enqueue(id, j, seq, alone)
+  local bucket = bucket_of(j, alone)
+  redis.call('ZADD', P .. 'pending:' .. j.rank .. ':' .. j.owner .. ':' .. bucket, seq, id)
+  redis.call('ZADD', P .. 'heads:' .. j.rank .. ':' .. j.owner, 'LT', seq, bucket)
+  join_ring(j.rank, j.owner)
+  redis.call('ZADD', P .. 'waiting:' .. j.model .. ':' .. j.rank, j.created_ms, id)
+  if j.deadline_ms then redis.call('ZADD', P .. 'deadlines', j.deadline_ms, id) end
+end
+
+local function dequeue(id, j, bucket)
+  local pending = P .. 'pending:' .. j.rank .. ':' .. j.owner .. ':' .. bucket
+  local heads = P .. 'heads:' .. j.rank .. ':' .. j.owner
+  redis.call('ZREM', pending, id)
+  local head = redis.call('ZRANGE', pending, 0, 0, 'WITHSCORES')
+  if head[1] then
+    redis.call('ZADD', heads, head[2], bucket)
+  else
+    redis.call('ZREM', heads, bucket)
+    if redis.call('EXISTS', heads) == 0 then leave_ring(j.rank, j.owner) end
+  end
+  redis.call('ZREM', P .. 'waiting:' .. j.model .. ':' .. j.rank, id)
+  redis.call('ZREM', P .. 'deadlines', id)
+end
+
+local ended = {}
+local function end_job_if_done(j, now)
+  local c = redis.call('HMGET', j.key, 'queued', 'running', 'failed', 'expired', 'canceled')
+  if tonumber(c[1]) + tonumber(c[2]) > 0 then return end
+  local state = 'succeeded'
+  if tonumber(c[3]) > 0 then state = 'failed'
+  elseif tonumber(c[4]) > 0 then state = 'expired'
+  elseif tonumber(c[5]) > 0 then state = 'canceled' end
+  redis.call('HSET', j.key, 'state', state, 'finished_ms', now)
+  redis.call('ZADD', P .. 'unrecorded', now, j.id)
+  redis.call('ZADD', P .. 'ended', now, j.id)
+  redis.call('HINCRBY', P .. 'totals', 'jobs|' .. j.model .. '|' .. state .. '|', 1)
+  ended[#ended + 1] = j.id
+end
+
+-- The last transition of an item.
+local function settle(id, j, from, to, now)
+  redis.call('HSET', P .. 'item:' .. id, 'state', to, 'finished_ms', now)
+  redis.call('ZREM', P .. 'leases', id)
+  move_count(j, from, to)
+  redis.call('HINCRBY', P .. 'open', 'items', -1)
+  redis.call('HINCRBY', P .. 'open', 'pixels', -j.pixels)
+  redis.call('HINCRBY', P .. 'open', 'items:' .. j.owner, -1)
+  redis.call('HINCRBY', P .. 'open', 'pixels:' .. j.owner, -j.pixels)
+  local reason = to == 'failed' and redis.call('HGET', P .. 'item:' .. id, 'reason') or ''
+  redis.call('HINCRBY', P .. 'totals', 'items|' .. j.model .. '|' .. to .. '|' .. reason, 1)
+  end_job_if_done(j, now)
+end
+
+local function requeue(id, j, alone)
+  local item = P .. 'item:' .. id
+  redis.call('HSET', item, 'state', 'queued', 'pending_alone', alone and '1' or '0')
+  redis.call('ZREM', P .. 'leases', id)
+  move_count(j, 'running', 'queued')
+  enqueue(id, j, redis.call('HGET', item, 'seq'), alone)
+end
+
+local function fail(id, j, reason, detail, now)
+  redis.call('HSET', P .. 'item:' .. id, 'reason', reason, 'detail', detail)
+  settle(id, j, 'running', 'failed', now)
+end
+
+-- An attempt was lost. Only an item that was lost alone is to blame; one lost in company is tried alone first.
+local function lose(id, j, detail, max_losses, now)
+  local item = P .. 'item:' .. id
+  local losses = tonumber(redis.call('HGET', item, 'losses'))
+  if redis.call('HGET', item, 'alone') == '1' then
+    losses = redis.call('HINCRBY', item, 'losses', 1)
+    redis.call('HSET', item, 'seq', redis.call('INCR', P .. 'seq')) -- behind the others, which may be healthy
+  end
+  if losses >= max_losses then
+    redis.call('ZADD', P .. 'dead', now, id)
+    fail(id, j, 'poison', detail, now)
+  else
+    requeue(id, j, true)
+  end
+end
+
+local function holds(id, fence)
+  local v = redis.call('HMGET', P .. 'item:' .. id, 'state', 'fence')
+  return v[1] == 'running' and v[2] == fence
+end
+
+-- Pixels a second over the last minute.
+local function drain_rate(model, now)
+  local slot = math.floor(now / SLOT_MS)
+  local pixels = 0
+  local slots = redis.call('HGETALL', P .. 'drain:' .. model)
+  for i = 1, #slots, 2 do
+    if tonumber(slots[i]) > slot - RATE_SLOTS then pixels = pixels + tonumber(slots[i + 1]) end
+  end
+  return pixels / ((RATE_SLOTS - 1) * SLOT_MS / 1000 + (now % SLOT_MS) / 1000)
+end

@@ -1,0 +1,15 @@
+-- Remove an ended job whose retention is over; a tombstone tells later readers that it was there.
+-- ARGV: job, tombstone's life (s)
+local j = job(ARGV[1])
+if not j.owner then return 0 end
+for index = 0, tonumber(redis.call('HGET', j.key, 'total')) - 1 do
+  local id = j.id .. ':' .. index
+  redis.call('DEL', P .. 'item:' .. id)
+  redis.call('ZREM', P .. 'dead', id)
+end
+redis.call('DEL', j.key)
+redis.call('ZREM', P .. 'jobs:' .. j.owner, j.id)
+redis.call('ZREM', P .. 'ended', j.id)
+redis.call('ZREM', P .. 'unrecorded', j.id)
+redis.call('SET', P .. 'gone:' .. j.id, j.owner, 'EX', ARGV[2])
+return 1

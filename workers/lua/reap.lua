@@ -1,0 +1,17 @@
+-- Take back items whose lease ran out and expire waiting items whose deadline passed.
+-- ARGV: most losses, most items.   Returns {lost, expired, ended jobs}
+local now = now_ms()
+local limit = tonumber(ARGV[2])
+local lost = redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', now, 'LIMIT', 0, limit)
+for _, id in ipairs(lost) do
+  local worker = redis.call('HGET', P .. 'item:' .. id, 'worker')
+  lose(id, job(job_of(id)), 'The lease of worker ' .. worker .. ' ran out.', tonumber(ARGV[1]), now)
+end
+local expired = redis.call('ZRANGEBYSCORE', P .. 'deadlines', '-inf', now, 'LIMIT', 0, limit)
+for _, id in ipairs(expired) do
+  local j = job(job_of(id))
+  dequeue(id, j, bucket_of(j, redis.call('HGET', P .. 'item:' .. id, 'pending_alone') == '1'))
+  settle(id, j, 'queued', 'expired', now)
+end
+announce()
+return { #lost, #expired, ended }

@@ -1,0 +1,58 @@
+-- Accept a job whole or not at all. Admission and enqueue are one step, so that the caps hold under concurrency.
+-- ARGV: job, owner, model, bucket, rank, pixels, deadline (ms from now or ''), format, quality, spec, digest,
+--       caps (items, pixels, owner items, owner pixels), then per item: label map key, instance map key, seed, file
+-- Returns {'accepted'} | {'exists', digest} | {'gone'} | {'full', scope, unit, cap, retry after (s)}
+local job_id, owner, model, bucket, rank = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local pixels = tonumber(ARGV[6])
+local FIRST, FIELDS = 16, 4
+local total = (#ARGV - FIRST + 1) / FIELDS
+local now = now_ms()
+
+local known = redis.call('HMGET', P .. 'job:' .. job_id, 'owner', 'digest')
+if known[1] then return { 'exists', known[2] } end
+if redis.call('EXISTS', P .. 'gone:' .. job_id) == 1 then return { 'gone' } end
+
+local function seconds_until(excess_pixels)
+  local rate = 0
+  for _, name in ipairs(redis.call('SMEMBERS', P .. 'models')) do rate = rate + drain_rate(name, now) end
+  if rate == 0 then return 30 end
+  return math.max(1, math.min(3600, math.ceil(excess_pixels / rate)))
+end
+
+local open = redis.call('HMGET', P .. 'open', 'items', 'pixels', 'items:' .. owner, 'pixels:' .. owner)
+local caps = {
+  { 'service', 'items', tonumber(ARGV[12]), tonumber(open[1] or 0) + total, pixels },
+  { 'service', 'pixels', tonumber(ARGV[13]), tonumber(open[2] or 0) + total * pixels, 1 },
+  { 'owner', 'items', tonumber(ARGV[14]), tonumber(open[3] or 0) + total, pixels },
+  { 'owner', 'pixels', tonumber(ARGV[15]), tonumber(open[4] or 0) + total * pixels, 1 },
+}
+for _, cap in ipairs(caps) do
+  local excess = cap[4] - cap[3]
+  if excess > 0 then return { 'full', cap[1], cap[2], cap[3], seconds_until(excess * cap[5]) } end
+end
+
+local job_key = P .. 'job:' .. job_id
+redis.call('HSET', job_key, 'state', 'queued', 'owner', owner, 'model', model, 'bucket', bucket, 'rank', rank,
+  'pixels', pixels, 'format', ARGV[8], 'quality', ARGV[9], 'spec', ARGV[10], 'digest', ARGV[11], 'total', total,
+  'queued', total, 'running', 0, 'succeeded', 0, 'failed', 0, 'canceled', 0, 'expired', 0, 'changes', 1,
+  'created_ms', now)
+if ARGV[7] ~= '' then redis.call('HSET', job_key, 'deadline_ms', now + tonumber(ARGV[7])) end
+
+local j = job(job_id)
+for index = 0, total - 1 do
+  local at = FIRST + index * FIELDS
+  local id = job_id .. ':' .. index
+  local seq = redis.call('INCR', P .. 'seq')
+  redis.call('HSET', P .. 'item:' .. id, 'state', 'queued', 'seq', seq, 'map', ARGV[at], 'instance', ARGV[at + 1],
+    'seed', ARGV[at + 2], 'file', ARGV[at + 3], 'attempts', 0, 'losses', 0)
+  enqueue(id, j, seq, false)
+end
+redis.call('HINCRBY', P .. 'open', 'items', total)
+redis.call('HINCRBY', P .. 'open', 'pixels', total * pixels)
+redis.call('HINCRBY', P .. 'open', 'items:' .. owner, total)
+redis.call('HINCRBY', P .. 'open', 'pixels:' .. owner, total * pixels)
+redis.call('ZADD', P .. 'jobs:' .. owner, now, job_id)
+redis.call('SADD', P .. 'models', model)
+redis.call('HINCRBY', P .. 'totals', 'items|' .. model .. '|accepted|', total)
+redis.call('HINCRBY', P .. 'totals', 'jobs|' .. model .. '|accepted|', 1)
+return { 'accepted' }

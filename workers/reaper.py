@@ -1,0 +1,68 @@
+"""The reaper: a periodic look after what nobody else finishes. One worker at a time does it, by a lock in Redis."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from workers.errors import QueueUnavailableError, StorageUnavailableError
+from workers.job_reader import JobReader
+from workers.job_store import JobStore
+from workers.messages import job_prefix
+from workers.recorder import Recorder
+from workers.storage import ObjectStore
+
+_log = logging.getLogger(__name__)
+
+
+class Reaper:
+    """Returns lost items to the queue, expires late ones, stores missing records, removes old jobs, wakes workers."""
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        reader: JobReader,
+        objects: ObjectStore,
+        recorder: Recorder,
+        wake: Callable[[str], None],
+        worker: str,
+        interval_seconds: float,
+    ) -> None:
+        self._store = store
+        self._reader = reader
+        self._objects = objects
+        self._recorder = recorder
+        self._wake = wake
+        self._worker = worker
+        self._interval_seconds = interval_seconds
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def reap(self) -> None:
+        """One round. Raises `QueueUnavailableError` or `StorageUnavailableError`; the next round goes on from there."""
+        reaped = self._store.reap()
+        if reaped.lost or reaped.expired:
+            _log.warning("items taken back", extra={"lost": reaped.lost, "expired": reaped.expired})
+        for queue in self._reader.stats().queues:
+            if sum(queue.waiting.values()):
+                self._wake(queue.model)
+        self._recorder.record_leftovers()
+        for job_id in self._store.jobs_past_retention():
+            self._objects.delete_prefix(job_prefix(job_id))
+            self._store.forget(job_id)
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._interval_seconds):
+            try:
+                # The lock lives a little shorter than the interval: whoever comes first after it has the next round.
+                if self._store.is_reaper(worker=self._worker, seconds=0.9 * self._interval_seconds):
+                    self.reap()
+            except (QueueUnavailableError, StorageUnavailableError) as error:
+                _log.warning("reaper waits", extra={"error": str(error)})

@@ -1,0 +1,43 @@
+"""Final records: when a job ends, what became of it goes to the object store, where it outlives Redis."""
+
+import dataclasses
+import json
+import logging
+from collections.abc import Iterable
+
+from workers.errors import JobExpiredError, JobUnknownError, QueueUnavailableError, StorageUnavailableError
+from workers.job_reader import JobReader
+from workers.job_store import JobStore
+from workers.messages import record_key
+from workers.storage import ObjectStore
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Writes ``record.json``. What cannot be written now stays listed in the job store and is tried again."""
+
+    def __init__(self, *, store: JobStore, reader: JobReader, objects: ObjectStore) -> None:
+        self._store = store
+        self._reader = reader
+        self._objects = objects
+
+    def record(self, job_ids: Iterable[str]) -> None:
+        for job_id in job_ids:
+            try:
+                self._record(job_id)
+            except (QueueUnavailableError, StorageUnavailableError) as error:
+                _log.warning("final record not stored yet", extra={"job": job_id, "error": str(error)})
+
+    def record_leftovers(self) -> None:
+        """Record every ended job that nobody recorded."""
+        self.record(self._store.unrecorded_jobs())
+
+    def _record(self, job_id: str) -> None:
+        try:
+            job = self._reader.job(job_id)
+        except (JobExpiredError, JobUnknownError):
+            return  # removed in the meantime
+        record = dataclasses.asdict(job) | {"items": [dataclasses.asdict(item) for item in self._reader.items(job)]}
+        self._objects.put(record_key(job_id), json.dumps(record).encode(), content_type="application/json")
+        self._store.mark_recorded(job_id)

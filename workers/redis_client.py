@@ -1,0 +1,97 @@
+"""The connection to Redis. Replies are text (``decode_responses``), which redis-py's own annotations do not express."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final, Literal, Protocol, cast, overload
+
+import redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from workers.errors import QueueUnavailableError
+
+PREFIX: Final = "{spade}:"
+"""Before every key of the job store. The hash tag keeps all of them in one slot of a cluster."""
+
+_UNAVAILABLE: Final = (RedisConnectionError, RedisTimeoutError, ReadOnlyError)
+_REFUSALS: Final = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "OOM", "MISCONF", "READONLY")
+
+
+class Script(Protocol):
+    def __call__(self, *, keys: list[str], args: list[str | int | float]) -> Any: ...  # noqa: ANN401
+
+
+class PubSub(Protocol):
+    def subscribe(self, *channels: str) -> None: ...
+    def get_message(self, *, timeout: float) -> dict[str, Any] | None: ...
+
+
+class Commands(Protocol):
+    """The commands that the job store uses, with the types of text replies."""
+
+    def get(self, name: str, /) -> str | None: ...
+    def hget(self, name: str, key: str, /) -> str | None: ...
+    def hgetall(self, name: str, /) -> dict[str, str]: ...
+    def llen(self, name: str, /) -> int: ...
+    def smembers(self, name: str, /) -> set[str]: ...
+    def time(self) -> tuple[int, int]: ...
+    def zcard(self, name: str, /) -> int: ...
+    def zcount(self, name: str, low: float | str, high: float | str, /) -> int: ...
+    @overload
+    def zrange(self, name: str, start: int, end: int, /) -> list[str]: ...
+    @overload
+    def zrange(self, name: str, start: int, end: int, /, *, withscores: Literal[True]) -> list[tuple[str, float]]: ...
+    def zrangebyscore(
+        self, name: str, low: float | str, high: float | str, /, *, start: int, num: int
+    ) -> list[str]: ...
+    def zrank(self, name: str, value: str, /) -> int | None: ...
+
+
+class Pipeline(Commands, Protocol):
+    def execute(self) -> list[Any]: ...
+
+
+class RedisClient(Commands, Protocol):
+    """A connection pool to one Redis, shared between threads."""
+
+    def ping(self) -> bool: ...
+    def flushall(self) -> bool: ...
+    def set(self, name: str, value: str, /, *, nx: bool, px: int) -> bool | None: ...
+    def hset(self, name: str, /, *, mapping: Mapping[str, str]) -> int: ...
+    def zrem(self, name: str, value: str, /) -> int: ...
+    def zrevrangebyscore(
+        self, name: str, high: float | str, low: float | str, /, *, start: int, num: int, withscores: bool
+    ) -> list[tuple[str, float]]: ...
+    def pipeline(self, *, transaction: bool) -> Pipeline: ...
+    def pubsub(self) -> AbstractContextManager[PubSub]: ...
+    def register_script(self, script: str, /) -> Script: ...
+    def close(self) -> None: ...
+
+
+def connect(url: str) -> RedisClient:
+    """A client that answers within seconds whether or not the server does. Connects on first use."""
+    client = redis.Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=10.0,
+        socket_connect_timeout=2.0,
+        health_check_interval=15,
+        retry=Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.02), retries=2),
+    )
+    return cast(RedisClient, client)
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn "Redis is away" into our own error; a mistake in a script stays what it is."""
+    try:
+        yield
+    except _UNAVAILABLE as error:
+        raise QueueUnavailableError(f"Redis does not answer: {error}") from error
+    except ResponseError as error:
+        if str(error).startswith(_REFUSALS):
+            raise QueueUnavailableError(f"Redis refuses work: {error}") from error
+        raise

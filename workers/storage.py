@@ -1,0 +1,119 @@
+"""The object store: label maps, job descriptions and pictures in one S3 bucket, through the ``minio`` SDK."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final
+
+import urllib3
+from minio import Minio
+from minio.deleteobjects import DeleteObject
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+
+from workers.errors import ObjectMissingError, StorageUnavailableError
+from workers.settings import StorageSettings
+
+_MISSING: Final = ("NoSuchKey", "NoSuchObject", "NoSuchBucket")
+_RESPONSES: Final = urllib3.Timeout(connect=2.0, read=20.0)
+
+
+class ObjectStore:
+    """A bucket. Every method raises `StorageUnavailableError` when the store is away or refuses."""
+
+    def __init__(self, settings: StorageSettings) -> None:
+        self._bucket = settings.bucket
+        self._client = _client(settings, settings.endpoint)
+        # Signing needs no connection, so clients may be given an address that only they can reach.
+        self._signer = _client(settings, settings.public_endpoint or settings.endpoint)
+
+    def ensure_bucket(self) -> None:
+        with _translated_errors(self._bucket):
+            if not self._client.bucket_exists(self._bucket):
+                self._client.make_bucket(self._bucket)
+
+    def ping(self) -> None:
+        """Raise unless the store answers and the bucket exists."""
+        with _translated_errors(self._bucket):
+            if not self._client.bucket_exists(self._bucket):
+                raise StorageUnavailableError(f"The object store has no bucket {self._bucket!r}.")
+
+    def put(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
+        """Store an object whole; readers see it only once it is complete."""
+        with _translated_errors(key):
+            self._client.put_object(self._bucket, key, io.BytesIO(data), len(data), content_type=content_type)
+
+    def get(self, key: str) -> bytes:
+        """The object's bytes. Raises `ObjectMissingError`."""
+        with _translated_errors(key):
+            response = self._client.get_object(self._bucket, key)
+            try:
+                return response.read()
+            finally:
+                response.close()
+                response.release_conn()
+
+    def size(self, key: str) -> int:
+        """Size in bytes, without reading the object. Raises `ObjectMissingError`."""
+        with _translated_errors(key):
+            return self._client.stat_object(self._bucket, key).size or 0
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        with _translated_errors(key):
+            self._client.remove_object(self._bucket, key)
+
+    def delete_prefix(self, prefix: str) -> None:
+        """Remove every object whose key starts with ``prefix``."""
+        with _translated_errors(prefix):
+            doomed = (DeleteObject(key) for key in self.keys(prefix))
+            for error in self._client.remove_objects(self._bucket, doomed):
+                raise StorageUnavailableError(f"The object store kept {error.name!r}: {error.message}")
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Keys that start with ``prefix``, in order, a page at a time."""
+        with _translated_errors(prefix):
+            for entry in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
+                if entry.object_name is not None:
+                    yield entry.object_name
+
+    def presigned_get(self, key: str, *, seconds: int, content_type: str, file_name: str) -> str:
+        """A URL that anyone may read the object from for ``seconds``."""
+        with _translated_errors(key):
+            return self._signer.presigned_get_object(
+                self._bucket,
+                key,
+                expires=timedelta(seconds=seconds),
+                response_headers={
+                    "response-content-type": content_type,
+                    "response-content-disposition": f'inline; filename="{file_name}"',
+                },
+            )
+
+
+def _client(settings: StorageSettings, endpoint: str) -> Minio:
+    return Minio(
+        endpoint,
+        access_key=settings.access_key,
+        secret_key=settings.secret_key,
+        secure=settings.secure,
+        region=settings.region,  # given, so that the SDK need not ask for it
+        http_client=urllib3.PoolManager(timeout=_RESPONSES, maxsize=16, retries=urllib3.Retry(2, backoff_factor=0.1)),
+    )
+
+
+@contextmanager
+def _translated_errors(key: str) -> Iterator[None]:
+    """The SDK's errors as ours. rclone labels its XML errors so that the SDK raises `InvalidResponseError` for them."""
+    try:
+        yield
+    except S3Error as error:
+        if error.code in _MISSING:
+            raise ObjectMissingError(key) from error
+        raise StorageUnavailableError(f"The object store refused {key!r}: {error.code}: {error.message}") from error
+    except InvalidResponseError as error:
+        if any(f"<Code>{code}</Code>" in str(error) for code in _MISSING) or "Response code: 404" in str(error):
+            raise ObjectMissingError(key) from error
+        raise StorageUnavailableError(f"The object store answered {key!r} with an error: {error}") from error
+    except (ServerError, MinioException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise StorageUnavailableError(f"The object store does not answer: {type(error).__name__}: {error}") from error
