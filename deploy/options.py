@@ -1,0 +1,71 @@
+"""Options and small helpers that several commands share."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from deploy.errors import StateError
+from deploy.local.state import StateFolder, default_state_folder
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def state_option(command: Command) -> Command:
+    """`--state DIR`, the default state folder unless given."""
+    return click.option(
+        "--state",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=default_state_folder,
+        show_default="~/.local/state/spade-serving",
+        help="Folder of the service's data, logs and credentials.",
+    )(command)
+
+
+def url_option(command: Command) -> Command:
+    """`--url`, else SPADE_URL, else (see `service_url`) the stack of `--state`."""
+    return click.option(
+        "--url",
+        envvar="SPADE_URL",
+        show_envvar=True,
+        show_default="the stack that `spade-serve up` started",
+        help="Address of the service.",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
+
+
+def service_url(url: str | None, state: Path) -> str:
+    """`url`, or the address of the stack on `state`.
+
+    Raises `StateError` where there is neither.
+    """
+    if url:
+        return url
+    config = StateFolder(state).read_config()
+    if config is None:
+        raise StateError(
+            f"No service is known: {state} has had none. Start one with `spade-serve up`, or give the address of "
+            "another with --url or SPADE_URL."
+        )
+    return config.url
+
+
+def print_json(value: object) -> None:
+    """Print `value` as JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def require_loopback(host: str) -> None:
+    """Raises a usage error unless `host` is this machine only."""
+    if host not in ("127.0.0.1", "localhost"):
+        raise click.BadParameter(
+            f"{host!r} would open the service to others, and it has no API keys yet: it serves 127.0.0.1 only. "
+            "Put a proxy that authenticates in front of it.",
+            param_hint="--host",
+        )
