@@ -9,16 +9,25 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import platformdirs
+
 from model_store.card import ModelCard
 from model_store.errors import CardError, UnknownModelError, WeightsError
+from spade.palettes import Palette, gaugan_palette
 
 BUILT_IN_MODELS = Path(__file__).parent / "models"
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
 LATEST = "latest"
+BLACK = 0x000000
 
 FileState = tuple[int, int]
 """Modification time in nanoseconds and size in bytes: a file that shows the same two is not read again."""
+
+
+def default_models_folder() -> Path:
+    """Where models are kept when nothing else is said, `~/.local/share/spade-serving/models` on Linux."""
+    return platformdirs.user_data_path("spade-serving", appauthor=False) / "models"
 
 
 class Registry:
@@ -72,6 +81,17 @@ class Registry:
         name, _, version = reference.partition("@")
         return self.card(name, version or LATEST)
 
+    def palette(self, card: ModelCard, name: str) -> Palette:
+        """The palette `model`, in the colours of the card and black for unknown, or `gaugan`, for the classes it has.
+
+        Raises UnknownModelError: listing the palettes of the model.
+        """
+        palettes = {"model": _model_palette(card), "gaugan": gaugan_palette(_class_ids_by_name(card))}
+        existing = [palette for palette, found in palettes.items() if found.colors]
+        if name not in existing:
+            raise UnknownModelError(f"model {card.reference} has no palette {name!r}; it has: {', '.join(existing)}")
+        return palettes[name]
+
     def weights_file(self, card: ModelCard) -> Path:
         """Where the weights of `card` belong, whether they are there or not.
 
@@ -121,6 +141,19 @@ class Registry:
             raise CardError(f"{path}: it describes {card.reference}, but its folder must be {card.name}/{card.version}")
         self._cards[path] = (state, card)
         return card
+
+
+def _model_palette(card: ModelCard) -> Palette:
+    colors = {label_class.rgb: label_class.id for label_class in card.classes}
+    if card.unknown_id is not None:
+        colors.setdefault(BLACK, card.unknown_id)
+    return Palette(name="model", colors=colors)
+
+
+def _class_ids_by_name(card: ModelCard) -> dict[str, int]:
+    """COCO-Stuff calls `sky-other` and `water-other` what GauGAN calls `sky` and `water`."""
+    short = {label_class.name.removesuffix("-other"): label_class.id for label_class in card.classes}
+    return short | {label_class.name: label_class.id for label_class in card.classes}
 
 
 def _file_state(path: Path) -> FileState:

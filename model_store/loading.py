@@ -1,0 +1,61 @@
+"""From a card to a model that makes pictures. Needs torch."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from model_store.card import ModelCard
+from model_store.drawing import draw_weights
+from model_store.errors import WeightsError
+from model_store.registry import Registry
+from spade.checkpoint import load_generator, save_tensors
+from spade.device import pick_device
+from spade.files import PARTIAL_SUFFIX
+from spade.synthesis import Synthesizer
+
+LOCK_FILE = ".lock"
+
+
+def load_synthesizer(registry: Registry, card: ModelCard, *, device: str = "auto") -> Synthesizer:
+    """Loads the model of `card` onto `device` (`auto`, `cpu`, `cuda` or `mps`), its weights drawn first if need be.
+
+    Raises DeviceError: where there is no such device. WeightsError, CheckpointError: where the weights are absent, are
+    not those of the card, or cannot be written. OutOfMemoryError: where the device cannot hold them.
+    """
+    chosen = pick_device(device)
+    path = ensure_weights(registry, card)
+    generator = load_generator(path)
+    if generator.config != card.generator:
+        raise WeightsError(f"model {card.reference}: {path} holds another architecture than its card describes")
+    return Synthesizer(generator, device=chosen)
+
+
+def ensure_weights(registry: Registry, card: ModelCard) -> Path:
+    """The verified weights of `card`; where they come from a seed and are absent, they are drawn and kept first.
+
+    Processes that ask at the same time wait for the one that draws.
+
+    Raises WeightsError, CheckpointError: as `load_synthesizer` says.
+    """
+    path = registry.weights_file(card)
+    if card.weights.seed is not None and not path.exists():
+        with _folder_locked(path.parent):
+            if not path.exists():
+                for left_by_a_killed_process in path.parent.glob(f".*{PARTIAL_SUFFIX}"):
+                    left_by_a_killed_process.unlink()
+                save_tensors(path, draw_weights(card.generator, card.weights.seed), card.generator)
+    return registry.weights_path(card)
+
+
+@contextmanager
+def _folder_locked(folder: Path) -> Iterator[None]:
+    """Holds the folder's lock, which the system lets go when the process ends, however it ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / LOCK_FILE).open("w")
+    except OSError as error:
+        raise WeightsError(f"{folder}: weights cannot be kept there: {error.strerror}") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
