@@ -85,6 +85,15 @@ class JobStore:
             case ["full", scope, unit, cap, retry_after]:
                 raise QueueFullError(scope=scope, unit=unit, cap=cap, retry_after_seconds=retry_after)
 
+    def reserve(self, job_id: str, *, seconds: float) -> bool:
+        """Whether the caller alone may now store inputs for a job of this id that a client chose."""
+        with translated_errors():
+            return bool(self._client.set(f"{PREFIX}reserved:{job_id}", "1", nx=True, px=round(seconds * 1000)))
+
+    def unreserve(self, job_id: str) -> None:
+        with translated_errors():
+            self._client.delete(f"{PREFIX}reserved:{job_id}")
+
     def claim(self, *, worker: str, device: str, models: Iterable[str], max_items: int, max_pixels: int) -> Claim:
         """Take up to a batch of waiting items of one bucket, in scheduling order, under a lease."""
         bucket, more, rows, ended = self._scripts.run(

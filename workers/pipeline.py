@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
@@ -80,6 +80,7 @@ class Pipeline:
         self._parts = parts
         self._limits = limits
         self._stop = stop
+        self._requeued = threading.Event()
         self.progress = Progress()
 
     def drain(self, *, seconds: float) -> bool:
@@ -92,19 +93,27 @@ class Pipeline:
         self.progress.busy.set()
         try:
             with ThreadPoolExecutor(1, "fetch") as fetcher, ThreadPoolExecutor(_PUBLISHERS, "publish") as publisher:
-                upcoming = fetcher.submit(self._next, until, True)
-                while (inputs := upcoming.result()) is not None:
+                for inputs in self._fetched(fetcher, until):
                     if self._stop.is_set():
                         self._give_back(self._parts.store.release, inputs.items)
-                        break
-                    upcoming = fetcher.submit(self._next, until, False)
-                    computed = self._compute(inputs)
-                    if computed is not None:
+                    elif (computed := self._compute(inputs)) is not None:
                         slots.acquire()
                         publisher.submit(self._publish, *computed).add_done_callback(lambda _: slots.release())
         finally:
             self.progress.busy.clear()
         return time.monotonic() >= until and not self._stop.is_set()
+
+    def _fetched(self, fetcher: ThreadPoolExecutor, until: float) -> Iterator[Inputs]:
+        """Batches, each fetched while the caller works on the one before."""
+        upcoming = fetcher.submit(self._next, until, True)
+        while True:
+            inputs = upcoming.result()
+            if inputs is None and not self._requeued.is_set():
+                return
+            self._requeued.clear()  # nothing waited when that fetch looked, but something was given back since
+            upcoming = fetcher.submit(self._next, until, False)
+            if inputs is not None:
+                yield inputs
 
     def _next(self, until: float, first: bool) -> Inputs | None:
         """Claim and load a batch, waiting for Redis and the object store to come back if they are away."""
@@ -226,6 +235,7 @@ class Pipeline:
         self._parts.leases.let_go(items)
         try:
             self._parts.record(how(tuple(items)))
+            self._requeued.set()
         except QueueUnavailableError as error:
             _log.warning("items left to the reaper", extra={"items": len(items), "error": str(error)})
 

@@ -1,0 +1,180 @@
+"""A real Celery worker process with a real model, woken through the broker, killed and stopped."""
+
+import io
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from deploy.local.child import Child
+from deploy.local.ports import free_port
+from deploy.local.services import Worker
+from spade.label_images import encode_ids_png
+from workers.job_reader import JobReader
+from workers.job_store import JobStore
+from workers.messages import ItemSpec, JobSpec, State, label_map_key
+from workers.redis_client import RedisClient
+from workers.settings import StorageSettings
+from workers.storage import ObjectStore
+from workers.wakeup import WakeUp, create_celery, queue_name
+
+MODEL_SIZE = 256
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+    pause = threading.Event()
+    for _ in range(int(seconds / 0.02)):
+        if condition():
+            return
+        pause.wait(0.02)
+    pytest.fail(f"waited {seconds} s in vain")
+
+
+@pytest.fixture(scope="session")
+def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture
+def worker(
+    redis_url: str, s3: StorageSettings, job_store: JobStore, objects: ObjectStore, models_dir: Path, tmp_path: Path
+) -> Iterator[Child]:
+    """A started worker that serves `landscape`, with leases of two seconds. Depends on an emptied Redis and S3."""
+    service = {
+        **os.environ,
+        "SPADE_REDIS_URL": redis_url,
+        "SPADE_S3_ENDPOINT": s3.endpoint,
+        "SPADE_S3_ACCESS_KEY": s3.access_key,
+        "SPADE_S3_SECRET_KEY": s3.secret_key,
+        "SPADE_MODELS_DIR": str(models_dir),
+        "SPADE_WORKER_MODELS": "landscape",
+        "SPADE_LEASE_SECONDS": "2",
+        "SPADE_DEVICE": "cpu",
+        "SPADE_BATCH_ITEMS": "4",
+    }
+    with Child(Worker(number=1, port=free_port(), service=service), log=tmp_path / "worker.log") as child:
+        yield child
+
+
+@pytest.fixture
+def submit(redis_url: str, objects: ObjectStore, job_store: JobStore) -> Callable[..., None]:
+    wake_up = WakeUp(create_celery(redis_url))
+
+    def submit(job_id: str, items: int, *, wake: bool = True) -> None:
+        rng = np.random.default_rng(0)
+        for index in range(items):
+            label_map = np.kron(rng.integers(0, 33, (8, 8)), np.ones((32, 32), int))
+            objects.put(label_map_key(job_id, index), encode_ids_png(label_map))
+        job_store.submit(
+            JobSpec(
+                id=job_id,
+                owner="ann",
+                model="landscape",
+                model_version="1",
+                weights_digest="",
+                height=MODEL_SIZE,
+                width=MODEL_SIZE,
+                items=tuple(
+                    ItemSpec(
+                        index=i,
+                        file=f"{i}.png",
+                        label_map_key=label_map_key(job_id, i),
+                        instance_map_key=None,
+                        seed=i,
+                    )
+                    for i in range(items)
+                ),
+                created_ms=0,
+                request_digest="",
+            )
+        )
+        if wake:
+            wake_up.send("landscape")
+
+    return submit
+
+
+def probe(worker: Child, path: str) -> httpx.Response:
+    assert isinstance(worker.program, Worker)
+    return httpx.get(f"http://127.0.0.1:{worker.program.port}{path}", trust_env=False)
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_wake_up_makes_the_worker_paint(submit: Callable[..., None], reader: JobReader, objects: ObjectStore) -> None:
+    submit("j", 3)
+    wait_until(lambda: reader.job("j").state.is_final)
+    assert reader.job("j").state is State.SUCCEEDED
+    pixels = []
+    for item in reader.items(reader.job("j")):
+        with Image.open(io.BytesIO(objects.get(item.picture_key or ""))) as picture:
+            assert picture.size == (MODEL_SIZE, MODEL_SIZE)
+            pixels.append(np.asarray(picture))
+    assert not np.array_equal(pixels[0], pixels[1])
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_lost_wake_up_costs_a_few_seconds_and_nothing_else(submit: Callable[..., None], reader: JobReader) -> None:
+    submit("j", 1, wake=False)
+    wait_until(lambda: reader.job("j").state is State.SUCCEEDED)
+
+
+def test_items_of_a_killed_worker_are_finished_by_the_next_one(
+    worker: Child, submit: Callable[..., None], reader: JobReader
+) -> None:
+    submit("j", 24)
+    wait_until(lambda: reader.job("j").counts[State.RUNNING] > 0)
+    worker.kill()
+    assert not reader.job("j").state.is_final
+    worker.start()
+    worker.wait_ready()
+    wait_until(lambda: reader.job("j").state.is_final)
+    job = reader.job("j")
+    assert job.counts[State.SUCCEEDED] == 24
+    assert max(item.attempts for item in reader.items(job)) == 2
+
+
+def test_a_terminated_worker_finishes_its_batch_and_leaves_no_lease(
+    worker: Child, submit: Callable[..., None], reader: JobReader
+) -> None:
+    submit("j", 40)
+    wait_until(lambda: reader.job("j").counts[State.SUCCEEDED] > 0)
+    worker.stop()
+    counts = reader.job("j").counts
+    assert counts[State.RUNNING] == 0
+    assert counts[State.SUCCEEDED] > 0
+    assert counts[State.QUEUED] + counts[State.SUCCEEDED] == 40
+    assert reader.stats().leases == 0
+
+
+def test_probes_and_metrics_answer_from_a_side_thread(
+    worker: Child, submit: Callable[..., None], reader: JobReader
+) -> None:
+    submit("j", 2)
+    wait_until(lambda: reader.job("j").state.is_final)
+    assert probe(worker, "/livez").status_code == 200
+    assert probe(worker, "/readyz").status_code == 200
+    assert probe(worker, "/else").status_code == 404
+    metrics = probe(worker, "/metrics").text
+    assert 'spade_pictures_total{model="landscape"} 2.0' in metrics
+    assert f'spade_pixels_total{{model="landscape"}} {float(2 * MODEL_SIZE**2)}' in metrics
+
+
+def test_a_wake_up_without_a_broker_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
+    WakeUp(create_celery("redis://127.0.0.1:1/0")).send("landscape")
+    assert "wake-up not sent" in caplog.text
+
+
+def test_a_wake_up_that_nobody_has_read_is_seen_to_be_pending(redis_url: str, redis_client: RedisClient) -> None:
+    wake_up = WakeUp(create_celery(redis_url))
+    assert not wake_up.is_pending(redis_client, "landscape")
+    wake_up.send("landscape")
+    assert wake_up.is_pending(redis_client, "landscape")
+
+
+def test_each_model_has_a_queue_of_its_own() -> None:
+    assert queue_name("landscape") == "synthesize.landscape"
