@@ -1,0 +1,164 @@
+"""A small client of the HTTP API, typed by the same models that the API answers with.
+
+with SpadeClient("http://127.0.0.1:8080") as client:
+    job = client.submit([Path("map.png")], JobParameters(model="landscape", seed=1))
+    job = client.follow(job.id)
+    picture = client.picture(job.items[0])
+"""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from api.models import Model, ModelList
+from api.parameters import JobParameters
+from api.problems import Problem
+from api.representation import Cancellation, Item, Job, JobPage
+
+_FOLLOW_SECONDS: Final = 1
+_FOLLOW_LEAST_SECONDS: Final = 0.25
+_REPEAT_SECONDS: Final = 0.5
+_NOT_NOW: Final = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class ClientError(Exception):
+    """The service did not do what it was asked. `problem` is its own report, where it made one."""
+
+    def __init__(self, message: str, *, problem: Problem | None = None) -> None:
+        super().__init__(message)
+        self.problem = problem
+
+
+class SpadeClient:
+    """The service at `url`. Use it as a context manager, or close it. Every method raises `ClientError`.
+
+    A request that is answered with "not now" (429, 503) is repeated when the service said to; `follow` and `picture`
+    are repeated when the connection is lost too. Both for at most `patience_seconds` a call.
+    """
+
+    def __init__(self, url: str, *, timeout_seconds: float = 60.0, patience_seconds: float = 60.0) -> None:
+        self._url = url.rstrip("/")
+        self._patience_seconds = patience_seconds
+        self._http = httpx.Client(base_url=self._url, timeout=timeout_seconds, follow_redirects=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def submit(
+        self, label_maps: Sequence[Path], parameters: JobParameters, *, instance_maps: Sequence[Path] = ()
+    ) -> Job:
+        """Send label maps as one job; with `instance_maps`, one for each label map, in the same order."""
+        params = parameters.model_dump_json(exclude_defaults=True)
+
+        def post() -> httpx.Response:
+            with ExitStack() as files:
+                parts = [
+                    (part, (path.name, files.enter_context(path.open("rb")), "image/png"))
+                    for part, paths in (("label_map", label_maps), ("instance_map", instance_maps))
+                    for path in paths
+                ]
+                return self._http.post("/v1/jobs", data={"params": params}, files=parts)
+
+        return _parse(self._send(post), Job)
+
+    def job(self, job_id: str) -> Job:
+        """The job as it is now."""
+        return _parse(self._get(f"/v1/jobs/{job_id}"), Job)
+
+    def jobs(self, *, limit: int = 50) -> JobPage:
+        """The newest jobs."""
+        return _parse(self._get("/v1/jobs", {"limit": limit}), JobPage)
+
+    def follow(self, job_id: str, *, on_change: Callable[[Job], None] = lambda _: None) -> Job:
+        """Wait until the job is finished; `on_change` is given the job about once a second."""
+        while True:
+            asked = time.monotonic()
+            job = _parse(self._get(f"/v1/jobs/{job_id}", {"wait": _FOLLOW_SECONDS}, repeat_lost=True), Job)
+            on_change(job)
+            if job.state.is_final:
+                return job
+            # A service with many who wait answers at once; then it is for us not to ask too often.
+            threading.Event().wait(max(0.0, asked + _FOLLOW_LEAST_SECONDS - time.monotonic()))
+
+    def picture(self, item: Item) -> bytes:
+        """The encoded picture of a finished item, checked against its digest."""
+        if item.image is None:
+            raise ClientError(f"{item.file} has no picture: it {item.state}. {item.detail or ''}".rstrip())
+        content = self._get(item.image.href, repeat_lost=True).content
+        if hashlib.sha256(content).hexdigest() != item.image.sha256:
+            raise ClientError(f"The picture of {item.file} was damaged on its way: its sha256 differs.")
+        return content
+
+    def cancel(self, job_id: str) -> Cancellation:
+        """Cancel what can be canceled; the answer says what happened to each item."""
+        return _parse(self._send(lambda: self._http.post(f"/v1/jobs/{job_id}/cancel")), Cancellation)
+
+    def models(self) -> ModelList:
+        """Every model of the service."""
+        return _parse(self._get("/v1/models"), ModelList)
+
+    def model(self, reference: str) -> Model:
+        """A model by `name` (its newest version) or `name@version`."""
+        return _parse(self._get(f"/v1/models/{reference}"), Model)
+
+    def _get(self, path: str, params: Mapping[str, int] | None = None, *, repeat_lost: bool = False) -> httpx.Response:
+        return self._send(lambda: self._http.get(path, params=params), repeat_lost=repeat_lost)
+
+    def _send(self, request: Callable[[], httpx.Response], *, repeat_lost: bool = False) -> httpx.Response:
+        """The answer to `request` if it is a good one."""
+        deadline = time.monotonic() + self._patience_seconds
+        while True:
+            pause_seconds = _REPEAT_SECONDS
+            try:
+                response = request()
+            except httpx.TransportError as error:
+                if not repeat_lost or time.monotonic() + pause_seconds > deadline:
+                    raise ClientError(
+                        f"No answer from {self._url} ({error}). Is the service running? `spade-serve up` starts one."
+                    ) from error
+            else:
+                pause_seconds = max(pause_seconds, _retry_after(response))
+                if response.status_code not in _NOT_NOW or time.monotonic() + pause_seconds > deadline:
+                    return _checked(response)
+            threading.Event().wait(pause_seconds)
+
+
+def _retry_after(response: httpx.Response) -> float:
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isdecimal() else 0.0
+
+
+def _checked(response: httpx.Response) -> httpx.Response:
+    if response.is_success:
+        return response
+    try:
+        problem = Problem.model_validate_json(response.content)
+    except ValidationError as error:
+        raise ClientError(f"{response.url} answered {response.status_code} {response.reason_phrase}.") from error
+    faults = [f"{fault.file or fault.parameter}: {fault.detail}" for fault in problem.errors or []]
+    raise ClientError("\n".join([f"{problem.title}: {problem.detail}", *faults[1:]]), problem=problem)
+
+
+def _parse(response: httpx.Response, answer: type[Answer]) -> Answer:
+    try:
+        return answer.model_validate_json(response.content)
+    except ValidationError as error:
+        raise ClientError(f"{response.url} did not answer as this service does; is the address right?") from error

