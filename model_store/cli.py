@@ -1,0 +1,15 @@
+"""The whole `spade` command line: the commands of `spade.cli`, and those that need the registry of models."""
+
+from model_store.synthesize import synthesize
+from spade.cli import spade
+
+spade.add_command(synthesize)
+
+
+def main() -> None:
+    """Entry point of the console script `spade`."""
+    spade(prog_name="spade")
+
+
+if __name__ == "__main__":
+    main()
