@@ -1,0 +1,75 @@
+"""The application: views, error answers, request handling and documentation put together."""
+
+from importlib.metadata import version
+from typing import Final, NoReturn
+
+from flask import Response
+from flask_openapi.models.info import Info
+from flask_openapi.openapi import OpenAPI
+from pydantic import ValidationError
+
+from api.bodies import JobBody, MapsBody
+from api.docs import create_docs
+from api.documents import build_document
+from api.errors import ParametersRefusedError
+from api.jobs import jobs
+from api.label_maps import Check, label_maps
+from api.metrics import ApiMetrics
+from api.models import Model, ModelList, models
+from api.parameters import JobParameters, MapParameters, faults_of
+from api.pictures import pictures
+from api.probes import Liveness, Readiness, create_probes
+from api.problems import Problem, register_problems
+from api.representation import Cancellation, Job, JobPage
+from api.requests import register_request_handling
+from api.services import Services, install_services
+
+MAX_TEXT_PART_BYTES: Final = 2**20
+SPARE_PARTS: Final = 8
+DESCRIPTION: Final = """\
+Photographs from label maps: images whose pixels are class ids. A job is submitted with one or many label maps, waits in
+a queue, is computed by a worker, and its pictures are fetched one by one.
+
+Every error is `application/problem+json` (RFC 9457). Times are RFC 3339, UTC. Boxes are left, top, right, bottom in
+pixels, the last two one past the end.
+"""
+
+
+def create_app(services: Services, *, metrics_dir: str | None = None) -> OpenAPI:
+    """The WSGI application over its services. `metrics_dir` is the folder of prometheus-client's multiprocess mode."""
+    app = OpenAPI(
+        "api",
+        info=Info(title="SPADE serving", version=version("spade-serving"), description=DESCRIPTION),
+        validation_error_model=Problem,
+        validation_error_callback=_refuse_parameters,
+        doc_ui=False,
+        static_folder=None,
+    )
+    settings = services.settings
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.max_request_bytes,
+        MAX_FORM_MEMORY_SIZE=MAX_TEXT_PART_BYTES,
+        MAX_FORM_PARTS=2 * settings.max_items_per_job + SPARE_PARTS,
+    )
+    install_services(app.extensions, services)
+    metrics = ApiMetrics(services.job_reader, multiprocess_dir=metrics_dir)
+    register_request_handling(app, metrics)
+    register_problems(app)
+    for blueprint in (jobs, pictures, label_maps, models, create_probes(metrics)):
+        app.register_api(blueprint)
+    document = build_document(
+        app,
+        request_models=[JobParameters, MapParameters, JobBody, MapsBody],
+        response_models=[Job, JobPage, Cancellation, Check, Model, ModelList, Problem, Liveness, Readiness],
+    )
+    app.register_blueprint(create_docs(document))
+    app.add_url_rule("/", "home", _home)
+    return app
+
+
+def _home() -> Response:
+    return Response(status=302, headers={"Location": "/docs"})
+
+
+def _refuse_parameters(error: ValidationError) -> NoReturn:
+    raise ParametersRefusedError(faults_of(error)) from error

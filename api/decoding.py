@@ -1,0 +1,123 @@
+"""From sent files to maps of class ids: which palette, which faults, which size."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api.bodies import Body, SentFile
+from api.errors import Fault, FilesRefusedError
+from api.parameters import refuse_parameter
+from model_store.card import ModelCard
+from model_store.errors import UnknownModelError
+from model_store.registry import Registry
+from spade.label_images import LabelMapError, LabelMapLimits, Offender, decode_instance_map, decode_label_map
+from spade.palettes import Palette, PaletteError
+
+LIMITS = LabelMapLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodedMap:
+    """A label map that can be used: ids uint16 (H, W), unknown as label_nc; instances int32 (H, W) of the same size."""
+
+    file: str
+    ids: NDArray[np.uint16]
+    instances: NDArray[np.int32] | None
+
+
+def resolve_model(registry: Registry, reference: str) -> ModelCard:
+    """The card that a job's parameter `model` names. Raises ParametersRefusedError that lists what exists."""
+    try:
+        return registry.resolve(reference)
+    except UnknownModelError as error:
+        raise refuse_parameter("model", "unknown-model", str(error)) from error
+
+
+def choose_palette(registry: Registry, card: ModelCard, body: Body[Any]) -> Palette | None:
+    """The palette that the request names or brings along. Raises ParametersRefusedError or FilesRefusedError."""
+    name = body.parameters.palette
+    if body.palette_csv is None:
+        return None if name is None else _named_palette(registry, card, name)
+    if name is not None:
+        raise refuse_parameter("palette", "two-palettes", "a palette is named and a CSV file is sent; use one of both")
+    ids = {label_class.name: label_class.id for label_class in card.classes}
+    if card.unknown_id is not None:
+        ids.setdefault("unknown", card.unknown_id)
+    try:
+        return Palette.from_csv(body.palette_csv.read(), file=body.palette_csv.name, class_ids_by_name=ids)
+    except PaletteError as error:
+        fault = Fault(file=error.file, code="palette-unreadable", detail=error.detail)
+        raise FilesRefusedError([fault]) from error
+
+
+def _named_palette(registry: Registry, card: ModelCard, name: str) -> Palette:
+    try:
+        return registry.palette(card, name)
+    except UnknownModelError as error:
+        raise refuse_parameter("palette", "unknown-palette", str(error)) from error
+
+
+def decode_maps(body: Body[Any], card: ModelCard, palette: Palette | None) -> Iterator[DecodedMap | tuple[Fault, ...]]:
+    """For each label map of the body, in order, what it holds or what is wrong with it and its instance map."""
+    for label_map, instance_map in zip(body.label_maps, body.instance_maps, strict=True):
+        yield _decode(label_map, instance_map, card, palette)
+
+
+def file_digest(body: Body[Any]) -> str:
+    """sha256 over names and digests of all files, in order."""
+    digest = hashlib.sha256()
+    for file in (*body.label_maps, *body.instance_maps, body.palette_csv):
+        part = "-" if file is None else f"{file.name}\0{hashlib.sha256(file.read()).hexdigest()}"
+        digest.update(f"{part}\n".encode())
+    return digest.hexdigest()
+
+
+def _decode(
+    label_map: SentFile, instance_map: SentFile | None, card: ModelCard, palette: Palette | None
+) -> DecodedMap | tuple[Fault, ...]:
+    faults: list[Fault] = []
+    ids = instances = None
+    with _collected(faults):
+        ids = decode_label_map(
+            label_map.read(),
+            file=label_map.name,
+            label_nc=card.label_nc,
+            unknown_id=card.unknown_id,
+            palette=palette,
+            limits=LIMITS,
+        )
+    if instance_map is not None:
+        with _collected(faults):
+            instances = _decode_instances(instance_map, card)
+    if ids is not None and instances is not None and instances.shape != ids.shape:
+        sizes = f"{instances.shape[1]}x{instances.shape[0]} pixels, its label map {ids.shape[1]}x{ids.shape[0]}"
+        faults.append(Fault(file=label_map.name, code="size-mismatch", detail=f"its instance map has {sizes}"))
+    return tuple(faults) if ids is None or faults else DecodedMap(file=label_map.name, ids=ids, instances=instances)
+
+
+def _decode_instances(instance_map: SentFile, card: ModelCard) -> NDArray[np.int32]:
+    if not card.uses_instances:
+        detail = f"the model {card.name} uses no instance maps; leave it out"
+        raise FilesRefusedError([Fault(file=instance_map.name, code="instance-map-unused", detail=detail)])
+    return decode_instance_map(instance_map.read(), file=instance_map.name, limits=LIMITS)
+
+
+@contextmanager
+def _collected(faults: list[Fault]) -> Iterator[None]:
+    """Note what is wrong with a file and go on with the next."""
+    try:
+        yield
+    except LabelMapError as error:
+        offenders = tuple(_offender(offender) for offender in error.offenders)
+        faults.append(Fault(file=error.file, code=error.code, detail=error.detail, offenders=offenders))
+    except FilesRefusedError as error:
+        faults.extend(error.faults)
+
+
+def _offender(offender: Offender) -> dict[str, Any]:
+    return {"value": offender.value, "count": offender.count, "box": list(offender.box)}

@@ -1,0 +1,101 @@
+"""Pieces of the OpenAPI document that several operations share, and the document itself."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask_openapi.openapi import OpenAPI
+from flask_openapi.types import ResponseDict
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api import problems
+
+OPENAPI_VERSION: Final = "3.1.0"
+SCHEMAS: Final = "#/components/schemas/"
+
+
+def problem_responses(*statuses: int) -> ResponseDict:
+    """Documentation of the errors that an operation answers with."""
+    content = {problems.CONTENT_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}}}
+    return {str(status): {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def json_response(description: str, model: type[BaseModel], **headers: str) -> dict[str, Any]:
+    """Documentation of a JSON answer; `headers` maps names to descriptions, with _ for -."""
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": {"$ref": f"{SCHEMAS}{model.__name__}"}}},
+        **_headers(headers),
+    }
+
+
+def file_response(description: str, *content_types: str, **headers: str) -> dict[str, Any]:
+    """Documentation of an answer that is a file."""
+    return {"description": description, "content": {name: {} for name in content_types}, **_headers(headers)}
+
+
+def plain_response(description: str, **headers: str) -> dict[str, Any]:
+    """Documentation of an answer without a body."""
+    return {"description": description, **_headers(headers)}
+
+
+def multipart_or_json(form_schema: dict[str, Any], body: type[BaseModel]) -> dict[str, Any]:
+    """Documentation of a request body that may come either way."""
+    return {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": form_schema,
+                "encoding": {"params": {"contentType": "application/json"}},
+            },
+            "application/json": {"schema": {"$ref": f"{SCHEMAS}{body.__name__}"}},
+        },
+    }
+
+
+def file_form(params: type[BaseModel]) -> dict[str, Any]:
+    """Schema of a multipart form with label maps."""
+    file = {"type": "string", "contentMediaType": "image/png"}
+    return {
+        "type": "object",
+        "required": ["label_map", "params"],
+        "additionalProperties": False,
+        "properties": {
+            "label_map": {"type": "array", "items": file, "minItems": 1},
+            "instance_map": {"type": "array", "items": file, "description": "One for each label map, in order"},
+            "palette": {
+                "type": "string",
+                "contentMediaType": "text/csv",
+                "description": "Columns `color` (#rrggbb) or `r`, `g`, `b`, and `id` or `name`; one name is `unknown`.",
+            },
+            "params": {"$ref": f"{SCHEMAS}{params.__name__}"},
+        },
+    }
+
+
+def build_document(
+    app: OpenAPI, *, request_models: list[type[BaseModel]], response_models: list[type[BaseModel]]
+) -> dict[str, Any]:
+    """The OpenAPI document of all registered operations, with the models that they refer to by name."""
+    app.openapi_version = OPENAPI_VERSION
+    document: dict[str, Any] = app.api_doc
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in request_models] + [(model, "serialization") for model in response_models],
+        ref_template=SCHEMAS + "{model}",
+    )
+    document["components"]["schemas"] |= definitions["$defs"]
+    for path in document["paths"].values():
+        for operation in path.values():
+            # What the library adds by itself where an operation documents no refused parameters: those take none.
+            if "application/json" in operation["responses"]["422"]["content"]:
+                del operation["responses"]["422"]
+    return document
+
+
+def _headers(headers: dict[str, str]) -> dict[str, Any]:
+    if not headers:
+        return {}
+    described = {
+        name.replace("_", "-"): {"description": text, "schema": {"type": "string"}} for name, text in headers.items()
+    }
+    return {"headers": described}

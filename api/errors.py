@@ -1,0 +1,73 @@
+"""What the HTTP side itself refuses. `api.problems` says which status each class means."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is wrong with a request: which file or parameter, a stable code, and what would be right."""
+
+    code: str
+    detail: str
+    file: str | None = None
+    parameter: str | None = None
+    offenders: tuple[dict[str, Any], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        values = {"file": self.file, "parameter": self.parameter, "code": self.code, "detail": self.detail}
+        members = {name: value for name, value in values.items() if value is not None}
+        return {**members, "offenders": list(self.offenders)} if self.offenders else members
+
+
+class ApiError(Exception):
+    """Base of what the HTTP side refuses."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class RefusedError(ApiError):
+    """A request with faults; nothing of it was stored or queued."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        first = faults[0]
+        where = first.file or first.parameter
+        more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
+        super().__init__(f"{where}: {first.detail}{more}" if where else f"{first.detail}{more}")
+        self.faults = tuple(faults)
+
+
+class ParametersRefusedError(RefusedError):
+    """Parameters that are unknown, malformed or do not fit the model."""
+
+
+class FilesRefusedError(RefusedError):
+    """Label maps, instance maps or palettes that cannot be used."""
+
+
+class UnsupportedContentError(ApiError):
+    """A request body of a type that is not read."""
+
+
+class MalformedBodyError(ApiError):
+    """A request body that is not what its content type says."""
+
+
+class PictureNotReadyError(ApiError):
+    """The item has no picture (yet)."""
+
+
+class BeingSubmittedError(ApiError):
+    """Another request is submitting a job with this id right now."""
+
+
+class NotReadyError(ApiError):
+    """A part that the service needs does not answer. `checks` maps each part to `ok` or `away`."""
+
+    def __init__(self, checks: dict[str, str]) -> None:
+        away = ", ".join(name for name, result in checks.items() if result != "ok")
+        super().__init__(f"Not ready: {away} does not answer.")
+        self.checks = checks

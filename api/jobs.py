@@ -1,0 +1,192 @@
+"""Jobs over HTTP: submit, read, list, cancel."""
+
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+from flask import Response, request
+from flask_openapi.blueprint import APIBlueprint
+from pydantic import BaseModel, ConfigDict, Field
+from ulid import ULID
+
+from api.answers import answer_json
+from api.bodies import Body, JobBody, read_job_body
+from api.documents import file_form, json_response, multipart_or_json, plain_response, problem_responses
+from api.pages import ListQuery, read_page
+from api.parameters import JobParameters
+from api.representation import (
+    JOBS_PATH,
+    CanceledItem,
+    Cancellation,
+    Job,
+    JobPage,
+    job_path,
+    represent,
+    summarize,
+)
+from api.services import current_owner, current_services
+from api.submission import find_existing, prepare, reserved, submit
+from api.waiting import preferred_wait, wait_for
+from workers.messages import JobView, QueuePosition, State
+
+jobs: Final = APIBlueprint("jobs", __name__, abp_tags=[{"name": "jobs"}])
+
+SUBMISSION: Final[dict[str, Any]] = {
+    "request_body": multipart_or_json(file_form(JobParameters), JobBody),
+    "responses": {
+        "200": json_response("The job, finished in the time that `Prefer: wait=N` gave, or submitted before", Job),
+        "202": json_response("The job is queued", Job, Location="Where to ask for it"),
+        **problem_responses(400, 409, 410, 413, 415, 422, 429, 503),
+    },
+}
+
+
+class JobPath(BaseModel):
+    job_id: str
+
+
+class NewJobPath(BaseModel):
+    job_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="An id of one's own")]
+
+
+class PreferHeader(BaseModel):
+    prefer: str | None = Field(
+        default=None, description="`wait=N`: answer with the finished job if that takes no more than N seconds (60)"
+    )
+
+
+class JobQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    wait: float = Field(
+        default=0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds to wait, at most 60, for the end of the job, or, given `If-None-Match`, for any change",
+    )
+
+
+@jobs.post(JOBS_PATH, operation_id="submit_job", **SUBMISSION)
+def submit_job(header: PreferHeader) -> Response:
+    """Submit a job
+
+    All label maps are checked first; if one cannot be used, nothing is stored or queued and every fault is listed.
+    """
+    job_id = str(ULID())
+    _queue(job_id, _read_body())
+    return _answer_queued(job_id, header)
+
+
+@jobs.put(f"{JOBS_PATH}/<job_id>", operation_id="submit_job_with_id", **SUBMISSION)
+def submit_job_with_id(path: NewJobPath, header: PreferHeader) -> Response:
+    """Submit a job under an id of one's own
+
+    Safe to repeat: the same request again answers 200 with the job as it is, another one with the same id 409.
+    """
+    services = current_services()
+    body = _read_body()
+    with reserved(path.job_id, services):
+        if find_existing(path.job_id, body, services=services, owner=current_owner()):
+            return _answer(services.job_reader.job(path.job_id, owner=current_owner()), status=200)
+        _queue(path.job_id, body)
+    return _answer_queued(path.job_id, header)
+
+
+@jobs.get(
+    JOBS_PATH,
+    operation_id="list_jobs",
+    responses={"200": json_response("A page of jobs", JobPage), **problem_responses(422, 503)},
+)
+def list_jobs(query: ListQuery) -> Response:
+    """List jobs, newest first
+
+    `next` leads to the page after. A page may hold fewer jobs than `limit`, even none, and still have a next one.
+    """
+    page = read_page(current_services().job_reader, current_owner(), query)
+    arguments = [(name, value) for name, value in request.args.items(multi=True) if name != "cursor"]
+    following = page.cursor and f"{JOBS_PATH}?{urlencode([*arguments, ('cursor', page.cursor)])}"
+    return answer_json(JobPage(jobs=[summarize(job) for job in page.jobs], next=following))
+
+
+@jobs.get(
+    f"{JOBS_PATH}/<job_id>",
+    operation_id="get_job",
+    responses={
+        "200": json_response("The job", Job, ETag="For If-None-Match"),
+        "304": plain_response("Not changed since `If-None-Match`", ETag="As sent"),
+        **problem_responses(404, 410, 422, 503),
+    },
+)
+def get_job(path: JobPath, query: JobQuery) -> Response:
+    """Read a job
+
+    State, counts, items with their pictures, place in the queue.
+    """
+    known = request.if_none_match
+
+    def enough(job: JobView) -> bool:
+        return job.state.is_final or (bool(known) and not known.contains_weak(_tag(job, _position(job))))
+
+    job = wait_for(current_services(), path.job_id, owner=current_owner(), seconds=query.wait, enough=enough)
+    return _answer(job, status=200, conditional=True)
+
+
+@jobs.post(
+    f"{JOBS_PATH}/<job_id>/cancel",
+    operation_id="cancel_job",
+    responses={"200": json_response("What happened to each item", Cancellation), **problem_responses(404, 410, 503)},
+)
+def cancel_job(path: JobPath) -> Response:
+    """Cancel what can be canceled
+
+    Per item: `dequeued` before it began, `removed_from_batch` before it was computed, `discarded` when its picture will
+    not be published, or `too_late`.
+    """
+    services = current_services()
+    services.job_reader.job(path.job_id, owner=current_owner())  # tells an expired job from an unknown one
+    outcomes, _ = services.job_store.cancel(path.job_id, owner=current_owner())
+    job = services.job_reader.job(path.job_id, owner=current_owner())
+    items = [CanceledItem(index=index, outcome=outcome) for index, outcome in enumerate(outcomes)]
+    return answer_json(Cancellation(job=summarize(job), items=items))
+
+
+def _read_body() -> Body[JobParameters]:
+    services = current_services()
+    return read_job_body(request, objects=services.object_store, max_files=services.settings.max_items_per_job)
+
+
+def _queue(job_id: str, body: Body[JobParameters]) -> None:
+    services = current_services()
+    submit(prepare(body, services=services, owner=current_owner(), job_id=job_id), services)
+
+
+def _answer_queued(job_id: str, header: PreferHeader) -> Response:
+    """202 with the job, or 200 if the client wanted to wait and the job ended in that time."""
+    seconds = preferred_wait(header.prefer or "")
+    job = wait_for(
+        current_services(), job_id, owner=current_owner(), seconds=seconds, enough=lambda job: job.state.is_final
+    )
+    finished = seconds > 0 and job.state.is_final
+    response = _answer(job, status=200 if finished else 202)
+    response.headers["Location"] = job_path(job_id)
+    if finished:
+        response.headers["Preference-Applied"] = f"wait={seconds:g}"
+    return response
+
+
+def _answer(job: JobView, *, status: int, conditional: bool = False) -> Response:
+    """The job in full, or 304 when the request is conditional and the client has it."""
+    position = _position(job)
+    headers = {"ETag": f'W/"{_tag(job, position)}"', "Cache-Control": "private, no-cache"}
+    if conditional and request.if_none_match.contains_weak(_tag(job, position)):
+        return Response(status=304, headers=headers)
+    items = current_services().job_reader.items(job)
+    return answer_json(represent(job, items, position), status=status, headers=headers)
+
+
+def _position(job: JobView) -> QueuePosition | None:
+    return current_services().job_reader.position(job) if job.counts[State.QUEUED] else None
+
+
+def _tag(job: JobView, position: QueuePosition | None) -> str:
+    """Changes with everything in a job but its estimate, which changes all the time."""
+    return f"{job.changes}" if position is None else f"{job.changes}.{position.position}"

@@ -1,0 +1,131 @@
+"""The models that the service has, as their cards say."""
+
+from contextlib import suppress
+from typing import Final, Self
+
+from flask import Response
+from flask_openapi.blueprint import APIBlueprint
+from pydantic import BaseModel, Field
+
+from api.answers import answer_json
+from api.documents import json_response, problem_responses
+from api.parameters import Size
+from api.services import current_services
+from model_store.card import ModelCard
+from model_store.errors import UnknownModelError
+from model_store.registry import Registry
+from workers.errors import QueueUnavailableError
+
+models: Final = APIBlueprint("models", __name__, abp_tags=[{"name": "models"}])
+PALETTES: Final = ("model", "gaugan")
+
+
+class LabelClassModel(BaseModel):
+    id: int
+    name: str
+    color: str = Field(description="#rrggbb")
+
+
+class Weights(BaseModel):
+    sha256: str
+    bytes: int
+
+
+class Model(BaseModel):
+    """A model's card."""
+
+    name: str
+    version: str
+    title: str
+    description: str
+    training: str = Field(description="`untrained` models make patterns, not photographs")
+    licence: str
+    data: str = Field(description="What it was trained on")
+    size: Size = Field(description="The model's own size")
+    size_multiple: int | None = Field(description="Other sizes must be multiples of this; null: only its own size fits")
+    classes: list[LabelClassModel]
+    unknown_id: int | None = Field(description="Id for pixels of no class; 255 means the same. Null: there is none")
+    uses_instances: bool = Field(description="Whether it takes instance maps")
+    seed_matters: bool = Field(description="Whether different seeds give different pictures")
+    styles: list[str]
+    palettes: list[str] = Field(description="Names for the parameter `palette`")
+    weights: Weights
+    pixels_per_second: float | None = Field(description="Made over the last minute; null when that is not known")
+
+    @classmethod
+    def from_card(cls, card: ModelCard, *, palettes: list[str], pixels_per_second: float | None) -> Self:
+        generator = card.generator
+        return cls(
+            name=card.name,
+            version=card.version,
+            title=card.title,
+            description=card.description,
+            training=card.training.value,
+            licence=card.licence,
+            data=card.data,
+            size=Size(width=card.width, height=card.height),
+            size_multiple=None if card.latent else generator.size_multiple,
+            classes=[LabelClassModel(id=item.id, name=item.name, color=item.color) for item in card.classes],
+            unknown_id=card.unknown_id,
+            uses_instances=card.uses_instances,
+            seed_matters=card.latent,
+            styles=list(card.styles),
+            palettes=palettes,
+            weights=Weights(sha256=card.weights.sha256, bytes=card.weights.bytes),
+            pixels_per_second=pixels_per_second,
+        )
+
+
+class ModelList(BaseModel):
+    models: list[Model]
+
+
+class ModelPath(BaseModel):
+    name: str = Field(description="`name` for the newest version, or `name@version`")
+
+
+@models.get("/v1/models", operation_id="list_models", responses={"200": json_response("The models", ModelList)})
+def list_models() -> Response:
+    """List the models
+
+    All versions, by name, the newest version last.
+    """
+    cards = current_services().registry.cards()
+    return answer_json(ModelList(models=_describe(cards)))
+
+
+@models.get(
+    "/v1/models/<name>",
+    operation_id="get_model",
+    responses={"200": json_response("The model", Model), **problem_responses(404)},
+)
+def get_model(path: ModelPath) -> Response:
+    """Read a model's card"""
+    (model,) = _describe([current_services().registry.resolve(path.name)])
+    return answer_json(model)
+
+
+def _describe(cards: list[ModelCard]) -> list[Model]:
+    speeds = _speeds()
+    registry = current_services().registry
+    return [
+        Model.from_card(card, palettes=_palette_names(registry, card), pixels_per_second=speeds.get(card.name))
+        for card in cards
+    ]
+
+
+def _palette_names(registry: Registry, card: ModelCard) -> list[str]:
+    names = []
+    for name in PALETTES:
+        with suppress(UnknownModelError):
+            names.append(registry.palette(card, name).name)
+    return names
+
+
+def _speeds() -> dict[str, float]:
+    """Speed of each model that was busy in the last minute; nothing while the queue is away."""
+    try:
+        queues = current_services().job_reader.stats().queues
+    except QueueUnavailableError:
+        return {}
+    return {queue.model: queue.drained_pixels_per_second for queue in queues if queue.drained_pixels_per_second}

@@ -1,0 +1,120 @@
+"""Parameters of a job as a client writes them. Unknown names and wrong types are refused by name."""
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Any, Final, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from api.errors import Fault, ParametersRefusedError
+from workers.messages import Priority
+
+MAX_SEED: Final = 2**53 - 1
+"""The largest integer that every JSON reader keeps exactly."""
+MAX_VARIATIONS: Final = 64
+MAX_SIDE_PIXELS: Final = 4096
+MAX_DEADLINE_SECONDS: Final = 30 * 24 * 3600.0
+SIZE_PATTERN: Final = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
+
+
+class PictureFormat(StrEnum):
+    PNG = "png"
+    JPEG = "jpeg"
+    WEBP = "webp"
+
+    @property
+    def content_type(self) -> str:
+        return f"image/{self.value}"
+
+
+class Size(BaseModel):
+    """Size of a picture in pixels."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    width: int = Field(ge=1, le=MAX_SIDE_PIXELS)
+    height: int = Field(ge=1, le=MAX_SIDE_PIXELS)
+
+
+def _size_from_text(value: Any) -> Any:  # noqa: ANN401 - whatever the client sent
+    if isinstance(value, str):
+        match = SIZE_PATTERN.fullmatch(value)
+        if match is None:
+            raise ValueError("write it as WIDTHxHEIGHT, for instance 512x256")
+        return {"width": int(match[1]), "height": int(match[2])}
+    return value
+
+
+LabelKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,63}$")]
+LabelValue = Annotated[str, StringConstraints(max_length=255)]
+
+
+class MapParameters(BaseModel):
+    """How label maps are to be read."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    model: str = Field(min_length=1, max_length=100, examples=["landscape"], description="`name` or `name@version`")
+    palette: str | None = Field(
+        default=None,
+        max_length=100,
+        description="Name of the palette of RGB label maps: `model` or `gaugan`. To use one's own, send a CSV file.",
+    )
+    size: Annotated[Size, BeforeValidator(_size_from_text)] | None = Field(
+        default=None,
+        description="Size of the pictures, `WIDTHxHEIGHT` or an object; the model's own by default.",
+        json_schema_extra={
+            "anyOf": [
+                {"type": "string", "pattern": r"^\d+x\d+$"},
+                {"$ref": "#/components/schemas/Size"},
+                {"type": "null"},
+            ]
+        },
+    )
+
+
+class JobParameters(MapParameters):
+    """What to make of the label maps, and how urgently."""
+
+    seed: int | None = Field(default=None, ge=0, le=MAX_SEED, description="Drawn, and told in the answer, if absent")
+    variations: int = Field(
+        default=1, ge=1, le=MAX_VARIATIONS, description="Pictures a label map: seeds seed, seed+1 …"
+    )
+    style: str | None = Field(default=None, max_length=100, description="Name of one of the model's style presets")
+    format: PictureFormat = PictureFormat.PNG
+    quality: int = Field(default=90, ge=1, le=100, description="Of JPEG and WebP")
+    priority: Priority = Priority.NORMAL
+    deadline_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        le=MAX_DEADLINE_SECONDS,
+        allow_inf_nan=False,
+        description="Items not started by then are not computed and end as `expired`",
+    )
+    labels: dict[LabelKey, LabelValue] = Field(
+        default_factory=dict, max_length=16, description="For the caller's own use"
+    )
+
+    @model_validator(mode="after")
+    def _check_last_seed(self) -> Self:
+        if self.seed is not None and self.seed + self.variations - 1 > MAX_SEED:
+            raise ValueError(f"seed + variations - 1 may be at most {MAX_SEED}")
+        return self
+
+
+def faults_of(error: ValidationError, *, known: Iterable[str] = ()) -> list[Fault]:
+    """A failed validation in our words; `known` are the names that exist."""
+    faults = []
+    for detail in error.errors(include_url=False, include_input=False, include_context=False):
+        name = ".".join(str(part) for part in detail["loc"] if part != "[key]")
+        text = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            text = "; ".join(["there is no such parameter", *([f"there are: {', '.join(known)}"] if known else [])])
+        faults.append(Fault(parameter=name or None, code=detail["type"].replace("_", "-"), detail=text))
+    return faults
+
+
+def refuse_parameter(name: str, code: str, detail: str) -> ParametersRefusedError:
+    """The error for one parameter that does not fit."""
+    return ParametersRefusedError([Fault(parameter=name, code=code, detail=detail)])

@@ -1,0 +1,71 @@
+"""Finished pictures: a way to the object store, or the bytes themselves."""
+
+import re
+from pathlib import PurePath
+from typing import Final
+
+from flask import Response, request
+from flask_openapi.blueprint import APIBlueprint
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.documents import file_response, plain_response, problem_responses
+from api.errors import PictureNotReadyError
+from api.parameters import PictureFormat
+from api.representation import JOBS_PATH
+from api.services import current_owner, current_services
+from workers.messages import ItemView, State
+
+pictures: Final = APIBlueprint("pictures", __name__, abp_tags=[{"name": "jobs"}])
+LINK_SECONDS: Final = 3600
+UNSAFE_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+class PicturePath(BaseModel):
+    job_id: str
+    index: int = Field(ge=0)
+
+
+class PictureQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    proxy: bool = Field(default=False, description="Answer with the bytes instead of a redirect to the object store")
+
+
+@pictures.get(
+    f"{JOBS_PATH}/<job_id>/items/<int:index>/image",
+    operation_id="get_picture",
+    responses={
+        "200": file_response(
+            "The picture, given `?proxy=1`", *(kind.content_type for kind in PictureFormat), ETag="sha256 of the bytes"
+        ),
+        "303": plain_response("Where the picture is for the next hour", Location="Presigned URL in the object store"),
+        "304": plain_response("As `If-None-Match` has it"),
+        **problem_responses(404, 409, 410, 422, 503),
+    },
+)
+def get_picture(path: PicturePath, query: PictureQuery) -> Response:
+    """Fetch a picture"""
+    services = current_services()
+    job = services.job_reader.job(path.job_id, owner=current_owner())
+    item = services.job_reader.item(job.id, path.index)
+    if item.state is not State.SUCCEEDED or item.picture_key is None:
+        raise PictureNotReadyError(_why_not(item))
+    content_type = PictureFormat(job.picture_format).content_type
+    name = f"{UNSAFE_IN_NAMES.sub('_', PurePath(item.file).stem)}-{item.index}.{job.picture_format}"
+    if not query.proxy:
+        link = services.object_store.presigned_get(
+            item.picture_key, seconds=LINK_SECONDS, content_type=content_type, file_name=name
+        )
+        return Response(status=303, headers={"Location": link})
+    headers = {"ETag": f'"{item.digest}"', "Cache-Control": f"private, max-age={LINK_SECONDS}, immutable"}
+    if item.digest and request.if_none_match.contains(item.digest):
+        return Response(status=304, headers=headers)
+    headers["Content-Disposition"] = f'inline; filename="{name}"'
+    return Response(services.object_store.get(item.picture_key), content_type=content_type, headers=headers)
+
+
+def _why_not(item: ItemView) -> str:
+    if not item.state.is_final:
+        return f"Item {item.index} is {item.state}; wait until it has succeeded."
+    reason = f" ({item.reason})" if item.reason else ""
+    return f"Item {item.index} is {item.state}{reason}; it has no picture."

@@ -1,0 +1,171 @@
+"""Every error as `application/problem+json` (RFC 9457). One table says which error means which status and type."""
+
+import json
+import logging
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Flask, Response, g, request
+from pydantic import BaseModel, ConfigDict, Field
+from werkzeug.exceptions import HTTPException
+
+from api import errors
+from model_store.errors import UnknownModelError
+from workers.errors import (
+    JobExistsError,
+    JobExpiredError,
+    JobUnknownError,
+    ObjectMissingError,
+    QueueFullError,
+    QueueUnavailableError,
+    StorageUnavailableError,
+)
+
+CONTENT_TYPE: Final = "application/problem+json"
+TYPE_PREFIX: Final = "urn:spade-serving:problem:"
+MAX_FAULTS: Final = 100
+UNAVAILABLE_RETRY_SECONDS: Final = 5
+TRY_AGAIN: Final = "A part that the service needs is away; nothing was accepted or changed. Try again shortly."
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a class of errors looks like to a client."""
+
+    status: int
+    slug: str
+    title: str
+    retry_after_seconds: int | None = None
+    detail: str | None = None
+    """Said instead of the error's own text, which names addresses; that goes to the log."""
+
+
+KINDS: Final[dict[type[Exception], Kind]] = {
+    errors.MalformedBodyError: Kind(400, "malformed-body", "The request body cannot be read"),
+    UnknownModelError: Kind(404, "model-unknown", "No such model"),
+    JobUnknownError: Kind(404, "job-unknown", "No such job"),
+    ObjectMissingError: Kind(404, "picture-missing", "The picture is no longer stored"),
+    JobExistsError: Kind(409, "job-exists", "The id belongs to a job with another content"),
+    errors.BeingSubmittedError: Kind(409, "being-submitted", "The job is being submitted by another request", 1),
+    errors.PictureNotReadyError: Kind(409, "picture-not-ready", "The item has no picture"),
+    JobExpiredError: Kind(410, "job-expired", "The job is no longer kept"),
+    errors.UnsupportedContentError: Kind(415, "unsupported-content", "The content type is not read"),
+    errors.ParametersRefusedError: Kind(422, "parameters-refused", "Parameters cannot be used"),
+    errors.FilesRefusedError: Kind(422, "files-refused", "Files cannot be used"),
+    QueueFullError: Kind(429, "queue-full", "The queue is full"),
+    QueueUnavailableError: Kind(
+        503, "queue-unavailable", "The queue does not answer", UNAVAILABLE_RETRY_SECONDS, TRY_AGAIN
+    ),
+    StorageUnavailableError: Kind(
+        503, "storage-unavailable", "The object store does not answer", UNAVAILABLE_RETRY_SECONDS, TRY_AGAIN
+    ),
+    errors.NotReadyError: Kind(503, "not-ready", "The service is not ready", UNAVAILABLE_RETRY_SECONDS),
+}
+INTERNAL: Final = Kind(500, "internal-error", "An error of the service itself")
+KEPT_HEADERS: Final = ("Allow", "Retry-After")
+
+
+class Offender(BaseModel):
+    """A value that may not occur in a label map."""
+
+    value: int | str = Field(description="Class id, or colour as #rrggbb")
+    count: int = Field(description="Pixels with this value")
+    box: tuple[int, int, int, int] = Field(description="left, top, right, bottom; right and bottom one past the last")
+
+
+class ProblemFault(BaseModel):
+    """One thing that is wrong."""
+
+    file: str | None = None
+    parameter: str | None = None
+    code: str
+    detail: str
+    offenders: list[Offender] | None = None
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description=f"Stable name of the kind of error, beginning with {TYPE_PREFIX}")
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong this time, and what to change")
+    instance: str = Field(description="Path of the request")
+    request_id: str = Field(description="Also in the header X-Request-Id and in the service's logs")
+    errors: list[ProblemFault] | None = Field(default=None, description=f"At most the first {MAX_FAULTS}")
+
+
+def register_problems(app: Flask) -> None:
+    """Answer every error of the application as a problem."""
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(Exception, answer)
+
+
+def kind_of(error: Exception) -> Kind:
+    """The table's entry for the error's class or its nearest base; `INTERNAL` if there is none."""
+    return next((KINDS[base] for base in type(error).__mro__ if base in KINDS), INTERNAL)
+
+
+def answer(error: Exception) -> Response:
+    """The response for an error. Its text reaches the client only if its class is in the table."""
+    kind = kind_of(error)
+    if kind is INTERNAL:
+        _log.error("unhandled error", exc_info=error, extra={"request_id": g.request_id, "path": request.path})
+        return _response(kind, "The service failed on this request; its logs have more under the request id.")
+    if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.warning("unavailable", extra={"request_id": g.request_id, "error": str(error)})
+    response = _response(kind, kind.detail or str(error), _extra_members(error))
+    retry_after = error.retry_after_seconds if isinstance(error, QueueFullError) else kind.retry_after_seconds
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+def _answer_http(error: HTTPException) -> Response | HTTPException:
+    if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
+        return error  # a redirect of the router
+    status = HTTPStatus(error.code)
+    kind = Kind(status.value, status.phrase.lower().replace(" ", "-"), status.phrase)
+    response = _response(kind, _http_detail(error))
+    for name, value in error.get_headers():
+        if name in KEPT_HEADERS:
+            response.headers[name] = value
+    return response
+
+
+def _http_detail(error: HTTPException) -> str:
+    match error.code:
+        case HTTPStatus.NOT_FOUND:
+            return f"There is nothing at {request.path}; /openapi.json lists what there is."
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            return f"{request.path} does not answer {request.method}."
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            megabytes = (request.max_content_length or 0) // 2**20
+            return f"A request may have {megabytes} MiB and {request.max_form_parts} parts; send several jobs."
+    return error.description or ""
+
+
+def _extra_members(error: Exception) -> dict[str, Any]:
+    if isinstance(error, errors.RefusedError):
+        return {"errors": [fault.to_json() for fault in error.faults[:MAX_FAULTS]]}
+    if isinstance(error, errors.NotReadyError):
+        return {"checks": error.checks}
+    return {}
+
+
+def _response(kind: Kind, detail: str, extra: dict[str, Any] | None = None) -> Response:
+    members = {
+        "type": TYPE_PREFIX + kind.slug,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "instance": request.path,
+        "request_id": g.request_id,
+        **(extra or {}),
+    }
+    return Response(json.dumps(members), status=kind.status, content_type=CONTENT_TYPE)

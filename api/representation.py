@@ -1,0 +1,184 @@
+"""Jobs as clients see them: from the job store's views to JSON."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from pydantic import BaseModel, Field, PlainSerializer
+
+from api.parameters import PictureFormat, Size
+from workers.messages import CancelOutcome, ItemView, JobView, Priority, QueuePosition, State
+
+JOBS_PATH: Final = "/v1/jobs"
+
+
+def _rfc3339(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str)]
+
+
+class ModelReference(BaseModel):
+    """The exact model of a job."""
+
+    name: str
+    version: str
+    weights_digest: str = Field(description="sha256 of the weights file")
+
+
+class Counts(BaseModel):
+    """Items by state; all but `total` add up to `total`."""
+
+    total: int
+    queued: int
+    running: int
+    succeeded: int
+    failed: int
+    canceled: int
+    expired: int
+
+
+class Picture(BaseModel):
+    """A finished picture."""
+
+    href: str = Field(description="Answers with a redirect to the object store, or with the bytes given `?proxy=1`")
+    sha256: str
+    bytes: int
+
+
+class Item(BaseModel):
+    """One picture of a job."""
+
+    index: int
+    file: str = Field(description="Name of its label map in the request")
+    seed: int
+    state: State
+    attempts: int
+    reason: str | None = Field(description="Why it failed, as a stable word")
+    detail: str | None
+    timings: dict[str, float] = Field(description="Seconds by stage")
+    image: Picture | None
+
+
+class Queue(BaseModel):
+    """Where the first waiting item stands."""
+
+    position: int = Field(description="Items ahead of it")
+    eta_seconds: float | None = Field(description="Until the job's last item is likely to be done; null if unknown")
+
+
+class JobLinks(BaseModel):
+    self: str
+    cancel: str
+
+
+class JobSummary(BaseModel):
+    """A job without its items."""
+
+    id: str
+    state: State
+    counts: Counts
+    model: ModelReference
+    size: Size
+    style: str | None
+    format: PictureFormat
+    quality: int
+    priority: Priority
+    labels: dict[str, str]
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    deadline_at: Time | None
+    links: JobLinks
+
+
+class Job(JobSummary):
+    """A job with its items."""
+
+    seed: int = Field(description="Seed of the first variation, given or drawn")
+    queue: Queue | None = Field(description="Null when nothing of the job is waiting")
+    items: list[Item]
+
+
+class JobPage(BaseModel):
+    """Jobs, newest first."""
+
+    jobs: list[JobSummary]
+    next: str | None = Field(description="Where the next page is; null at the end. A page may be short, even empty.")
+
+
+class CanceledItem(BaseModel):
+    index: int
+    outcome: CancelOutcome
+
+
+class Cancellation(BaseModel):
+    """What a cancel did to each item."""
+
+    job: JobSummary
+    items: list[CanceledItem]
+
+
+def job_path(job_id: str) -> str:
+    return f"{JOBS_PATH}/{job_id}"
+
+
+def summarize(job: JobView) -> JobSummary:
+    """A job as it stands in a list."""
+    return JobSummary(
+        id=job.id,
+        state=job.state,
+        counts=Counts(total=job.total, **{state.value: count for state, count in job.counts.items()}),
+        model=ModelReference(name=job.model, version=job.model_version, weights_digest=job.weights_digest),
+        size=Size(width=job.width, height=job.height),
+        style=job.style,
+        format=PictureFormat(job.picture_format),
+        quality=job.picture_quality,
+        priority=job.priority,
+        labels=job.labels,
+        created_at=_time(job.created_ms),
+        started_at=_optional_time(job.started_ms),
+        finished_at=_optional_time(job.finished_ms),
+        deadline_at=_optional_time(job.deadline_ms),
+        links=JobLinks(self=job_path(job.id), cancel=f"{job_path(job.id)}/cancel"),
+    )
+
+
+def represent(job: JobView, items: Sequence[ItemView], position: QueuePosition | None) -> Job:
+    """A job in full."""
+    return Job(
+        **dict(summarize(job)),
+        seed=items[0].seed,
+        queue=None if position is None else Queue(position=position.position, eta_seconds=position.eta_seconds),
+        items=[_represent_item(job.id, item) for item in items],
+    )
+
+
+def _represent_item(job_id: str, item: ItemView) -> Item:
+    return Item(
+        index=item.index,
+        file=item.file,
+        seed=item.seed,
+        state=item.state,
+        attempts=item.attempts,
+        reason=item.reason,
+        detail=item.detail,
+        timings=item.timings,
+        image=_picture(job_id, item),
+    )
+
+
+def _picture(job_id: str, item: ItemView) -> Picture | None:
+    if item.picture_key is None or item.digest is None or item.size_bytes is None:
+        return None
+    href = f"{job_path(job_id)}/items/{item.index}/image"
+    return Picture(href=href, sha256=item.digest, bytes=item.size_bytes)
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _optional_time(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else _time(milliseconds)

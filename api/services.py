@@ -1,0 +1,58 @@
+"""What the views work with, built once per application and handed over through Flask's extension table."""
+
+import threading
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from flask import current_app
+
+from model_store.registry import Registry
+from workers.job_reader import JobReader
+from workers.job_store import JobStore
+from workers.redis_client import connect
+from workers.settings import Settings
+from workers.storage import ObjectStore
+from workers.wakeup import WakeUp, create_celery
+
+_KEY: Final = "spade"
+MAX_WAITING_REQUESTS: Final = 4
+LOCAL_OWNER: Final = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The parts behind the API. `waiting_places` bounds the requests that may wait for a job at one time."""
+
+    settings: Settings
+    job_store: JobStore
+    job_reader: JobReader
+    object_store: ObjectStore
+    registry: Registry
+    wake_up: WakeUp
+    waiting_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING_REQUESTS))
+
+
+def connect_services(settings: Settings) -> Services:
+    """The real parts. They connect when they are first used."""
+    client = connect(settings.redis_url)
+    return Services(
+        settings=settings,
+        job_store=JobStore(client, settings.queue),
+        job_reader=JobReader(client),
+        object_store=ObjectStore(settings.storage),
+        registry=Registry(settings.models_dir),
+        wake_up=WakeUp(create_celery(settings.redis_url)),
+    )
+
+
+def install_services(extensions: dict[str, object], services: Services) -> None:
+    extensions[_KEY] = services
+
+
+def current_services() -> Services:
+    return cast(Services, current_app.extensions[_KEY])
+
+
+def current_owner() -> str:
+    """Whose jobs the request may see. One owner until the service has API keys."""
+    return LOCAL_OWNER

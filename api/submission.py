@@ -1,0 +1,215 @@
+"""From a request body to a queued job: inputs and description are stored first, then the queue accepts or refuses."""
+
+import hashlib
+import json
+import logging
+import secrets
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from api.bodies import Body
+from api.decoding import DecodedMap, choose_palette, decode_maps, file_digest, resolve_model
+from api.errors import BeingSubmittedError, Fault, FilesRefusedError
+from api.parameters import JobParameters, MapParameters, refuse_parameter
+from api.services import Services
+from model_store.card import ModelCard
+from spade.errors import ConfigError
+from spade.label_images import encode_ids_png, resize_nearest
+from workers import messages
+from workers.errors import JobExistsError, JobUnknownError, QueueUnavailableError, ServiceError, StorageUnavailableError
+from workers.messages import ItemSpec, JobSpec
+
+MAX_DRAWN_SEED: Final = 2**32 - 1
+MAX_PICTURE_PIXELS: Final = 2**22
+STORING_THREADS: Final = 8
+RESERVATION_SECONDS: Final = 600.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedJob:
+    """A job that has passed every check but the queue's, with the objects that belong to it by key."""
+
+    spec: JobSpec
+    objects: dict[str, bytes]
+
+
+def picture_size(card: ModelCard, parameters: MapParameters) -> tuple[int, int]:
+    """Height and width of the pictures. Raises ParametersRefusedError when the model cannot make them."""
+    if parameters.size is None:
+        return card.height, card.width
+    height, width = parameters.size.height, parameters.size.width
+    if height * width > MAX_PICTURE_PIXELS:
+        raise refuse_parameter("size", "too-large", f"{width}x{height} has more than {MAX_PICTURE_PIXELS} pixels")
+    try:
+        card.generator.check_size(height, width)
+    except ConfigError as error:
+        raise refuse_parameter("size", "size-does-not-fit", str(error)) from error
+    return height, width
+
+
+def request_digest(body: Body[JobParameters]) -> str:
+    """sha256 of what a request asks for, before a seed is drawn or a model's newest version looked up."""
+    parameters = json.dumps(body.parameters.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(f"{parameters}\n{file_digest(body)}".encode()).hexdigest()
+
+
+def prepare(body: Body[JobParameters], *, services: Services, owner: str, job_id: str) -> PreparedJob:
+    """Check everything that can be checked without the queue; store nothing.
+
+    Raises ParametersRefusedError or FilesRefusedError, the latter with the faults of all files.
+    """
+    parameters = body.parameters
+    card = resolve_model(services.registry, parameters.model)
+    height, width = picture_size(card, parameters)
+    _check_style(card, parameters.style)
+    _check_count(len(body.label_maps) * parameters.variations, services.settings.max_items_per_job)
+    palette = choose_palette(services.registry, card, body)
+    objects: dict[str, bytes] = {}
+    faults: list[Fault] = []
+    for map_index, decoded in enumerate(decode_maps(body, card, palette)):
+        if isinstance(decoded, DecodedMap):
+            objects.update(_stored_inputs(decoded, job_id, map_index, height=height, width=width))
+        else:
+            faults.extend(decoded)
+    if faults:
+        raise FilesRefusedError(faults)
+    spec = JobSpec(
+        id=job_id,
+        owner=owner,
+        model=card.name,
+        model_version=card.version,
+        weights_digest=card.weights.sha256,
+        height=height,
+        width=width,
+        items=tuple(_items(body, job_id)),
+        created_ms=time.time_ns() // 1_000_000,
+        request_digest=request_digest(body),
+        priority=parameters.priority,
+        picture_format=parameters.format.value,
+        picture_quality=parameters.quality,
+        style=parameters.style,
+        deadline_seconds=parameters.deadline_seconds,
+        labels=parameters.labels,
+    )
+    return PreparedJob(spec=spec, objects=objects)
+
+
+def submit(job: PreparedJob, services: Services) -> None:
+    """Store the job's inputs and description, then queue it. What was stored is removed again if the queue refuses.
+
+    Raises QueueFullError, QueueUnavailableError, StorageUnavailableError or JobExpiredError.
+    """
+    spec = job.spec
+    services.job_reader.ping()  # while Redis is away nothing needs to be stored and removed again
+    try:
+        _store(job, services)
+        _enqueue(spec, services)
+    except QueueUnavailableError:
+        # Redis went away during the call, so the job may be queued all the same: then it needs its inputs. Without
+        # its description it is not one that was acknowledged.
+        _remove_stored(messages.spec_key(spec.id), services)
+        raise
+    except ServiceError:
+        _remove_stored(messages.job_prefix(spec.id), services)
+        raise
+    services.wake_up.send(spec.model)
+    _log.info("job accepted", extra={"job": spec.id, "model": spec.model, "items": len(spec.items)})
+
+
+@contextmanager
+def reserved(job_id: str, services: Services) -> Iterator[None]:
+    """Keep an id that a client chose to this request for the block, so that no other one stores inputs under it.
+
+    Raises BeingSubmittedError or QueueUnavailableError.
+    """
+    if not services.job_store.reserve(job_id, seconds=RESERVATION_SECONDS):
+        raise BeingSubmittedError(f"Another request is submitting job {job_id!r} right now; ask for it shortly.")
+    try:
+        yield
+    finally:
+        services.job_store.unreserve(job_id)
+
+
+def find_existing(job_id: str, body: Body[JobParameters], *, services: Services, owner: str) -> bool:
+    """Whether the owner's job with this id exists with the same content.
+
+    Raises JobExistsError when it is another's or its content differs, JobExpiredError when it is no longer kept.
+    """
+    try:
+        existing = services.job_reader.job(job_id)
+    except JobUnknownError:
+        return False
+    if existing.owner != owner or existing.request_digest != request_digest(body):
+        raise JobExistsError(job_id, existing.request_digest)
+    return True
+
+
+def _store(job: PreparedJob, services: Services) -> None:
+    def put(key: str) -> None:
+        services.object_store.put(key, job.objects[key], content_type="image/png")
+
+    with ThreadPoolExecutor(max_workers=STORING_THREADS) as pool:
+        for _ in pool.map(put, job.objects):
+            pass  # raises what a put raised
+    description = job.spec.to_json().encode()
+    services.object_store.put(messages.spec_key(job.spec.id), description, content_type="application/json")
+
+
+def _enqueue(spec: JobSpec, services: Services) -> None:
+    try:
+        services.job_store.submit(spec)
+    except JobExistsError as error:
+        # Redis calls whose answer was lost are repeated; then the job that is there already is this very one.
+        if error.request_digest != spec.request_digest:
+            raise
+
+
+def _remove_stored(prefix: str, services: Services) -> None:
+    try:
+        services.object_store.delete_prefix(prefix)
+    except StorageUnavailableError as error:
+        _log.warning("objects of a refused job stay", extra={"prefix": prefix, "error": str(error)})
+
+
+def _stored_inputs(decoded: DecodedMap, job_id: str, map_index: int, *, height: int, width: int) -> dict[str, bytes]:
+    ids = resize_nearest(decoded.ids, height, width)
+    inputs = {messages.label_map_key(job_id, map_index): encode_ids_png(ids)}
+    if decoded.instances is not None:
+        instances = resize_nearest(decoded.instances, height, width)
+        inputs[messages.instance_map_key(job_id, map_index)] = encode_ids_png(instances)
+    return inputs
+
+
+def _items(body: Body[JobParameters], job_id: str) -> Iterator[ItemSpec]:
+    """For each label map its variations, with rising seeds."""
+    parameters = body.parameters
+    first_seed = secrets.randbelow(MAX_DRAWN_SEED) if parameters.seed is None else parameters.seed
+    for map_index, (label_map, instance_map) in enumerate(zip(body.label_maps, body.instance_maps, strict=True)):
+        for variation in range(parameters.variations):
+            yield ItemSpec(
+                index=map_index * parameters.variations + variation,
+                file=label_map.name,
+                label_map_key=messages.label_map_key(job_id, map_index),
+                instance_map_key=None if instance_map is None else messages.instance_map_key(job_id, map_index),
+                seed=first_seed + variation,
+            )
+
+
+def _check_style(card: ModelCard, style: str | None) -> None:
+    if style is not None and style not in card.styles:
+        existing = ", ".join(card.styles) or "none"
+        raise refuse_parameter(
+            "style", "unknown-style", f"the model {card.name} has no style {style!r}; it has: {existing}"
+        )
+
+
+def _check_count(items: int, most: int) -> None:
+    if items > most:
+        detail = f"label maps times variations are {items} pictures; one job may have {most}"
+        raise refuse_parameter("variations", "too-many-items", detail)

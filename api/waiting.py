@@ -1,0 +1,41 @@
+"""Requests that wait for a job: `Prefer: wait=N` when it is submitted, `?wait=N` when it is read."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from werkzeug.http import parse_dict_header
+
+from api.services import Services
+from workers.messages import JobView
+
+MAX_WAIT_SECONDS: Final = 60.0
+
+
+def preferred_wait(prefer: str) -> float:
+    """Seconds that a header `Prefer: wait=N` (RFC 7240) asks for; 0 where it does not, or not with a number."""
+    preferences = parse_dict_header(prefer)
+    text = (preferences.get("wait") or "").partition(";")[0].strip()
+    return float(text) if text.isascii() and text.isdigit() else 0.0
+
+
+def wait_for(
+    services: Services, job_id: str, *, owner: str, seconds: float, enough: Callable[[JobView], bool]
+) -> JobView:
+    """The job as soon as `enough` says so, or after `seconds`, at most MAX_WAIT_SECONDS.
+
+    Answers at once when all places for waiting are taken, so that there are always threads for other requests.
+    Raises JobUnknownError, JobExpiredError or QueueUnavailableError.
+    """
+    reader = services.job_reader
+    deadline = time.monotonic() + min(seconds, MAX_WAIT_SECONDS)
+    job = reader.job(job_id, owner=owner)
+    if enough(job) or seconds <= 0 or not services.waiting_places.acquire(blocking=False):
+        return job
+    try:
+        while not enough(job) and (left := deadline - time.monotonic()) > 0:
+            reader.wait_for_change(job_id, changes=job.changes, seconds=left)
+            job = reader.job(job_id, owner=owner)
+        return job
+    finally:
+        services.waiting_places.release()
