@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from api.client import ClientError
+from deploy.bench.commands import bench
 from deploy.errors import DeployError
 from deploy.job_commands import models, status, submit
 from deploy.local.commands import demo, doctor, up
@@ -40,5 +41,5 @@ def main() -> None:
     """
 
 
-for command in (up, demo, doctor, submit, status, models, api, worker):
+for command in (up, demo, doctor, submit, status, models, api, worker, bench):
     main.add_command(command)

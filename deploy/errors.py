@@ -19,3 +19,7 @@ class StateError(DeployError):
 
 class ChildFailedError(DeployError):
     """A child process ended, or did not answer in time, before it was ready."""
+
+
+class BenchmarkError(DeployError):
+    """A benchmark could not be run to its end."""

@@ -1,0 +1,1 @@
+"""Benchmarks of the service; each starts what it needs."""

@@ -1,0 +1,35 @@
+"""``spade-serve bench``: benchmarks of the service."""
+
+import dataclasses
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from deploy.bench.queue import measure_queue
+
+
+@click.group()
+def bench() -> None:
+    """Measure the service on this machine."""
+
+
+@bench.command()
+@click.option("--items", default=5000, show_default=True, help="Items that go through the store in a round.")
+@click.option("--rounds", default=3, show_default=True, help="Rounds; the medians are reported.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def queue(items: int, rounds: int, as_json: bool) -> None:
+    """Measure the job store with an engine that does nothing, and a Celery task round trip beside it.
+
+    Example: spade-serve bench queue --json
+    """
+    figures = dataclasses.asdict(measure_queue(items=items, rounds=rounds))
+    if as_json:
+        click.echo(json.dumps(figures))
+        return
+    table = Table("figure", "value", title="The queue on this machine")
+    table.columns[1].justify = "right"
+    for name, value in figures.items():
+        table.add_row(name.replace("_", " "), f"{value:,.3g}" if value < 100 else f"{value:,.0f}")
+    Console().print(table)
