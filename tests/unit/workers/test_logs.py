@@ -1,0 +1,27 @@
+"""Log lines."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+from workers.logs import JsonLines
+
+
+def test_a_record_becomes_one_json_line_with_its_fields() -> None:
+    record = logging.makeLogRecord(
+        {"name": "workers.pipeline", "levelname": "WARNING", "msg": "waiting", "job": "j1", "path": Path("x")}
+    )
+    line = JsonLines().format(record)
+    assert "\n" not in line
+    fields = json.loads(line)
+    assert (fields["level"], fields["event"], fields["job"], fields["path"]) == ("warning", "waiting", "j1", "x")
+    assert fields["time"].endswith("+00:00")
+
+
+def test_an_exception_is_part_of_the_line() -> None:
+    try:
+        raise ValueError("what happened")
+    except ValueError:
+        record = logging.makeLogRecord({"msg": "failed", "exc_info": sys.exc_info()})
+    assert "what happened" in json.loads(JsonLines().format(record))["exception"]

@@ -1,0 +1,67 @@
+"""Settings from the environment."""
+
+from pathlib import Path
+
+import pytest
+
+from workers.errors import SettingsError
+from workers.settings import QueueSettings, Settings
+
+NEEDED = {
+    "SPADE_REDIS_URL": "redis://:secret@127.0.0.1:6379/0",
+    "SPADE_S3_ENDPOINT": "127.0.0.1:9000",
+    "SPADE_S3_ACCESS_KEY": "A" * 20,
+    "SPADE_S3_SECRET_KEY": "hidden" * 8,
+}
+
+
+def test_only_addresses_and_credentials_are_needed() -> None:
+    settings = Settings.from_environment(NEEDED)
+    assert settings.storage.bucket == "spade"
+    assert settings.worker.device == "auto"
+    assert settings.worker.models == ()
+    assert settings.models_dir is None
+    assert settings.queue == QueueSettings()
+
+
+@pytest.mark.parametrize("name", sorted(NEEDED))
+def test_a_missing_setting_is_named(name: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_environment({key: value for key, value in NEEDED.items() if key != name})
+
+
+def test_everything_can_be_set() -> None:
+    settings = Settings.from_environment(
+        {
+            **NEEDED,
+            "SPADE_MODELS_DIR": "/models",
+            "SPADE_WORKER_MODELS": "landscape,coco-stuff",
+            "SPADE_BATCH_ITEMS": "3",
+            "SPADE_WORKER_PORT": "9100",
+            "SPADE_LEASE_SECONDS": "2.5",
+            "SPADE_S3_SECURE": "true",
+            "SPADE_S3_PUBLIC_ENDPOINT": "pictures.example",
+            "SPADE_MAX_OPEN_ITEMS": "7",
+        }
+    )
+    assert settings.models_dir == Path("/models")
+    assert settings.worker.models == ("landscape", "coco-stuff")
+    assert (settings.worker.batch_items, settings.worker.port) == (3, 9100)
+    assert (settings.queue.lease_seconds, settings.queue.max_open_items) == (2.5, 7)
+    assert settings.storage.secure
+    assert settings.storage.public_endpoint == "pictures.example"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SPADE_LEASE_SECONDS", "soon"), ("SPADE_LEASE_SECONDS", "0"), ("SPADE_S3_SECURE", "maybe")],
+)
+def test_a_malformed_setting_is_refused_with_its_value(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=value):
+        Settings.from_environment({**NEEDED, name: value})
+
+
+def test_no_secret_is_in_the_representation() -> None:
+    text = repr(Settings.from_environment(NEEDED))
+    assert "secret@" not in text
+    assert "hidden" not in text
