@@ -77,7 +77,7 @@ def submit(
     with SpadeClient(service_url(url, state)) as client:
         job = client.submit(label_maps, parameters, instance_maps=instance_maps)
         if not as_json:
-            click.echo(f"job {job.id}: {job.counts.total} pictures")
+            click.echo(f"job {job.id}, {job.counts.total} to make")
         pictures: list[Path] = []
         if wait:
             job = _follow(client, job, quiet=as_json)

@@ -1,6 +1,7 @@
 """`spade-serve up`, `demo` and `doctor`: the service on one machine."""
 
 import os
+import shlex
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -98,6 +99,7 @@ def doctor(state: Path, as_json: bool) -> None:
 
 def _introduce(stack: LocalStack) -> None:
     example = example_label_maps()[0]
+    path = shlex.quote(str(example.path))
     click.echo(
         f"""
 The service is up.
@@ -107,8 +109,8 @@ The service is up.
 
 Try, in another terminal:
   curl -sS {stack.url}/v1/jobs -H 'Prefer: wait=60' -F 'params={{"model": "{example.model}", "seed": 1}}' \\
-    -F 'label_map=@{example.path}'
-  spade-serve submit '{example.path}' --model {example.model} --url {stack.url}
+    -F label_map=@{path}
+  spade-serve submit {path} --model {example.model} --url {stack.url}
 
 Ctrl-C stops everything."""
     )

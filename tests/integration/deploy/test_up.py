@@ -1,0 +1,121 @@
+"""`spade-serve up`: the whole stack, its children killed, stopped and started again."""
+
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from click.testing import CliRunner
+
+from api.client import SpadeClient
+from api.parameters import JobParameters
+from deploy.cli import main
+from deploy.examples import example_label_maps
+from workers.messages import State
+
+Until = Callable[..., None]
+StartUp = Callable[..., AbstractContextManager[Any]]
+BEACH = example_label_maps()[0].path
+LANDSCAPE = JobParameters(model="landscape", seed=1)
+
+
+@pytest.fixture(scope="module")
+def up(start_up: StartUp, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with start_up(tmp_path_factory.mktemp("stack") / "state") as up:
+        yield up
+
+
+@pytest.fixture
+def client(up: Any) -> Iterator[SpadeClient]:
+    with SpadeClient(up.url) as client:
+        yield client
+
+
+def test_the_curl_that_it_shows_makes_a_picture(up: Any) -> None:
+    command = up.introduction.partition("another terminal:\n")[2].partition("  spade-serve submit")[0]
+    answer = subprocess.run(command, shell=True, capture_output=True, check=True)  # noqa: S602 - as a person does
+    assert b'"state":"succeeded"' in answer.stdout
+    assert httpx.get(f"{up.url}/docs").status_code == 200
+
+
+def test_a_second_stack_on_the_same_state_is_refused(up: Any) -> None:
+    result = CliRunner().invoke(main, ["up", "--state", str(up.state)])
+    assert result.exit_code == 1
+    assert f"Error: A stack is already running on {up.state}: process {up.process.pid}, {up.url}." in result.output
+
+
+def test_its_logs_and_its_metrics_are_in_the_state_folder(up: Any) -> None:
+    logs = {path.name for path in (up.state / "logs").glob("*.log")}
+    assert logs == {"api.log", "redis.log", "s3.log", "worker-1.log"}
+    assert "spade_api_requests_total" in httpx.get(f"{up.url}/metrics").text
+    assert list((up.state / "metrics").iterdir())
+
+
+@pytest.mark.parametrize("word", ["gunicorn", "celery", "rclone", "valkey-server"])
+def test_a_part_that_is_killed_comes_back_and_the_service_goes_on(
+    up: Any, client: SpadeClient, until: Until, word: str
+) -> None:
+    before = client.follow(client.submit([BEACH], LANDSCAPE).id)
+    picture = client.picture(before.items[0])
+    victim = up.child(word)
+    victim.kill()
+    until(lambda: up.child(word) not in (None, victim), f"another {word}")
+    until(lambda: is_ready(up.url), "the API is ready")
+    after = client.follow(client.submit([BEACH], LANDSCAPE).id)
+    assert client.job(before.id).state is State.SUCCEEDED
+    assert client.picture(before.items[0]) == client.picture(after.items[0]) == picture
+
+
+def test_ctrl_c_stops_everything(start_up: StartUp, tmp_path: Path) -> None:
+    with start_up(tmp_path / "state") as up:
+        family = up.family()
+        assert len(family) >= 4
+        assert up.end(signal.SIGINT) == 0
+        assert all(is_gone(process) for process in family)
+
+
+def test_after_everything_was_killed_the_next_start_has_all_jobs_and_finishes_them(
+    start_up: StartUp, tmp_path: Path, until: Until
+) -> None:
+    short_lease = {"SPADE_LEASE_SECONDS": "2"}  # how long what the dead worker held is out of reach
+    with start_up(tmp_path / "state", **short_lease) as up, SpadeClient(up.url) as client:
+        url = up.url
+        job = client.submit([BEACH], LANDSCAPE.model_copy(update={"variations": 2}))
+        family = up.family()
+        up.end(signal.SIGKILL)
+        until(lambda: all(is_gone(process) for process in family), "the children died with their supervisor")
+    with start_up(tmp_path / "state", **short_lease) as up, SpadeClient(up.url) as client:
+        assert up.url == url
+        finished = client.follow(job.id)
+        assert finished.state is State.SUCCEEDED
+        assert len({client.picture(item) for item in finished.items}) == 2
+
+
+def test_a_worker_that_is_told_to_stop_holds_nothing_back(start_up: StartUp, tmp_path: Path, until: Until) -> None:
+    # With such a lease the job can end only if the first worker finished or gave back all that it had taken.
+    settings = {"SPADE_LEASE_SECONDS": "1000", "SPADE_BATCH_ITEMS": "1"}
+    with start_up(tmp_path / "state", **settings) as up, SpadeClient(up.url) as client:
+        job = client.submit([BEACH], LANDSCAPE.model_copy(update={"variations": 3}))
+        until(lambda: client.job(job.id).counts.running > 0, "the worker has begun")
+        assert up.end(signal.SIGTERM) == 0
+    with start_up(tmp_path / "state", **settings) as up, SpadeClient(up.url) as client:
+        assert client.follow(job.id).state is State.SUCCEEDED
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz").status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def is_gone(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
