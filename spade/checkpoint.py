@@ -4,10 +4,10 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from spade.config import GeneratorConfig
@@ -17,27 +17,52 @@ from spade.generator import SpadeGenerator
 
 CONFIG_KEY = "config"
 
+_DTYPES = {torch.float32: "F32", torch.int64: "I64"}
+"""The types that weights and buffers have, as the format calls them."""
+
 
 def save_generator(path: str | os.PathLike[str], generator: SpadeGenerator) -> None:
     """Writes weights, buffers (those of spectral norm too, so that training can go on) and config, at one stroke.
 
     Raises CheckpointError: where the file cannot be written.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
-    save_tensors(Path(path), tensors, generator.config)
+    save_tensors(Path(path), generator.state_dict(), generator.config)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], config: GeneratorConfig) -> None:
     """Writes `tensors`, a generator's state under its own keys, as `save_generator` does.
 
-    Raises CheckpointError: where the file cannot be written.
+    The same tensors and config always make the same bytes, so that a digest can be pinned. (The safetensors library
+    has a writer of its own, which leaves the order of bytes open, copies all tensors, and when it is killed leaves a
+    file of unforeseeable name.)
+
+    Raises CheckpointError: where the file cannot be written, or a tensor has a type that weights do not have.
     """
-    metadata = {CONFIG_KEY: json.dumps(config.to_dict(), sort_keys=True)}
     try:
-        with written_whole(path) as partial:
-            save_file(dict(tensors), partial, metadata=metadata)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: cannot be written: {error}") from error
+        # The widest types first, so that every tensor is aligned.
+        order = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+        header = _header({name: tensors[name] for name in order}, config)
+    except KeyError as error:
+        raise CheckpointError(f"{path}: tensors of {error.args[0]} are not written, only float32 and int64") from error
+    try:
+        with written_whole(path) as partial, partial.open("wb") as file:
+            file.write(len(header).to_bytes(8, "little"))
+            file.write(header)
+            for name in order:
+                file.write(tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _header(tensors: Mapping[str, Tensor], config: GeneratorConfig) -> bytes:
+    """The JSON header of the safetensors format: metadata, then type, shape and place of every tensor."""
+    entries: dict[str, Any] = {"__metadata__": {CONFIG_KEY: json.dumps(config.to_dict(), sort_keys=True)}}
+    end = 0
+    for name, tensor in tensors.items():
+        start, end = end, end + tensor.nbytes
+        entries[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
+    header = json.dumps(entries, separators=(",", ":")).encode()
+    return header.ljust((len(header) + 7) // 8 * 8)
 
 
 def load_generator(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> SpadeGenerator:

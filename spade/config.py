@@ -101,6 +101,11 @@ class GeneratorConfig:
         multiple = self.size_multiple
         if height < multiple or width < multiple or height % multiple or width % multiple:
             raise ConfigError(f"size {width}x{height}: width and height must be multiples of {multiple}")
+        if self.norm is Norm.INSTANCE and height * width == multiple * multiple:
+            # The first features would be one value per channel, of which there is no variance.
+            raise ConfigError(
+                f"size {width}x{height}: with instance normalization one side must be {2 * multiple} or more"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON object; `from_dict` reads it back."""
