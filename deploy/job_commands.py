@@ -1,21 +1,29 @@
 """`spade-serve submit`, `status` and `models`: a running service, from the command line."""
 
+import json
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import click
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from api.client import SpadeClient
-from api.parameters import JobParameters, PictureFormat
+from api.parameters import JobParameters, PictureFormat, faults_of
 from api.representation import Job
 from deploy.errors import DeployError
 from deploy.options import json_option, print_json, service_url, state_option, url_option
 from workers.messages import Priority, State
 
 _INSTANCE_SUFFIX = ".instance.png"
+
+
+def _choice(values: type[StrEnum]) -> click.Choice[str]:
+    return click.Choice([value.value for value in values])
 
 
 class NoLabelMapsError(DeployError):
@@ -33,10 +41,8 @@ class UnfinishedError(DeployError):
 @click.option("--variations", type=click.IntRange(1), default=1, show_default=True, help="Pictures a label map.")
 @click.option("--size", help="WIDTHxHEIGHT; the model's own by default.")
 @click.option("--palette", help="Palette of RGB label maps: gaugan or model.")
-@click.option(
-    "--format", "picture_format", type=click.Choice(list(PictureFormat)), default=PictureFormat.PNG, show_default=True
-)
-@click.option("--priority", type=click.Choice(list(Priority)), default=Priority.NORMAL, show_default=True)
+@click.option("--format", "picture_format", type=_choice(PictureFormat), default="png", show_default=True)
+@click.option("--priority", type=_choice(Priority), default="normal", show_default=True)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the pictures and download them.")
 @click.option(
     "--out",
@@ -55,8 +61,8 @@ def submit(
     variations: int,
     size: str | None,
     palette: str | None,
-    picture_format: PictureFormat,
-    priority: Priority,
+    picture_format: str,
+    priority: str,
     wait: bool,
     out: Path,
     url: str | None,
@@ -73,7 +79,7 @@ def submit(
     """
     label_maps, instance_maps = find_maps(paths)
     values = {"model": model, "seed": seed, "variations": variations, "size": size, "palette": palette}
-    parameters = JobParameters.model_validate({**values, "format": picture_format, "priority": priority})
+    parameters = _job_parameters({**values, "format": picture_format, "priority": priority})
     with SpadeClient(service_url(url, state)) as client:
         job = client.submit(label_maps, parameters, instance_maps=instance_maps)
         if not as_json:
@@ -167,6 +173,14 @@ def find_maps(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
             "send those with and those without as two jobs."
         )
     return label_maps, []
+
+
+def _job_parameters(values: dict[str, Any]) -> JobParameters:
+    try:
+        return JobParameters.model_validate_json(json.dumps(values))
+    except ValidationError as error:
+        faults = faults_of(error, known=JobParameters.model_fields)
+        raise click.UsageError("; ".join(f"{fault.parameter}: {fault.detail}" for fault in faults)) from error
 
 
 def _follow(client: SpadeClient, job: Job, *, quiet: bool) -> Job:

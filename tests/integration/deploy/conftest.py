@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+
+from api.client import SpadeClient
 
 Until = Callable[..., None]
 SERVE = Path(sys.executable).with_name("spade-serve")
@@ -78,13 +80,13 @@ def is_gone(process: psutil.Process) -> bool:
 
 
 @pytest.fixture(scope="session")
-def start_up(models_dir: Path) -> Callable[..., object]:
+def start_up(models_dir: Path) -> Callable[..., AbstractContextManager[Up]]:
     """A function that gives a context manager: `spade-serve up` with a state folder and SPADE_ settings."""
 
     @contextmanager
     def start(state: Path, **settings: str) -> Iterator[Up]:
         command = [SERVE, "up", "--state", state]
-        environment = {**os.environ, "SPADE_MODELS_DIR": str(models_dir), **settings}
+        environment = {**os.environ, "SPADE_MODELS_DIR": str(models_dir), "SPADE_THREADS": "1", **settings}
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
             try:
                 assert process.stdout is not None
@@ -106,3 +108,16 @@ def start_up(models_dir: Path) -> Callable[..., object]:
         wait_until(lambda: all(is_gone(child) for child in family), "every process of the stack ended")
 
     return start
+
+
+@pytest.fixture(scope="session")
+def up(start_up: Callable[..., AbstractContextManager[Up]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One stack for all tests that do not end it."""
+    with start_up(tmp_path_factory.mktemp("stack") / "state") as up:
+        yield up
+
+
+@pytest.fixture
+def client(up: Up) -> Iterator[SpadeClient]:
+    with SpadeClient(up.url) as client:
+        yield client

@@ -2,7 +2,7 @@
 
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,6 @@ Until = Callable[..., None]
 StartUp = Callable[..., AbstractContextManager[Any]]
 BEACH = example_label_maps()[0].path
 LANDSCAPE = JobParameters(model="landscape", seed=1)
-
-
-@pytest.fixture(scope="module")
-def up(start_up: StartUp, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with start_up(tmp_path_factory.mktemp("stack") / "state") as up:
-        yield up
-
-
-@pytest.fixture
-def client(up: Any) -> Iterator[SpadeClient]:
-    with SpadeClient(up.url) as client:
-        yield client
 
 
 def test_the_curl_that_it_shows_makes_a_picture(up: Any) -> None:

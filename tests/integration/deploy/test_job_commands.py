@@ -1,0 +1,78 @@
+"""`spade-serve submit`, `status` and `models` against a real service."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from deploy.cli import main
+from deploy.examples import example_label_maps
+
+BEACH, LAKE = (str(example.path) for example in example_label_maps()[:2])
+
+
+@pytest.fixture
+def spade_serve(up: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("SPADE_URL", up.url)
+
+    def invoke(*arguments: str) -> Result:
+        return CliRunner().invoke(main, arguments)
+
+    return invoke
+
+
+def test_submit_downloads_every_picture(spade_serve: Any, tmp_path: Path) -> None:
+    result = spade_serve(
+        "submit", BEACH, LAKE, "--model", "landscape", "--seed", "5", "--format", "webp", "--out", str(tmp_path)
+    )
+    assert result.exit_code == 0, result.output
+    paths = [tmp_path / "0-beach.webp", tmp_path / "1-lake.webp"]
+    assert [line for line in result.stdout.splitlines() if line.startswith("/")] == [str(path) for path in paths]
+    for path in paths:
+        with Image.open(path) as picture:
+            assert (picture.format, picture.size) == ("WEBP", (256, 256))
+
+
+def test_submit_without_waiting_gives_the_job_that_status_then_shows(spade_serve: Any, tmp_path: Path) -> None:
+    result = spade_serve("submit", BEACH, "--model", "landscape", "--no-wait", "--json", "--out", str(tmp_path / "out"))
+    answer = json.loads(result.stdout)
+    assert answer["pictures"] == []
+    assert not (tmp_path / "out").exists()
+    job_id = answer["job"]["id"]
+    shown = spade_serve("status", job_id)
+    assert shown.exit_code == 0
+    assert f"job {job_id}: " in shown.stdout
+    assert "beach.png" in shown.stdout
+    assert json.loads(spade_serve("status", job_id, "--json").stdout)["id"] == job_id
+    assert job_id in spade_serve("status").stdout
+
+
+def test_models_are_shown_with_whether_they_are_trained(spade_serve: Any) -> None:
+    lines = spade_serve("models").stdout.splitlines()
+    assert any("landscape@1" in line and "untrained" in line and "256x256" in line for line in lines)
+    names = [model["name"] for model in json.loads(spade_serve("models", "--json").stdout)["models"]]
+    assert names == ["coco-stuff", "landscape"]
+
+
+def test_a_parameter_that_cannot_be_is_one_line_and_exit_code_1(spade_serve: Any) -> None:
+    result = spade_serve("submit", BEACH, "--model", "seascape")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert "seascape" in result.output
+
+
+@pytest.mark.parametrize("size", ["large", "0x0", "256"])
+def test_a_malformed_size_is_refused_before_anything_is_sent(spade_serve: Any, size: str) -> None:
+    result = spade_serve("submit", BEACH, "--model", "landscape", "--size", size)
+    assert result.exit_code != 0
+    assert "size" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_job_that_does_not_succeed_is_an_error(spade_serve: Any, tmp_path: Path) -> None:
+    result = spade_serve("submit", BEACH, "--model", "landscape", "--size", "128x128", "--out", str(tmp_path))
+    assert result.exit_code == 1
+    assert "256" in result.output
