@@ -1,0 +1,71 @@
+"""The image encoder of the VAE variant: a picture's style as a distribution over z (arXiv 1903.07291, appendix).
+
+B batch, H W pixels.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spade.activations import leaky_relu
+from spade.errors import ConfigError
+from spade.spectral import spectral_norm
+
+_SIDE = 256
+"""Pictures are resized to this many pixels a side, so that the last layer always sees 4 x 4."""
+_WIDTHS = (1, 2, 4, 8, 8, 8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderConfig:
+    """Architecture of an encoder.
+
+    Raises ConfigError: where a number is below 1.
+    """
+
+    latent_dim: int = 256
+    base_channels: int = 64
+    in_channels: int = 3
+    spectral_norm: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("latent_dim", "base_channels", "in_channels"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"encoder: {name} is {getattr(self, name)}; it must be at least 1")
+
+
+class ImageEncoder(nn.Module):
+    """Six halvings, then mean and log-variance of z."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = [config.in_channels, *(config.base_channels * width for width in _WIDTHS)]
+        self.convolutions = nn.ModuleList(
+            self._halving(channels_in, channels_out) for channels_in, channels_out in pairwise(widths)
+        )
+        flat = widths[-1] * (_SIDE >> len(_WIDTHS)) ** 2
+        self.mean = nn.Linear(flat, config.latent_dim)
+        self.log_variance = nn.Linear(flat, config.latent_dim)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance, each (B, latent_dim), of pictures (B, 3, any height, any width) in [-1, 1]."""
+        x = pictures
+        if x.shape[2:] != (_SIDE, _SIDE):
+            x = functional.interpolate(x, size=(_SIDE, _SIDE), mode="bilinear", align_corners=False)
+        for convolution in self.convolutions:
+            x = leaky_relu(functional.instance_norm(convolution(x)))
+        x = x.flatten(1)
+        return self.mean(x), self.log_variance(x)
+
+    def _halving(self, channels_in: int, channels_out: int) -> nn.Conv2d:
+        convolution = nn.Conv2d(channels_in, channels_out, 3, stride=2, padding=1, bias=False)
+        return spectral_norm(convolution) if self.config.spectral_norm else convolution
+
+
+def sample_latent(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
+    """z = mean + sigma * noise, all (B, latent_dim): the reparameterization of Kingma and Welling (arXiv 1312.6114)."""
+    return mean + torch.exp(0.5 * log_variance) * noise
