@@ -4,13 +4,11 @@ B batch, C channels, K semantic channels, H W pixels.
 """
 
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.nn.utils.parametrizations import spectral_norm
 
+from spade.activations import leaky_relu
 from spade.config import GeneratorConfig
 from spade.normalization import SpadeNorm
-
-LEAKY_SLOPE = 0.2
+from spade.spectral import spectral_norm
 
 
 class SpadeBlock(nn.Module):
@@ -41,11 +39,6 @@ class SpadeBlock(nn.Module):
 
         summed: Tensor = skip + change
         return summed
-
-
-def leaky_relu(x: Tensor) -> Tensor:
-    """Leaky ReLU with the slope used throughout the generator."""
-    return functional.leaky_relu(x, LEAKY_SLOPE)
 
 
 def _convolution(

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spade.blocks import SpadeBlock, leaky_relu
+from spade.activations import leaky_relu
+from spade.blocks import SpadeBlock
 from spade.config import GeneratorConfig, Upsampling
 from spade.errors import ConfigError
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from spade.config import GeneratorConfig, Norm, Upsampling
 from spade.errors import ConfigError
+from spade.pix2pixhd import Pix2PixHDConfig
 
 OWN_NAMES = {
     "fc": "start",
@@ -75,3 +76,51 @@ def config_from_options(options: Mapping[str, Any]) -> GeneratorConfig:
         raise ConfigError(f"option {error.args[0]!r} is missing") from error
     except (TypeError, ValueError) as error:
         raise ConfigError(f"options: {error}") from error
+
+
+_DISCRIMINATOR_LAYER = re.compile(r"discriminator_(\d+)\.model(\d+)\.0\.(?:0\.)?(.+)")
+_ENCODER_LAYER = re.compile(r"layer(\d+)\.0\.(.+)")
+
+
+def own_discriminator_name(published: str) -> str:
+    """Our name for a tensor of the published multi-scale discriminator; a name that is not one stays as it is."""
+    return _DISCRIMINATOR_LAYER.sub(
+        lambda part: f"scales.{part[1]}.convolutions.{part[2]}.{own_name(part[3])}", published.removeprefix("module.")
+    )
+
+
+def published_discriminator_name(own: str, *, layers: int) -> str:
+    """The published name for a tensor of ours; normalized layers, all but the first and the last, nest one deeper."""
+    _, scale, _, layer, rest = own.split(".", 4)
+    nested = "0.0" if 0 < int(layer) < layers else "0"
+    return f"discriminator_{scale}.model{layer}.{nested}.{published_name(rest)}"
+
+
+def own_encoder_name(published: str) -> str:
+    """Our name for a tensor of the published encoder; a name that is not one stays as it is."""
+    name = published.removeprefix("module.")
+    name = _ENCODER_LAYER.sub(lambda part: f"convolutions.{int(part[1]) - 1}.{own_name(part[2])}", name)
+    return name.replace("fc_mu.", "mean.").replace("fc_var.", "log_variance.")
+
+
+def published_encoder_name(own: str) -> str:
+    """The published name for a tensor of our encoder."""
+    part, _, rest = own.partition(".")
+    if part == "convolutions":
+        layer, _, rest = rest.partition(".")
+        return f"layer{int(layer) + 1}.0.{published_name(rest)}"
+    return {"mean": "fc_mu", "log_variance": "fc_var"}[part] + f".{rest}"
+
+
+def pix2pixhd_names(config: Pix2PixHDConfig) -> dict[str, str]:
+    """Published prefixes of pix2pixHD's layers, which count every layer of one sequence, by ours."""
+    down, blocks = config.downsamplings, config.blocks
+    first_block = 3 + 2 * down
+    first_up = first_block + blocks
+    names = {"start": "model.1.0", "to_image": f"model.{first_up + 2 * down + 1}"}
+    names |= {f"down.{level}": f"model.{3 + 2 * level}.0" for level in range(down)}
+    for block in range(blocks):
+        for ours, theirs in (("conv_0", 1), ("conv_1", 4)):
+            names[f"blocks.{block}.{ours}"] = f"model.{first_block + block}.conv_block.{theirs}.0"
+    names |= {f"up.{level}": f"model.{first_up + 2 * level}.0" for level in range(down)}
+    return names
