@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from spade.activations import leaky_relu
 from spade.config import GeneratorConfig
 from spade.normalization import SpadeNorm
+from spade.semantics import SparseSemantics
 from spade.spectral import spectral_norm
 
 
@@ -28,7 +29,7 @@ class SpadeBlock(nn.Module):
             self.norm_skip = SpadeNorm(channels_in, config)
             self.conv_skip = _convolution(channels_in, channels_out, config, kernel_size=1, bias=False)
 
-    def forward(self, x: Tensor, semantics: Tensor) -> Tensor:
+    def forward(self, x: Tensor, semantics: Tensor | SparseSemantics) -> Tensor:
         """Takes (B, channels_in, H, W) and semantics (B, K, any, any); returns (B, channels_out, H, W)."""
         # Skip: no activation between norm and convolution, unlike the main path.
         skip = self.conv_skip(self.norm_skip(x, semantics)) if self.learns_skip else x

@@ -57,10 +57,13 @@ class PatchDiscriminator(nn.Module):
         last = nn.Conv2d(widths[-1], 1, 4, stride=1, padding=2)
         self.convolutions = nn.ModuleList([first, *between, last])
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Takes (B, in_channels, H, W); returns the output of every layer, the scores (B, 1, h, w) last."""
+    def forward(self, semantics: Tensor, pictures: Tensor) -> list[Tensor]:
+        """Takes semantics (B, K, H, W) and n * B pictures (n * B, 3, H, W), n of them for each map in turn.
+
+        Returns the output of every layer for the n * B pictures, the scores (n * B, 1, h, w) last.
+        """
         first, *between, last = self.convolutions
-        features = [leaky_relu(first(x))]
+        features = [leaky_relu(_convolve_both(first, semantics, pictures))]
         for convolution in between:
             features.append(leaky_relu(functional.instance_norm(convolution(features[-1]))))
         features.append(last(features[-1]))
@@ -76,13 +79,29 @@ class MultiscaleDiscriminator(nn.Module):
         self.scales = nn.ModuleList(PatchDiscriminator(config) for _ in range(config.scales))
 
     def forward(self, semantics: Tensor, pictures: Tensor) -> Features:
-        """Judges pictures (B, 3, H, W) in [-1, 1] against semantics (B, K, H, W)."""
-        x = torch.cat([semantics, pictures], dim=1)
+        """Judges n * B pictures (n * B, 3, H, W) in [-1, 1] against B semantics (B, K, H, W), repeated n times."""
         features = []
         for discriminator in self.scales:
-            features.append(discriminator(x))
-            x = functional.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+            features.append(discriminator(semantics, pictures))
+            semantics, pictures = _halve(semantics), _halve(pictures)
         return features
+
+
+def _convolve_both(convolution: nn.Module, semantics: Tensor, pictures: Tensor) -> Tensor:
+    """A convolution over semantics and pictures side by side, the semantics' share computed once for all pictures."""
+    assert isinstance(convolution, nn.Conv2d)
+    if len(semantics) == len(pictures):
+        side_by_side: Tensor = convolution(torch.cat([semantics, pictures], dim=1))
+        return side_by_side
+    channels = semantics.shape[1]
+    weight, options = convolution.weight, {"stride": convolution.stride, "padding": convolution.padding}
+    of_semantics = functional.conv2d(semantics, weight[:, :channels], **options)  # type: ignore[arg-type]
+    of_pictures = functional.conv2d(pictures, weight[:, channels:], convolution.bias, **options)  # type: ignore[arg-type]
+    return of_pictures + of_semantics.repeat(len(pictures) // len(semantics), 1, 1, 1)
+
+
+def _halve(x: Tensor) -> Tensor:
+    return functional.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
 
 
 def scores(features: Sequence[Sequence[Tensor]]) -> list[Tensor]:

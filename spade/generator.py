@@ -11,6 +11,7 @@ from spade.activations import leaky_relu
 from spade.blocks import SpadeBlock
 from spade.config import GeneratorConfig, Upsampling
 from spade.errors import ConfigError
+from spade.semantics import SparseSemantics
 
 
 class SpadeGenerator(nn.Module):
@@ -41,8 +42,8 @@ class SpadeGenerator(nn.Module):
             self.up_4 = SpadeBlock(base, last, config)
         self.to_image = nn.Conv2d(last, config.output_channels, 3, padding=1)
 
-    def forward(self, semantics: Tensor, z: Tensor | None = None) -> Tensor:
-        """Pictures (B, output_channels, H, W) in [-1, 1] for semantics (B, K, H, W).
+    def forward(self, semantics: Tensor | SparseSemantics, z: Tensor | None = None) -> Tensor:
+        """Pictures (B, output_channels, H, W) in [-1, 1] for semantics (B, K, H, W) in either form.
 
         `z` (B, latent_dim), standard normal, is needed with a latent and refused without one.
 
@@ -69,7 +70,7 @@ class SpadeGenerator(nn.Module):
         # Colours.
         return torch.tanh(self.to_image(leaky_relu(x)))
 
-    def _first_features(self, semantics: Tensor, z: Tensor | None) -> Tensor:
+    def _first_features(self, semantics: Tensor | SparseSemantics, z: Tensor | None) -> Tensor:
         """(B, 16 * base_channels, H / size_multiple, W / size_multiple), from the latent or else the semantics."""
         config = self.config
         batch, channels, height, width = semantics.shape
@@ -81,7 +82,11 @@ class SpadeGenerator(nn.Module):
         if config.latent_dim is None:
             if z is not None:
                 raise ConfigError("a latent vector was given to a generator that has none")
-            features: Tensor = self.start(functional.interpolate(semantics, size=small, mode="nearest"))
+            if isinstance(semantics, SparseSemantics):
+                resized = semantics.dense(*small)
+            else:
+                resized = functional.interpolate(semantics, size=small, mode="nearest")
+            features: Tensor = self.start(resized)
             return features
         if z is None or z.shape != (batch, config.latent_dim):
             given = "none" if z is None else str(tuple(z.shape))

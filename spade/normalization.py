@@ -3,11 +3,12 @@
 B batch, C channels, K semantic channels, H W pixels.
 """
 
-import torch.distributed
 from torch import Tensor, nn
 from torch.nn import functional
 
 from spade.config import GeneratorConfig, Norm
+from spade.semantics import SparseSemantics
+from spade.statistics import BatchStatistics
 
 
 class SpadeNorm(nn.Module):
@@ -22,12 +23,16 @@ class SpadeNorm(nn.Module):
         self.gamma = nn.Conv2d(hidden, channels, kernel, padding=padding)
         self.beta = nn.Conv2d(hidden, channels, kernel, padding=padding)
 
-    def forward(self, x: Tensor, semantics: Tensor) -> Tensor:
-        """Takes (B, C, H, W) and semantics (B, K, any height, any width); returns (B, C, H, W)."""
+    def forward(self, x: Tensor, semantics: Tensor | SparseSemantics) -> Tensor:
+        """Takes (B, C, H, W) and semantics (B, K, any height, any width) in either form; returns (B, C, H, W)."""
         # Scale and shift, from the label map alone.
-        resized = functional.interpolate(semantics, size=x.shape[2:], mode="nearest")
-        hidden = functional.relu(self.shared(resized))
-        gamma, beta = self.gamma(hidden), self.beta(hidden)
+        height, width = x.shape[2:]
+        if isinstance(semantics, SparseSemantics):
+            gamma, beta = semantics.modulation(self.shared, self.gamma, self.beta, height, width)
+        else:
+            resized = functional.interpolate(semantics, size=(height, width), mode="nearest")
+            hidden = functional.relu(self.shared(resized))
+            gamma, beta = self.gamma(hidden), self.beta(hidden)
 
         # Normalize, then modulate.
         y: Tensor = self.statistics(x) * (1 + gamma) + beta
@@ -37,12 +42,4 @@ class SpadeNorm(nn.Module):
 def _parameter_free_norm(norm: Norm, channels: int) -> nn.Module:
     if norm is Norm.INSTANCE:
         return nn.InstanceNorm2d(channels)
-    if norm is Norm.SYNCBATCH and _is_one_of_many_processes():
-        return nn.SyncBatchNorm(channels, affine=False)
-    # torch's SyncBatchNorm refuses to run in a single process, where plain statistics are the same thing.
-    return nn.BatchNorm2d(channels, affine=False)
-
-
-def _is_one_of_many_processes() -> bool:
-    distributed = torch.distributed
-    return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
+    return BatchStatistics(channels, synchronized=norm is Norm.SYNCBATCH)

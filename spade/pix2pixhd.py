@@ -87,9 +87,7 @@ class Pix2PixHDGenerator(nn.Module):
         return torch.tanh(self.to_image(_reflect(x, 3)))
 
 
-def _normalized(
-    convolution: nn.Conv2d | nn.ConvTranspose2d, config: Pix2PixHDConfig
-) -> nn.Conv2d | nn.ConvTranspose2d:
+def _normalized(convolution: nn.Conv2d | nn.ConvTranspose2d, config: Pix2PixHDConfig) -> nn.Conv2d | nn.ConvTranspose2d:
     return spectral_norm(convolution) if config.spectral_norm else convolution
 
 

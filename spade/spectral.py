@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
+from spade.recomputation import is_recomputing
+
 Convolution = TypeVar("Convolution", nn.Conv2d, nn.ConvTranspose2d)
 
 _EPSILON = 1e-12
@@ -32,12 +34,13 @@ class SpectralNorm(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """Takes and returns a weight of any shape; its matrix has the output channels as rows."""
-        matrix = self._matrix(weight)
-        if self.training:
-            self._iterate(matrix.detach())
-        # Clones: a later pass in the same graph must not change what this one needs for its gradient.
-        u, v = self._u.clone(), self._v.clone()
-        return weight / torch.dot(u, torch.mv(matrix, v))
+        with torch.autocast(weight.device.type, enabled=False):
+            matrix = self._matrix(weight)
+            if self.training and not is_recomputing():
+                self._iterate(matrix.detach())
+            # Clones: a later pass in the same graph must not change what this one needs for its gradient.
+            u, v = self._u.clone(), self._v.clone()
+            return weight / torch.dot(u, torch.mv(matrix, v))
 
     @torch.no_grad()
     def _iterate(self, matrix: Tensor) -> None:

@@ -1,0 +1,64 @@
+"""Batch normalization without weights of its own, over this process's batch or over that of all processes.
+
+torch's SyncBatchNorm runs on GPUs only and refuses a single process; this one runs anywhere and gives in N processes
+what one process gives for the whole batch, gradients included.
+
+B batch, C channels, H W pixels.
+"""
+
+import torch
+import torch.distributed
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+from torch.nn import functional
+
+from spade.recomputation import is_recomputing
+
+
+class BatchStatistics(nn.BatchNorm2d):
+    """(x - mean) / sqrt(var + eps): of the batch in training, running averages in evaluation.
+
+    `synchronized`: the batch is that of all processes, where there are several.
+    """
+
+    def __init__(self, channels: int, *, synchronized: bool) -> None:
+        super().__init__(channels, affine=False)
+        self.synchronized = synchronized
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Takes (B, C, H, W) of any float type; returns the same shape, computed in float32."""
+        x = x.float()
+        if not self.training:
+            return functional.batch_norm(x, self.running_mean, self.running_var, eps=self.eps)
+        if self.synchronized and _is_one_of_many_processes():
+            return self._over_all_processes(x)
+        if is_recomputing():
+            return functional.batch_norm(x, None, None, training=True, eps=self.eps)
+        if not self.synchronized:  # nor do published checkpoints count batches there
+            assert self.num_batches_tracked is not None
+            self.num_batches_tracked.add_(1)
+        return functional.batch_norm(
+            x, self.running_mean, self.running_var, training=True, momentum=self.momentum or 0.0, eps=self.eps
+        )
+
+    def _over_all_processes(self, x: Tensor) -> Tensor:
+        # Mean first and then the variance around it: sums of squares would cancel.
+        count = all_reduce(torch.tensor(float(x.numel() // x.shape[1]), device=x.device))
+        mean = all_reduce(x.sum(dim=(0, 2, 3))) / count
+        centred = x - mean.view(1, -1, 1, 1)
+        variance = all_reduce(centred.square().sum(dim=(0, 2, 3))) / count
+        if not is_recomputing():
+            self._average(mean.detach(), (variance * count / (count - 1)).detach())
+        return centred * torch.rsqrt(variance + self.eps).view(1, -1, 1, 1)
+
+    @torch.no_grad()
+    def _average(self, mean: Tensor, variance: Tensor) -> None:
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        self.running_mean.lerp_(mean, self.momentum or 0.0)
+        self.running_var.lerp_(variance, self.momentum or 0.0)
+
+
+def _is_one_of_many_processes() -> bool:
+    distributed = torch.distributed
+    return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1

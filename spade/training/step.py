@@ -1,0 +1,218 @@
+"""One training iteration: what generator and discriminator learn from one batch.
+
+The published iteration runs the generator twice and the discriminator twice: a generator step, then a discriminator
+step on pictures that the updated generator makes anew. By default each runs once: the discriminator learns from the
+pictures that the generator has just made, and both losses come from the same judgement. `exact_published` runs the
+published one.
+
+B batch, K semantic channels, H W pixels.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from spade.config import GeneratorConfig
+from spade.data.samples import TrainingBatch
+from spade.discriminator import Features
+from spade.encoder import sample_latent
+from spade.labels import semantics_from_labels
+from spade.perceptual import PerceptualLoss
+from spade.semantics import SparseSemantics
+from spade.training.networks import Networks
+from spade.training.objective import (
+    Generated,
+    LossConfig,
+    Losses,
+    losses_of_discriminator,
+    losses_of_generator,
+    total,
+)
+from spade.training.optimizers import Optimizers
+
+Noise = Callable[[int], Tensor]
+"""Draws standard normal noise (n, latent_dim)."""
+
+
+class Precision(StrEnum):
+    """Of activations; weights, spectral norm, batch statistics and losses are float32 always."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepConfig:
+    """How an iteration is computed."""
+
+    exact_published: bool = False
+    sparse_modulation: bool = True
+    precision: Precision = Precision.FLOAT32
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """Weighted losses, means over the micro-batches, and the pictures made of the last one, (B, 3, H, W)."""
+
+    losses: Losses
+    fake: Tensor
+
+
+class TrainingStep:
+    """Runs iterations. The networks may be wrapped for several processes; the semantics' form is `config`'s."""
+
+    def __init__(
+        self,
+        networks: Networks,
+        optimizers: Optimizers,
+        *,
+        semantics: GeneratorConfig,
+        losses: LossConfig,
+        config: StepConfig,
+        perceptual: PerceptualLoss | None = None,
+        noise: Noise | None = None,
+        wrap: Callable[[nn.Module], nn.Module] = lambda module: module,
+    ) -> None:
+        self.networks = networks
+        self.optimizers = optimizers
+        self._semantics = semantics
+        self._losses = losses
+        self._config = config
+        self._perceptual = perceptual
+        self._noise = noise
+        self._generator = wrap(networks.generator)
+        self._discriminator = wrap(networks.discriminator)
+        self._encoder = None if networks.encoder is None else wrap(networks.encoder)
+        self._device = next(networks.generator.parameters()).device
+        # float16 needs its losses scaled up, lest small gradients vanish; bfloat16 has the exponents of float32.
+        self.scaler = torch.amp.GradScaler(self._device.type, enabled=config.precision is Precision.FLOAT16)
+
+    def run(self, micro_batches: Sequence[TrainingBatch]) -> StepResult:
+        """Learn from the micro-batches together, as from one batch of them all but for batch statistics."""
+        self.networks.train()
+        if self._config.exact_published:
+            generator = self._generator_phase(micro_batches)
+            discriminator = self._discriminator_phase(micro_batches)
+            return StepResult(generator.losses | discriminator.losses, generator.fake)
+        return self._shared_phase(micro_batches)
+
+    def _shared_phase(self, micro_batches: Sequence[TrainingBatch]) -> StepResult:
+        """One pass of each network. Neither player has moved when the losses of both are computed."""
+        generator_parameters = self.networks.generator_parameters()
+        discriminator_parameters = list(self.networks.discriminator.parameters())
+        self._zero_gradients()
+        means: Losses = {}
+        for synchronizing, batch in self._each(micro_batches):
+            with synchronizing:
+                with self._autocast():
+                    inputs = self._inputs(batch)
+                    generated = self._generate(batch, inputs)
+                    judged = self._judge(inputs, generated.pictures, batch)
+                    losses = losses_of_generator(self._losses, generated, judged, batch.pictures, self._perceptual)
+                    opposing = losses_of_discriminator(self._losses, judged)
+                share = 1 / len(micro_batches)
+                self.scaler.scale(total(losses) * share).backward(inputs=generator_parameters, retain_graph=True)
+                self.scaler.scale(total(opposing) * share).backward(inputs=discriminator_parameters)
+            _accumulate(means, losses | opposing, share)
+        self._advance(self.optimizers.generator, self.optimizers.discriminator)
+        return StepResult(means, generated.pictures.detach())
+
+    def _generator_phase(self, micro_batches: Sequence[TrainingBatch]) -> StepResult:
+        self._zero_gradients()
+        means: Losses = {}
+        for synchronizing, batch in self._each(micro_batches):
+            with synchronizing:
+                with self._autocast():
+                    inputs = self._inputs(batch)
+                    generated = self._generate(batch, inputs)
+                    judged = self._judge(inputs, generated.pictures, batch)
+                    losses = losses_of_generator(self._losses, generated, judged, batch.pictures, self._perceptual)
+                share = 1 / len(micro_batches)
+                parameters = self.networks.generator_parameters()
+                self.scaler.scale(total(losses) * share).backward(inputs=parameters)
+            _accumulate(means, losses, share)
+        self._advance(self.optimizers.generator)
+        return StepResult(means, generated.pictures.detach())
+
+    def _discriminator_phase(self, micro_batches: Sequence[TrainingBatch]) -> StepResult:
+        self._zero_gradients()
+        means: Losses = {}
+        for synchronizing, batch in self._each(micro_batches):
+            with synchronizing:
+                with self._autocast():
+                    inputs = self._inputs(batch)
+                    with torch.no_grad():
+                        fake = self._generate(batch, inputs).pictures
+                    losses = losses_of_discriminator(self._losses, self._judge(inputs, fake, batch))
+                share = 1 / len(micro_batches)
+                self.scaler.scale(total(losses) * share).backward()
+            _accumulate(means, losses, share)
+        self._advance(self.optimizers.discriminator)
+        return StepResult(means, fake)
+
+    def _inputs(self, batch: TrainingBatch) -> Tensor | SparseSemantics:
+        if self._config.sparse_modulation:
+            return SparseSemantics(batch.labels, batch.instances, self._semantics)
+        return semantics_from_labels(
+            batch.labels,
+            batch.instances,
+            label_nc=self._semantics.label_nc,
+            dont_care=self._semantics.dont_care,
+            instance_edges=self._semantics.instance_edges,
+        )
+
+    def _generate(self, batch: TrainingBatch, inputs: Tensor | SparseSemantics) -> Generated:
+        if self._encoder is None or self._noise is None:
+            return Generated(self._generator(inputs), None)
+        mean, log_variance = self._encoder(batch.pictures)
+        z = sample_latent(mean.float(), log_variance.float(), self._noise(len(batch.pictures)))
+        return Generated(self._generator(inputs, z), (mean, log_variance))
+
+    def _judge(self, inputs: Tensor | SparseSemantics, fake: Tensor, batch: TrainingBatch) -> Features:
+        dense = inputs if isinstance(inputs, Tensor) else inputs.dense(*batch.pictures.shape[2:])
+        if self._config.exact_published:  # rounds as the published code does, which never shares the semantics' part
+            dense = torch.cat([dense, dense])
+        pictures = torch.cat([fake, batch.pictures])
+        judged: Features = self._discriminator(dense, pictures)
+        return judged
+
+    def _each(
+        self, micro_batches: Sequence[TrainingBatch]
+    ) -> Sequence[tuple[AbstractContextManager[object], TrainingBatch]]:
+        """The micro-batches; processes exchange gradients only at the last one."""
+        last = len(micro_batches) - 1
+        return [
+            (nullcontext() if number == last else self._not_synchronizing(), batch)
+            for number, batch in enumerate(micro_batches)
+        ]
+
+    def _not_synchronizing(self) -> AbstractContextManager[object]:
+        stack = ExitStack()
+        for module in (self._generator, self._discriminator, self._encoder):
+            if isinstance(module, DistributedDataParallel):
+                stack.enter_context(module.no_sync())
+        return stack
+
+    def _autocast(self) -> torch.autocast:
+        dtype = {Precision.BFLOAT16: torch.bfloat16, Precision.FLOAT16: torch.float16}.get(self._config.precision)
+        return torch.autocast(self._device.type, dtype=dtype, enabled=dtype is not None)
+
+    def _zero_gradients(self) -> None:
+        self.optimizers.generator.zero_grad(set_to_none=True)
+        self.optimizers.discriminator.zero_grad(set_to_none=True)
+
+    def _advance(self, *optimizers: torch.optim.Optimizer) -> None:
+        for optimizer in optimizers:
+            self.scaler.step(optimizer)
+        self.scaler.update()
+
+
+def _accumulate(means: Losses, losses: Losses, share: float) -> None:
+    for name, loss in losses.items():
+        means[name] = means.get(name, torch.zeros_like(loss)) + share * loss.detach()
