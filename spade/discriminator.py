@@ -94,9 +94,9 @@ def _convolve_both(convolution: nn.Module, semantics: Tensor, pictures: Tensor) 
         side_by_side: Tensor = convolution(torch.cat([semantics, pictures], dim=1))
         return side_by_side
     channels = semantics.shape[1]
-    weight, options = convolution.weight, {"stride": convolution.stride, "padding": convolution.padding}
-    of_semantics = functional.conv2d(semantics, weight[:, :channels], **options)  # type: ignore[arg-type]
-    of_pictures = functional.conv2d(pictures, weight[:, channels:], convolution.bias, **options)  # type: ignore[arg-type]
+    stride, padding = convolution.stride, convolution.padding
+    of_semantics = functional.conv2d(semantics, convolution.weight[:, :channels], None, stride, padding)
+    of_pictures = functional.conv2d(pictures, convolution.weight[:, channels:], convolution.bias, stride, padding)
     return of_pictures + of_semantics.repeat(len(pictures) // len(semantics), 1, 1, 1)
 
 

@@ -46,7 +46,7 @@ class VGG19Features(nn.Module):
 
 
 class PerceptualLoss(nn.Module):
-    """Weighted L1 distance of VGG19 features. Pictures go in as they are, in [-1, 1], as published; its weights rest."""
+    """Weighted L1 distance of VGG19 features, which stay as they are. Pictures go in as they are too, in [-1, 1]."""
 
     def __init__(self, features: VGG19Features) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class PerceptualLoss(nn.Module):
 
 
 def load_vgg19(path: str | os.PathLike[str]) -> VGG19Features:
-    """VGG19 from a local file in torchvision's layout (`vgg19-*.pth`); its classifier is ignored. Nothing is downloaded.
+    """VGG19 from a local file in torchvision's layout (`vgg19-*.pth`), without its classifier; downloads nothing.
 
     Raises CheckpointError: where the file is missing, is not such a file, or lacks a tensor.
     """

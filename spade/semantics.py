@@ -1,4 +1,4 @@
-"""Semantics as ids rather than one-hot tensors, from which SPADE layers get the same numbers for a fraction of the work.
+"""Semantics as ids rather than one-hot tensors: SPADE layers get the same numbers for a fraction of the work.
 
 Scale and shift of a SPADE layer depend on the label map in a small window and on nothing else: a k x k window of
 hidden activations, each made from a k x k window of ids. In a real map most windows repeat, so the distinct ones are
@@ -83,7 +83,7 @@ class SparseSemantics:
         weight, bias = torch.cat([gamma.weight, beta.weight]), torch.cat([_bias(gamma), _bias(beta)])
         if len(windows.hidden) > _DENSE_SHARE * windows.hidden_of_pixel.numel():
             everywhere = functional.embedding(windows.ids_of_pixel, hidden).permute(0, 3, 1, 2)
-            both = functional.conv2d(everywhere, weight, bias, padding=gamma.padding)  # type: ignore[arg-type]
+            both = functional.conv2d(everywhere, weight, bias, padding=gamma.padding)
         else:
             table = _window_products(hidden, windows.hidden, weight) + bias
             both = functional.embedding(windows.hidden_of_pixel, table).permute(0, 3, 1, 2)
@@ -142,7 +142,7 @@ def _distinct_windows(values_at: Tensor, kernel_size: int, *, outside: int, valu
 
 
 def _window_products(hidden: Tensor, windows: Tensor, weight: Tensor) -> Tensor:
-    """(U, 2C): what a convolution by `weight` (2C, hidden, k, k) makes of each window (U, T) of `hidden` (P, hidden)."""
+    """(U, 2C): a convolution by `weight` (2C, hidden, k, k) at each window (U, T) of `hidden` (P, hidden)."""
     padded = functional.pad(hidden, (0, 0, 0, 1))  # outside the picture activations are zero
     by_tap = weight.flatten(2).permute(2, 1, 0)  # (T, hidden, 2C)
     taps, _, channels = by_tap.shape

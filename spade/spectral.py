@@ -13,13 +13,13 @@ from torch.nn.utils import parametrize
 
 from spade.recomputation import is_recomputing
 
-Convolution = TypeVar("Convolution", nn.Conv2d, nn.ConvTranspose2d)
+Convolution = TypeVar("Convolution", bound=nn.Conv2d | nn.ConvTranspose2d)
 
 _EPSILON = 1e-12
 
 
 class SpectralNorm(nn.Module):
-    """The parametrization: W / sigma with sigma = u^T W v, u and v improved by one power iteration per training pass."""
+    """The parametrization: W / sigma with sigma = u^T W v; a training pass improves u and v by one power iteration."""
 
     _u: Tensor
     _v: Tensor

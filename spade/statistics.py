@@ -49,7 +49,8 @@ class BatchStatistics(nn.BatchNorm2d):
         variance = all_reduce(centred.square().sum(dim=(0, 2, 3))) / count
         if not is_recomputing():
             self._average(mean.detach(), (variance * count / (count - 1)).detach())
-        return centred * torch.rsqrt(variance + self.eps).view(1, -1, 1, 1)
+        normalized: Tensor = centred * torch.rsqrt(variance + self.eps).view(1, -1, 1, 1)
+        return normalized
 
     @torch.no_grad()
     def _average(self, mean: Tensor, variance: Tensor) -> None:

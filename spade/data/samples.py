@@ -1,6 +1,7 @@
 """placeholder: replaced by the data branch"""
 
 from dataclasses import dataclass
+
 from torch import Tensor
 
 

@@ -21,8 +21,8 @@ class InitConfig:
 
     gain: float = 0.02
     compatible: bool = True
-    """Leave spectrally normalized weights as torch makes them. The published training did, by an accident of moving
-    networks to the GPU before initializing them; with the small gain there, Adam's first steps are 30 times too large."""
+    """Leave spectrally normalized weights as torch makes them. The published training did, because it moved networks to
+    the GPU before initializing them; with the small gain there too, Adam's first steps are 30 times too large."""
 
 
 @dataclass(slots=True)
