@@ -5,7 +5,7 @@ B batch, C channels, K semantic channels, H W pixels.
 
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils import parametrizations, parametrize
 
 from spade.config import GeneratorConfig
 from spade.normalization import SpadeNorm
@@ -52,4 +52,19 @@ def _convolution(
     channels_in: int, channels_out: int, config: GeneratorConfig, *, kernel_size: int = 3, bias: bool = True
 ) -> nn.Module:
     convolution = nn.Conv2d(channels_in, channels_out, kernel_size, padding=kernel_size // 2, bias=bias)
-    return spectral_norm(convolution) if config.spectral_norm else convolution
+    if config.spectral_norm:
+        spectral_norm = _SpectralNorm(convolution.weight, n_power_iterations=1, dim=0, eps=1e-12)
+        parametrize.register_parametrization(convolution, "weight", spectral_norm)
+    return convolution
+
+
+class _SpectralNorm(parametrizations._SpectralNorm):
+    """torch's spectral norm, as `parametrizations.spectral_norm` sets it up.
+
+    It begins with 15 power iterations. On tensors without memory, which are about to be given loaded values, they
+    would change nothing and take a second or more.
+    """
+
+    def _power_method(self, weight_mat: Tensor, n_power_iterations: int) -> None:
+        if not weight_mat.is_meta:
+            super()._power_method(weight_mat, n_power_iterations)
