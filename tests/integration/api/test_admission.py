@@ -37,6 +37,14 @@ class Repeating(JobStore):
         super().submit(spec)
 
 
+class Crossed(JobStore):
+    """A job store in which another job takes the id at the last moment."""
+
+    def submit(self, spec):
+        super().submit(dataclasses.replace(spec, request_digest="other"))
+        super().submit(spec)
+
+
 @pytest.fixture
 def send(make_client, label_map):
     def send(**replaced):
@@ -92,6 +100,12 @@ def test_a_repeated_call_to_redis_is_one_job(send, redis_client, reader):
     assert send(job_store=Repeating(redis_client, QueueSettings())).status_code == 202
     assert len(list(reader.jobs("local"))) == 1
     assert reader.stats().open_items == 2
+
+
+def test_a_job_of_the_same_id_in_the_queue_refuses_another(send, redis_client, objects):
+    response = send(job_store=Crossed(redis_client, QueueSettings()))
+    assert response.status_code == 409
+    assert list(objects.keys("jobs/")) == []
 
 
 def test_a_broker_that_takes_no_wake_up_does_not_lose_the_job(send, reader):

@@ -68,6 +68,18 @@ def test_more_pictures_than_one_job_may_have_are_refused(post, label_map):
     assert "21 pictures" in problem["detail"]
 
 
+def test_label_maps_with_too_many_pixels_in_all_are_refused(post, label_map, monkeypatch):
+    monkeypatch.setattr("api.decoding.MAX_REQUEST_PIXELS", 40)
+    problem = assert_problem(post([label_map] * 3), 422, "files-refused")
+    assert (problem["errors"][0]["file"], problem["errors"][0]["code"]) == ("2.png", "too-many-pixels")
+
+
+def test_pictures_with_too_many_pixels_in_all_are_refused(post, label_map, monkeypatch):
+    monkeypatch.setattr("api.submission.MAX_REQUEST_PIXELS", 2 * 256 * 256)
+    problem = assert_problem(post([label_map] * 3), 422, "parameters-refused")
+    assert problem["errors"][0]["code"] == "too-many-pixels"
+
+
 def test_instance_maps_of_another_number_are_refused(post, label_map):
     parts = {"instance_map": [(io.BytesIO(label_map), "i.png")]}
     problem = assert_problem(post([label_map] * 2, model="coco-stuff", parts=parts), 422, "files-refused")

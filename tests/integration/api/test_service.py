@@ -147,6 +147,11 @@ def test_an_unknown_method_is_a_problem_that_says_which_are_known(client):
     assert {"GET", "POST"} <= set(response.headers["Allow"].split(", "))
 
 
+def test_doubled_slashes_are_redirected(client):
+    response = client.get("/v1//models")
+    assert (response.status_code, response.headers["Location"]) == (308, "http://localhost/v1/models")
+
+
 def test_head_and_options_are_answered(client, post):
     path = f"/v1/jobs/{post().json['id']}"
     head = client.head(path)
