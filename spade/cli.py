@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
 from spade.config import Upsampling
 from spade.errors import SpadeError
@@ -105,16 +105,17 @@ def _check_json(check: "TensorCheck") -> dict[str, Any]:
 def _print_reports(reports: "dict[Path, ParityReport | SpadeError]", *, all_tensors: bool) -> None:
     from spade.parity.report import worst_by_group
 
-    table = Table("tensor", "largest difference", "tolerance", "result", Column("file", overflow="fold"))
     for file, report in reports.items():
         if isinstance(report, SpadeError):
-            table.add_row("", "", "", "[red]not checked[/red]", escape(file.name))
             click.echo(f"Error: {report}", err=True)
             continue
+        table = Table(
+            "tensor", "largest difference", "tolerance", "result", title=escape(file.name), title_justify="left"
+        )
         for check in report.checks if all_tensors else worst_by_group(report.checks):
             result = "[green]ok[/green]" if check.passed else f"[red]too far {escape(check.detail)}[/red]"
-            table.add_row(check.tensor, f"{check.difference:.2e}", f"{check.tolerance:.0e}", result, escape(file.name))
-    Console().print(table)
+            table.add_row(check.tensor, f"{check.difference:.2e}", f"{check.tolerance:.0e}", result)
+        Console().print(table)
 
 
 @spade.command("import-published")
