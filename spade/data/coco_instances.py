@@ -89,7 +89,7 @@ def write_instance_maps(annotations: Path, stuff_thing_folder: Path, output: Pat
     for image, path in present:
         instances = instance_map(read_instance_map(path), image)
         target = output / path.name
-        with written_whole(target) as partial:
+        with written_whole(target, durable=False) as partial:
             partial.write_bytes(encode_ids_png(instances))
         yield target
 

@@ -10,8 +10,8 @@ from spade.data.config import DatasetConfig, Phase
 from spade.data.errors import DatasetError
 from spade.data.samples import Sample, SampleKey
 from spade.data.scenes.classes import label_ids
-from spade.data.scenes.light import Variant
 from spade.data.scenes.scene import draw_scene
+from spade.data.scenes.variant import Variant
 from spade.data.transforms import picture_to_floats
 
 VALIDATION_SEEDS = 2**40

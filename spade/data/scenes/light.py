@@ -6,22 +6,12 @@ Colours are linear RGB, 1 about as bright as white paper under a clear sky.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 
 import numpy as np
 
 from spade.data.scenes.noise import Floats
-
-
-class Variant(StrEnum):
-    """Time of day and weather."""
-
-    DAY = "day"
-    SUNSET = "sunset"
-    NIGHT = "night"
-    WINTER = "winter"
-    FOG = "fog"
+from spade.data.scenes.variant import Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

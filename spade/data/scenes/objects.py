@@ -8,11 +8,12 @@ from PIL import Image
 
 from spade.data.scenes.canvas import Canvas
 from spade.data.scenes.classes import SceneClass
-from spade.data.scenes.light import Variant, color
+from spade.data.scenes.light import color
 from spade.data.scenes.noise import Floats
 from spade.data.scenes.plan import Cover, Kind, Plan
 from spade.data.scenes.sprites import TALL, SpriteKind, sprites
 from spade.data.scenes.terrain import WATER_LEVEL, Ground, has_water, path_middle
+from spade.data.scenes.variant import Variant
 
 HEIGHTS = {
     SpriteKind.CONIFER: (8.0, 22.0),

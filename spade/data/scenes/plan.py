@@ -5,7 +5,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from spade.data.scenes.light import Light, Variant, draw_light
+from spade.data.scenes.light import Light, draw_light
+from spade.data.scenes.variant import Variant
 from spade.data.scenes.view import View
 
 

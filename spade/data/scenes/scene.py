@@ -9,13 +9,13 @@ from spade.data.randomness import Purpose, random_for
 from spade.data.scenes.air import add_fog, add_haze
 from spade.data.scenes.canvas import Canvas
 from spade.data.scenes.classes import SceneClass
-from spade.data.scenes.light import Variant
 from spade.data.scenes.objects import paint_things, place_things
 from spade.data.scenes.plan import Kind, Plan, draw_plan
 from spade.data.scenes.shading import shade
 from spade.data.scenes.sky import paint_sky
 from spade.data.scenes.surface import Surface, paint_surface
 from spade.data.scenes.terrain import Sight, build_ground, see
+from spade.data.scenes.variant import Variant
 from spade.data.scenes.water import paint_water
 
 
