@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spade.benchmarks.commands import bench
 from spade.config import Upsampling
 from spade.data.commands import dataset
 from spade.errors import SpadeError
@@ -30,6 +31,7 @@ def spade() -> None:
 
 
 spade.add_command(dataset)
+spade.add_command(bench)
 
 
 @spade.command("verify-parity")

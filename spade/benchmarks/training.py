@@ -9,8 +9,8 @@ import multiprocessing
 import resource
 import statistics
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import torch
@@ -119,13 +119,13 @@ def _run_alone(
 ) -> int:
     torch.set_num_threads(threads)
     _step(config, discriminator_channels, PATHS[path]).run([batch])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return _high_water_mark()
 
 
-def batch_of(label_maps: Sequence[torch.Tensor], instance_maps: Sequence[torch.Tensor]) -> TrainingBatch:
-    """A batch of the given maps, each (H, W), with pictures of noise: what a picture shows changes no time."""
-    labels = torch.stack(list(label_maps))
-    generator = torch.Generator().manual_seed(0)
-    pictures = torch.rand((len(labels), 3, *labels.shape[1:]), generator=generator) * 2 - 1
-    names = tuple(str(number) for number in range(len(labels)))
-    return TrainingBatch(labels=labels, instances=torch.stack(list(instance_maps)), pictures=pictures, names=names)
+def _high_water_mark() -> int:
+    """Peak resident memory of this process, bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # there, unlike in getrusage, the peak does not begin with that of the parent process
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

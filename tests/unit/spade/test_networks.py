@@ -1,5 +1,7 @@
 """Sizes of the networks, held against published figures and recorded shapes."""
 
+from itertools import chain
+
 import pytest
 import torch
 
@@ -50,7 +52,7 @@ def test_pictures_that_share_their_semantics_are_judged_as_if_each_had_its_own()
     semantics, pictures = torch.rand(2, 4, 64, 64), torch.rand(4, 3, 64, 64)
     shared = network(semantics, pictures)
     repeated = network(torch.cat([semantics, semantics]), pictures)
-    for ours, theirs in zip(sum(shared, []), sum(repeated, []), strict=True):
+    for ours, theirs in zip(chain.from_iterable(shared), chain.from_iterable(repeated), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-4)
 
 
