@@ -1,5 +1,6 @@
 """Real servers for the tests: one Redis-protocol server and one S3 server for the whole run, emptied for each test."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,8 @@ from workers.job_store import JobStore
 from workers.redis_client import RedisClient, connect
 from workers.settings import QueueSettings, StorageSettings
 from workers.storage import ObjectStore
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in workers.app; what tests start inherits it
 
 
 @pytest.fixture(scope="session")

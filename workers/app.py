@@ -13,6 +13,10 @@ from workers.runtime import Runtime, served_models
 from workers.settings import Settings
 from workers.wakeup import TASK_NAME, WakeUp, create_celery, queue_name
 
+# Read by OpenMP when torch is loaded: threads that wait must sleep. Those that spin instead, the default, slow a worker
+# down several times over when anything else, the API for a start, wants the same cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 settings = Settings.from_environment(os.environ)
 registry = Registry(settings.models_dir)
 app = create_celery(settings.redis_url)

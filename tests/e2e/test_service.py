@@ -105,6 +105,7 @@ def pixels(data: bytes) -> np.ndarray:
         return np.asarray(picture).astype(int)
 
 
+@pytest.mark.timeout(900)  # a minute on an idle machine
 def test_fifty_items_survive_the_death_of_their_worker_and_equal_the_command_line(
     stack: LocalStack, client: SpadeClient, models_dir: Path, tmp_path: Path
 ) -> None:
