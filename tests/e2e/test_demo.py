@@ -30,7 +30,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
             env={**os.environ, "SPADE_MODELS_DIR": str(models), "TMPDIR": str(out.parent), **settings},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
 
@@ -65,12 +65,12 @@ def test_a_demo_that_is_interrupted_stops_what_it_started(number: int, tmp_path:
     command = [SERVE, "demo", "--out", tmp_path / "out"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
         pause = threading.Event()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not list((tmp_path / "states").glob("*/logs/api.log")) and time.monotonic() < deadline:
             pause.wait(0.02)
         family = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
-        assert process.wait(30) == 130
+        assert process.wait(60) == 130
     assert family
     assert psutil.wait_procs(family, timeout=10)[1] == []
     assert list((tmp_path / "states").iterdir()) == []

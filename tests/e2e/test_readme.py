@@ -48,7 +48,7 @@ def test_the_commands_do_what_the_page_says(commands: str, environment: dict[str
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr

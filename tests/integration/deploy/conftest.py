@@ -21,7 +21,7 @@ Until = Callable[..., None]
 SERVE = Path(sys.executable).with_name("spade-serve")
 
 
-def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = 60.0) -> None:
     """Wait for `condition`, asking often; fails after `seconds`."""
     pause = threading.Event()
     for _ in range(int(seconds / 0.02)):

@@ -38,7 +38,7 @@ def spade_serve(environment: dict[str, str], *arguments: str) -> Iterator[subpro
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
 
 
 def answers(url: str) -> bool:
