@@ -6,13 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from support.problems import assert_problem
 from workers.messages import JobSpec, job_prefix, spec_key
-
-
-def assert_problem(response, status, slug):
-    assert response.status_code == status
-    assert response.content_type == "application/problem+json"
-    assert response.json["type"] == f"urn:spade-serving:problem:{slug}"
 
 
 @pytest.fixture

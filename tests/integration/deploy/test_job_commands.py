@@ -10,12 +10,13 @@ from PIL import Image
 
 from deploy.cli import main
 from deploy.examples import example_label_maps
+from support.programs import Up
 
 BEACH, LAKE = (str(example.path) for example in example_label_maps()[:2])
 
 
 @pytest.fixture
-def spade_serve(up: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def spade_serve(up: Up, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("SPADE_URL", up.url)
 
     def invoke(*arguments: str) -> Result:

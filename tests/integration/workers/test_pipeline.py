@@ -17,11 +17,13 @@ from deploy.local.ports import free_port
 from deploy.local.servers import S3Server, new_access_key, new_secret_key
 from spade.errors import ConfigError, OutOfMemoryError
 from spade.label_images import encode_ids_png
+from support.jobs import OWNER, job_spec
+from support.waiting import wait_until
 from workers.inputs import Inputs
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
 from workers.leases import LeaseKeeper
-from workers.messages import ItemSpec, JobSpec, State, job_prefix, label_map_key, record_key
+from workers.messages import State, job_prefix, label_map_key, record_key
 from workers.metrics import QueueCollector, WorkerMetrics
 from workers.pipeline import ClaimLimits, Pipeline, PipelineParts
 from workers.publishing import Publisher
@@ -88,30 +90,8 @@ class Bench:
         for index in range(items):
             label_map = np.full((SIZE, SIZE), index, np.uint16)
             self.objects.put(label_map_key(job_id, index), encode_ids_png(label_map))
-        self.store.submit(
-            JobSpec(
-                id=job_id,
-                owner="ann",
-                model="landscape",
-                model_version="1",
-                weights_digest="",
-                height=SIZE,
-                width=SIZE,
-                items=tuple(
-                    ItemSpec(
-                        index=i,
-                        file=f"{i}.png",
-                        label_map_key=label_map_key(job_id, i),
-                        instance_map_key=None,
-                        seed=100 + i,
-                    )
-                    for i in range(items)
-                ),
-                created_ms=0,
-                request_digest="",
-                picture_format=picture_format,
-            )
-        )
+        spec = job_spec(job_id, items, height=SIZE, width=SIZE, picture_format=picture_format)
+        self.store.submit(spec)
 
     def states(self, job_id: str) -> list[State]:
         return [item.state for item in self.reader.items(self.reader.job(job_id))]
@@ -135,7 +115,7 @@ def test_every_item_is_computed_from_its_own_map_and_seed_and_stored_once(bench:
         assert hashlib.sha256(data).hexdigest() == item.digest
         assert len(data) == item.size_bytes
         with Image.open(io.BytesIO(data)) as picture:
-            assert picture.getpixel((3, 3)) == (item.index, 100 + item.index, 0)
+            assert picture.getpixel((3, 3)) == (item.index, item.seed, 0)
         assert set(item.timings) == {"wait", "decode", "compute", "encode", "upload"}
     assert [len(batch) for batch in bench.engine.batches] == [4, 4, 2]
 
@@ -163,20 +143,7 @@ def test_the_next_batch_is_fetched_while_the_engine_computes(bench: Bench) -> No
     def wait_until_the_second_batch_is_claimed(_: Inputs) -> None:
         if running_during_first:
             return
-        claimed = threading.Event()
-
-        def look() -> None:
-            while bench.reader.stats().leases < 8:
-                if claimed.wait(0.01):
-                    return
-            claimed.set()
-
-        watcher = threading.Thread(target=look)
-        watcher.start()
-        in_time = claimed.wait(20)
-        claimed.set()
-        watcher.join()
-        assert in_time
+        wait_until(lambda: bench.reader.stats().leases == 8, "the second batch is claimed")
         running_during_first.append(bench.reader.stats().leases)
 
     bench.engine.before = wait_until_the_second_batch_is_claimed
@@ -263,10 +230,8 @@ def test_an_item_canceled_before_its_batch_is_computed_is_not_computed(bench: Be
 
     def cancel_b_once_it_is_claimed(inputs: Inputs) -> None:
         if inputs.items[0].job_id == "a":
-            deadline = threading.Event()
-            while bench.reader.job("b").counts[State.RUNNING] < 4:
-                assert not deadline.wait(0.01)
-            bench.store.cancel("b", owner="ann")
+            wait_until(lambda: bench.reader.job("b").counts[State.RUNNING] == 4, "b is claimed")
+            bench.store.cancel("b", owner=OWNER)
 
     bench.engine.before = cancel_b_once_it_is_claimed
     bench.pipeline.drain(seconds=60)
@@ -277,7 +242,7 @@ def test_an_item_canceled_before_its_batch_is_computed_is_not_computed(bench: Be
 
 def test_a_result_canceled_while_it_is_computed_is_removed_from_the_object_store(bench: Bench) -> None:
     bench.submit("j", 2)
-    bench.engine.before = lambda _: bench.store.cancel("j", owner="ann") and None
+    bench.engine.before = lambda _: bench.store.cancel("j", owner=OWNER) and None
     bench.pipeline.drain(seconds=60)
     assert bench.states("j") == [State.CANCELED] * 2
     assert bench.pictures("j") == []
@@ -346,9 +311,10 @@ def test_the_loop_waits_for_an_object_store_that_went_away(
     child.kill()
     drain = threading.Thread(target=bench.pipeline.drain, kwargs={"seconds": 60})
     drain.start()
-    patience = threading.Event()
-    while bench.reader.item("j", 0).attempts == 0 or bench.reader.stats().leases:
-        assert not patience.wait(0.01)  # it has tried once and given the items back
+    wait_until(
+        lambda: bench.reader.item("j", 0).attempts > 0 and not bench.reader.stats().leases,
+        "it has tried once and given the items back",
+    )
     child.start()
     child.wait_ready()
     drain.join(timeout=30)
@@ -391,11 +357,9 @@ def test_the_reaper_returns_records_wakes_and_removes(redis_client: RedisClient,
     )
     bench.submit("waits", 1)
     bench.submit("ended", 1)
-    bench.store.cancel("ended", owner="ann")
+    bench.store.cancel("ended", owner=OWNER)
     reaper.start()
-    patience = threading.Event()
-    while not bench.woken or list(objects.keys(job_prefix("ended"))):
-        assert not patience.wait(0.01)
+    wait_until(lambda: bench.woken and not list(objects.keys(job_prefix("ended"))), "a full round")
     reaper.stop()
     assert set(bench.woken) == {"landscape"}
     assert bench.states("waits") == [State.QUEUED]
