@@ -15,10 +15,9 @@ from api.parameters import refuse_parameter
 from model_store.card import ModelCard
 from model_store.errors import UnknownModelError
 from model_store.registry import Registry
-from spade.label_images import LabelMapError, LabelMapLimits, Offender, decode_instance_map, decode_label_map
+from spade.label_images import LabelMapError, Offender, decode_instance_map, decode_label_map
 from spade.palettes import Palette, PaletteError
 
-LIMITS: Final = LabelMapLimits()
 MAX_REQUEST_PIXELS: Final = 2**30
 """Of all label maps of a request: well-packed files are small, and the time to read them is not."""
 
@@ -100,7 +99,6 @@ def _decode(
             label_nc=card.label_nc,
             unknown_id=card.unknown_id,
             palette=palette,
-            limits=LIMITS,
         )
     if instance_map is not None:
         with _collected(faults):
@@ -115,7 +113,7 @@ def _decode_instances(instance_map: SentFile, card: ModelCard) -> NDArray[np.int
     if not card.uses_instances:
         detail = f"the model {card.name} uses no instance maps; leave it out"
         raise FilesRefusedError([Fault(file=instance_map.name, code="instance-map-unused", detail=detail)])
-    return decode_instance_map(instance_map.read(), file=instance_map.name, limits=LIMITS)
+    return decode_instance_map(instance_map.read(), file=instance_map.name)
 
 
 @contextmanager

@@ -84,7 +84,6 @@ def redis_client(redis_url: str) -> Iterator[RedisClient]:
 def objects(s3: StorageSettings) -> ObjectStore:
     """An empty object store."""
     store = ObjectStore(s3)
-    store.ensure_bucket()
     store.delete_prefix("")
     return store
 

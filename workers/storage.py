@@ -29,11 +29,6 @@ class ObjectStore:
         # Signing needs no connection, so clients may be given an address that only they can reach.
         self._signer = _client(settings, settings.public_endpoint or settings.endpoint)
 
-    def ensure_bucket(self) -> None:
-        with _translated_errors(self._bucket):
-            if not self._client.bucket_exists(self._bucket):
-                self._client.make_bucket(self._bucket)
-
     def ping(self) -> None:
         """Raise unless the store answers and the bucket exists."""
         with _translated_errors(self._bucket):
@@ -54,11 +49,6 @@ class ObjectStore:
             finally:
                 response.close()
                 response.release_conn()
-
-    def size(self, key: str) -> int:
-        """Size in bytes, without reading the object. Raises `ObjectMissingError`."""
-        with _translated_errors(key):
-            return self._client.stat_object(self._bucket, key).size or 0
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error."""
