@@ -13,10 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from api.client import SpadeClient
-from api.parameters import JobParameters, PictureFormat, faults_of
+from api.parameters import JobParameters, faults_of
 from api.representation import Job
 from deploy.errors import DeployError
 from deploy.options import json_option, print_json, service_url, state_option, url_option
+from spade.pictures import EXTENSIONS, PictureFormat
 from workers.messages import Priority, State
 
 _INSTANCE_SUFFIX = ".instance.png"
@@ -199,7 +200,7 @@ def _download(client: SpadeClient, job: Job, out: Path) -> list[Path]:
     pictures = []
     for item in job.items:
         if item.image is not None:
-            path = out / f"{item.index}-{Path(item.file).stem}.{job.format}"
+            path = out / f"{item.index}-{Path(item.file).stem}{EXTENSIONS[job.format]}"
             path.write_bytes(client.picture(item))
             pictures.append(path)
     return pictures

@@ -1,6 +1,7 @@
 """Encoding of finished pictures, the same for the command line and the workers. Light: numpy and Pillow."""
 
 import io
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,19 @@ from PIL import Image
 
 from spade.errors import ConfigError
 
-EXTENSIONS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
-"""File name endings of the formats that `encode_picture` writes."""
 
-MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+class PictureFormat(StrEnum):
+    """What `encode_picture` writes."""
+
+    PNG = "png"
+    JPEG = "jpeg"
+    WEBP = "webp"
+
+
+EXTENSIONS: dict[str, str] = {PictureFormat.PNG: ".png", PictureFormat.JPEG: ".jpg", PictureFormat.WEBP: ".webp"}
+"""File name endings of the formats."""
+
+MEDIA_TYPES: dict[str, str] = {picture_format: f"image/{picture_format}" for picture_format in PictureFormat}
 
 
 def encode_picture(pixels: NDArray[np.uint8], format: str = "png", quality: int = 90) -> bytes:
