@@ -46,11 +46,8 @@ def choose_palette(registry: Registry, card: ModelCard, body: Body[Any]) -> Pale
         return None if name is None else _named_palette(registry, card, name)
     if name is not None:
         raise refuse_parameter("palette", "two-palettes", "a palette is named and a CSV file is sent; use one of both")
-    ids = {label_class.name: label_class.id for label_class in card.classes}
-    if card.unknown_id is not None:
-        ids.setdefault("unknown", card.unknown_id)
     try:
-        return Palette.from_csv(body.palette_csv.read(), file=body.palette_csv.name, class_ids_by_name=ids)
+        return Palette.from_csv(body.palette_csv.read(), file=body.palette_csv.name, class_ids_by_name=card.class_ids)
     except PaletteError as error:
         fault = Fault(file=error.file, code="palette-unreadable", detail=error.detail)
         raise FilesRefusedError([fault]) from error
