@@ -19,10 +19,10 @@ class PictureFormat(StrEnum):
     WEBP = "webp"
 
 
-EXTENSIONS: dict[str, str] = {PictureFormat.PNG: ".png", PictureFormat.JPEG: ".jpg", PictureFormat.WEBP: ".webp"}
+EXTENSIONS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 """File name endings of the formats."""
 
-MEDIA_TYPES: dict[str, str] = {picture_format: f"image/{picture_format}" for picture_format in PictureFormat}
+MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
 def encode_picture(pixels: NDArray[np.uint8], format: str = "png", quality: int = 90) -> bytes:
