@@ -1,6 +1,7 @@
 """The storage adapter on a real S3 server."""
 
 import urllib.request
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -69,6 +70,24 @@ def test_a_missing_bucket_is_named(s3: StorageSettings) -> None:
     store = ObjectStore(replace(s3, bucket="another-bucket"))
     with pytest.raises(StorageUnavailableError, match="another-bucket"):
         store.ping()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.put("k", b"x"),
+        lambda store: store.get("k"),
+        lambda store: store.delete("k"),
+        lambda store: list(store.keys("k")),
+        lambda store: store.delete_prefix("k"),
+    ],
+    ids=["put", "get", "delete", "keys", "delete_prefix"],
+)
+def test_without_its_bucket_the_store_is_away_and_no_object_counts_as_lost(
+    s3: StorageSettings, call: Callable[[ObjectStore], object]
+) -> None:
+    with pytest.raises(StorageUnavailableError, match="NoSuchBucket"):
+        call(ObjectStore(replace(s3, bucket="another-bucket")))
 
 
 def test_the_secret_key_is_not_in_the_representation(s3: StorageSettings) -> None:
