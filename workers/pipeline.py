@@ -3,9 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -58,19 +58,21 @@ class PipelineParts:
     record: Callable[[tuple[str, ...]], None]  # stores the final records of ended jobs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """When the loop last did something, for the liveness probe."""
+    """When the loop last did something, for the liveness probe. `busy` is set while it drains the queue."""
 
-    busy: threading.Event = field(default_factory=threading.Event)
-    seen: list[float] = field(default_factory=lambda: [time.monotonic()])
+    def __init__(self) -> None:
+        self.busy = threading.Event()
+        self._noted = time.monotonic()
 
     def note(self) -> None:
-        self.seen[0] = time.monotonic()
+        """The loop did something just now."""
+        self._noted = time.monotonic()
 
     @property
     def idle_seconds(self) -> float:
-        return time.monotonic() - self.seen[0]
+        """Since the last note."""
+        return time.monotonic() - self._noted
 
 
 class Pipeline:
@@ -223,18 +225,18 @@ class Pipeline:
             case _:
                 self._give_back(lambda lost: self._parts.store.lose(lost, detail=detail), items)
 
-    def _fail(self, items: list[ClaimedItem] | tuple[ClaimedItem, ...], *, reason: str, detail: str) -> None:
+    def _fail(self, items: Sequence[ClaimedItem], *, reason: str, detail: str) -> None:
         self._give_back(lambda failed: self._parts.store.fail(failed, reason=reason, detail=detail), items)
 
     def _give_back(
         self,
-        how: Callable[[tuple[ClaimedItem, ...]], tuple[str, ...]],
-        items: list[ClaimedItem] | tuple[ClaimedItem, ...],
+        how: Callable[[Sequence[ClaimedItem]], tuple[str, ...]],
+        items: Sequence[ClaimedItem],
     ) -> None:
         """End attempts without a picture. If Redis is away just now, the leases run out and the reaper does it."""
         self._parts.leases.let_go(items)
         try:
-            self._parts.record(how(tuple(items)))
+            self._parts.record(how(items))
             self._requeued.set()
         except QueueUnavailableError as error:
             _log.warning("items left to the reaper", extra={"items": len(items), "error": str(error)})

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deploy.errors import ChildFailedError
 from deploy.local.child import Child
 from deploy.local.ports import free_port
 from deploy.local.services import Worker
@@ -107,6 +108,18 @@ def test_a_terminated_worker_finishes_its_batch_and_leaves_no_lease(
     assert counts[State.SUCCEEDED] > 0
     assert counts[State.QUEUED] + counts[State.SUCCEEDED] == 14
     assert reader.stats().leases == 0
+
+
+def test_a_worker_that_cannot_load_its_models_ends(service_environment: dict[str, str], tmp_path: Path) -> None:
+    service = {**service_environment, "SPADE_WORKER_MODELS": "landscape", "SPADE_DEVICE": "abacus"}
+    program = Worker(number=1, port=free_port(), service=service)
+    with (
+        pytest.raises(
+            ChildFailedError, match=r"ended with exit code 1 before it was ready\..*there is no device 'abacus'"
+        ),
+        Child(program, log=tmp_path / "worker.log"),
+    ):
+        pytest.fail("it became ready")
 
 
 def test_probes_and_metrics_answer_from_a_side_thread(

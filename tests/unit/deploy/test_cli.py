@@ -88,6 +88,19 @@ def test_a_process_without_settings_names_the_variable_that_is_missing(runner: C
     assert result.output.startswith("Error: The environment variable SPADE_REDIS_URL is not set")
 
 
+def test_a_worker_for_a_model_that_does_not_exist_names_those_that_do(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"REDIS_URL": "redis://nowhere", "S3_ENDPOINT": "nowhere:1"}.items():
+        monkeypatch.setenv(f"SPADE_{name}", value)
+    for name in ("S3_ACCESS_KEY", "S3_SECRET_KEY"):
+        monkeypatch.setenv(f"SPADE_{name}", "x")
+    monkeypatch.setenv("SPADE_WORKER_MODELS", "landscape@1")
+    result = runner.invoke(main, ["worker"])
+    assert result.exit_code == 1
+    assert result.output == "Error: there is no model 'landscape@1'; there are: coco-stuff, landscape\n"
+
+
 def test_a_port_that_is_taken_is_an_error_of_one_line(runner: CliRunner, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
