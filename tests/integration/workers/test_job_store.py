@@ -238,6 +238,21 @@ def test_released_items_return_to_their_place_without_blame(job_store: JobStore,
     assert reader.item("first", 0).state is State.RUNNING
 
 
+def test_an_item_that_was_to_run_alone_still_does_after_a_release(job_store: JobStore) -> None:
+    job_store.submit(job_spec("j", 3))
+    job_store.lose(claim_batch(job_store).items, detail="crash")
+    job_store.release(claim_batch(job_store).items)
+    assert [len(claim_batch(job_store).items) for _ in range(3)] == [1, 1, 1]
+
+
+def test_postponed_items_come_after_the_others_and_alone(job_store: JobStore, reader: JobReader) -> None:
+    job_store.submit(job_spec("j", 4))
+    job_store.postpone(claim_batch(job_store, items=2).items)
+    order = [[item.index for item in claim_batch(job_store).items] for _ in range(3)]
+    assert order == [[2, 3], [0], [1]]
+    assert reader.job("j").counts[State.RUNNING] == 4
+
+
 def test_cancel_tells_the_truth_about_every_item(job_store: JobStore, reader: JobReader) -> None:
     job_store.submit(job_spec("j", 4))
     done = claim_batch(job_store, items=1)
