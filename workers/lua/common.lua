@@ -184,7 +184,7 @@ local function holds(id, fence)
   return v[1] == 'running' and v[2] == fence
 end
 
--- Pixels a second over the last minute.
+-- Pixels a second over the last minute, as JobReader tells them.
 local function drain_rate(model, now)
   local slot = math.floor(now / SLOT_MS)
   local pixels = 0

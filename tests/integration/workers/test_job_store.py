@@ -424,7 +424,8 @@ def test_position_counts_what_is_ahead_and_eta_needs_a_rate(job_store: JobStore,
     where = reader.position(reader.job("second"))
     assert where is not None
     assert where.position == 3
-    assert where.eta_seconds == pytest.approx(5 / (2 / 60))
+    assert where.eta_seconds is not None
+    assert 125 <= where.eta_seconds <= 150  # five items; two were done in the last minute, counted over 50 to 60 s
     assert reader.position(reader.job("urgent")) is None
 
 
