@@ -10,7 +10,7 @@ from deploy.errors import DeployError
 from deploy.job_commands import models, status, submit
 from deploy.local.commands import demo, doctor, up
 from deploy.process_commands import api, worker
-from spade.cli import OneLineErrors
+from spade.options import OneLineErrors
 from workers.errors import ServiceError
 
 

@@ -20,7 +20,7 @@ from api.representation import Job
 from deploy.errors import DeployError
 from deploy.options import print_json, service_url, state_option, url_option
 from deploy.progress import job_progress, show_job
-from spade.cli import json_option
+from spade.options import json_option
 from spade.pictures import EXTENSIONS, PictureFormat
 from workers.messages import Priority, State
 

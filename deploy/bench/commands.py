@@ -8,7 +8,7 @@ from rich.table import Table
 
 from deploy.bench.queue import measure_queue
 from deploy.options import print_json
-from spade.cli import json_option
+from spade.options import json_option
 
 
 @click.group()

@@ -23,7 +23,7 @@ from deploy.local.stack import LocalStack
 from deploy.local.state import StateFolder
 from deploy.options import print_json, require_loopback, state_option
 from model_store.registry import default_models_folder
-from spade.cli import json_option
+from spade.options import json_option
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from spade.checkpoint import empty_generator
 from spade.config import GeneratorConfig
 from spade.published import config_from_options, published_name
+from support.recordings import Recorded, complete
 
-Recorded = tuple[dict[str, Any], dict[str, Tensor], str]
 RECORDED = Path(__file__).parents[2] / "data" / "parity"
 
 
@@ -49,6 +49,12 @@ def recorded(request: pytest.FixtureRequest) -> Recorded:
 def recorded_coco() -> Recorded:
     """The case `coco_like_normal` alone."""
     return _read_recorded("coco_like_normal")
+
+
+@pytest.fixture(scope="session")
+def completed_coco() -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The case `coco_like_normal` with everything that a whole recording has. Not to be changed."""
+    return complete(_read_recorded("coco_like_normal"))
 
 
 def _read_recorded(name: str) -> Recorded:

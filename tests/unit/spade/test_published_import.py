@@ -12,7 +12,8 @@ from torch import Tensor
 from spade.checkpoint import describe
 from spade.config import GeneratorConfig, Norm, Upsampling
 from spade.errors import CheckpointError
-from spade.parity import our_semantics
+from spade.parity.evaluation import our_semantics
+from spade.parity.recording import Recording
 from spade.published import config_from_options, own_name, published_name
 from spade.published_import import DATASETS, PublishedHints, import_generator
 
@@ -60,7 +61,7 @@ def test_an_imported_generator_makes_what_was_recorded(
     syncbatch = Norm.SYNCBATCH if config.norm is Norm.BATCH else config.norm
     assert generator.config == dataclasses.replace(config, norm=syncbatch)
     with torch.inference_mode():
-        fake = generator(our_semantics(options, tensors), tensors.get("eval.z"))
+        fake = generator(our_semantics(Recording(options, tensors)), tensors.get("eval.z"))
     assert (fake - tensors["eval.fake"]).abs().max() < 1e-4
 
 
