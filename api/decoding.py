@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from model_store.registry import Registry
 from spade.label_images import LabelMapError, LabelMapLimits, Offender, decode_instance_map, decode_label_map
 from spade.palettes import Palette, PaletteError
 
-LIMITS = LabelMapLimits()
+LIMITS: Final = LabelMapLimits()
+MAX_REQUEST_PIXELS: Final = 2**30
+"""Of all label maps of a request: well-packed files are small, and the time to read them is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +65,18 @@ def _named_palette(registry: Registry, card: ModelCard, name: str) -> Palette:
 
 
 def decode_maps(body: Body[Any], card: ModelCard, palette: Palette | None) -> Iterator[DecodedMap | tuple[Fault, ...]]:
-    """For each label map of the body, in order, what it holds or what is wrong with it and its instance map."""
+    """For each label map of the body, in order, what it holds or what is wrong with it and its instance map.
+
+    Raises FilesRefusedError when all of them together have too many pixels.
+    """
+    pixels = 0
     for label_map, instance_map in zip(body.label_maps, body.instance_maps, strict=True):
-        yield _decode(label_map, instance_map, card, palette)
+        decoded = _decode(label_map, instance_map, card, palette)
+        pixels += decoded.ids.size if isinstance(decoded, DecodedMap) else 0
+        if pixels > MAX_REQUEST_PIXELS:
+            detail = f"the label maps up to this one have more than {MAX_REQUEST_PIXELS} pixels; send several jobs"
+            raise FilesRefusedError([Fault(file=label_map.name, code="too-many-pixels", detail=detail)])
+        yield decoded
 
 
 def file_digest(body: Body[Any]) -> str:

@@ -15,7 +15,9 @@ from workers.errors import ObjectMissingError, StorageUnavailableError
 from workers.settings import StorageSettings
 
 _MISSING: Final = ("NoSuchKey", "NoSuchObject", "NoSuchBucket")
-_RESPONSES: Final = urllib3.Timeout(connect=2.0, read=20.0)
+_TIMEOUT: Final = urllib3.Timeout(connect=2.0, read=20.0)
+_RETRIES: Final = urllib3.Retry(4, backoff_factor=0.05, status_forcelist=(500, 502, 503, 504), raise_on_status=False)
+"""Every request may be repeated: objects are written whole. rclone answers 500 now and then to parallel puts."""
 
 
 class ObjectStore:
@@ -98,7 +100,7 @@ def _client(settings: StorageSettings, endpoint: str) -> Minio:
         secret_key=settings.secret_key,
         secure=settings.secure,
         region=settings.region,  # given, so that the SDK need not ask for it
-        http_client=urllib3.PoolManager(timeout=_RESPONSES, maxsize=16, retries=urllib3.Retry(2, backoff_factor=0.1)),
+        http_client=urllib3.PoolManager(timeout=_TIMEOUT, maxsize=16, retries=_RETRIES),
     )
 
 

@@ -17,8 +17,9 @@ from deploy.examples import example_label_maps
 from deploy.local.demo import run_demo
 from deploy.local.doctor import Finding, Health, examine
 from deploy.local.stack import LocalStack
-from deploy.local.state import StateFolder, default_models_folder
+from deploy.local.state import StateFolder
 from deploy.options import json_option, print_json, require_loopback, state_option
+from model_store.registry import default_models_folder
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

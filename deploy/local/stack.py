@@ -10,8 +10,9 @@ from pathlib import Path
 from deploy.local.child import Child, Program
 from deploy.local.servers import RedisServer, S3Server
 from deploy.local.services import ApiServer, Worker, service_environment
-from deploy.local.state import StackConfig, StateFolder, default_models_folder
+from deploy.local.state import StackConfig, StateFolder
 from deploy.local.supervisor import Supervisor
+from model_store.registry import default_models_folder
 
 
 class LocalStack:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from spade.config import GeneratorConfig
+from spade.config import GeneratorConfig, SemanticsForm
 from spade.data.config import DatasetConfig
 from spade.device import DEVICES
 from spade.discriminator import DiscriminatorConfig
@@ -120,11 +120,8 @@ class TrainingConfig:
         return self.batch_size // parts
 
     def _check_generator(self) -> None:
-        for name in ("label_nc", "dont_care", "instance_edges"):
-            ours, theirs = getattr(self.generator, name), getattr(self.dataset, name)
-            if ours != theirs:
-                raise ConfigError(f"generator: {name} is {ours}, but dataset: {name} is {theirs}; they must be equal")
         generator = self.generator
+        self._check_form("generator", generator)
         if generator.output_channels != PICTURE_CHANNELS:
             raise ConfigError(f"generator: output_channels is {generator.output_channels}; pictures of datasets have 3")
         if self.dataset.size not in (None, (generator.height, generator.width)):
@@ -139,6 +136,12 @@ class TrainingConfig:
                 f"semantics and pictures have {channels} together"
             )
 
+    def _check_form(self, section: str, form: SemanticsForm) -> None:
+        for name in ("label_nc", "dont_care", "instance_edges"):
+            ours, theirs = getattr(form, name), getattr(self.dataset, name)
+            if ours != theirs:
+                raise ConfigError(f"{section}: {name} is {ours}, but dataset: {name} is {theirs}; they must be equal")
+
     def _check_encoder(self) -> None:
         latent = self.generator.latent_dim
         if latent != (self.encoder and self.encoder.latent_dim):
@@ -146,12 +149,8 @@ class TrainingConfig:
             raise ConfigError(f"generator: latent_dim is {latent}, but {encoder}; a VAE needs both, and equal")
 
     def _check_pix2pixhd(self, config: Pix2PixHDConfig) -> None:
-        if config.semantic_channels != self.generator.semantic_channels:
-            raise ConfigError(
-                f"pix2pixhd: semantic_channels is {config.semantic_channels}; "
-                f"the dataset has {self.generator.semantic_channels}"
-            )
+        self._check_form("pix2pixhd", config)
         if self.encoder is not None:
             raise ConfigError("pix2pixhd: this generator has no latent; leave the encoder out")
-        if self.step.sparse_modulation or self.recomputation:
-            raise ConfigError("pix2pixhd: turn step.sparse_modulation and recomputation off; they are SPADE's")
+        if self.recomputation:
+            raise ConfigError("recomputation: a pix2pixHD generator has none; it is of SPADE's blocks")

@@ -35,11 +35,10 @@ def complete_config(given: Given, *, where: str = "configuration") -> TrainingCo
         generator = {"latent_dim": completed["encoder"]["latent_dim"]} | generator
     completed["generator"] = generator
 
-    channels = dataset.label_nc + dataset.dont_care + dataset.instance_edges
-    completed["discriminator"] = {"in_channels": channels + PICTURE_CHANNELS} | sections["discriminator"]
+    channels = dataset.label_nc + dataset.dont_care + dataset.instance_edges + PICTURE_CHANNELS
+    completed["discriminator"] = {"in_channels": channels} | sections["discriminator"]
     if "pix2pixhd" in given:
-        completed["pix2pixhd"] = {"semantic_channels": channels} | sections["pix2pixhd"]
-        completed["step"] = {"sparse_modulation": False} | _section(given, "step", where)
+        completed["pix2pixhd"] = _form_of(dataset) | sections["pix2pixhd"]
     return record_from_mapping(TrainingConfig, {"batch_size": preset.batch_size} | completed, where=where)
 
 
@@ -71,7 +70,11 @@ def _preset(dataset: Given, where: str) -> Preset:
 
 
 def _generator_of(dataset: DatasetConfig, preset: Preset) -> dict[str, Any]:
-    derived: dict[str, Any] = {name: getattr(dataset, name) for name in ("label_nc", "dont_care", "instance_edges")}
+    derived = _form_of(dataset)
     if dataset.size is not None:
         derived["height"], derived["width"] = dataset.size
     return derived | {"upsampling": str(preset.upsampling)}
+
+
+def _form_of(dataset: DatasetConfig) -> dict[str, Any]:
+    return {name: getattr(dataset, name) for name in ("label_nc", "dont_care", "instance_edges")}

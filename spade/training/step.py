@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from spade.config import GeneratorConfig
+from spade.config import SemanticsForm
 from spade.data.samples import LabelBatch, TrainingBatch
 from spade.discriminator import Features
 from spade.encoder import sample_latent
+from spade.generator import SpadeGenerator
 from spade.labels import semantics_from_labels
 from spade.perceptual import PerceptualLoss
 from spade.semantics import SparseSemantics
@@ -72,7 +73,7 @@ class TrainingStep:
         networks: Networks,
         optimizers: Optimizers,
         *,
-        semantics: GeneratorConfig,
+        semantics: SemanticsForm,
         losses: LossConfig,
         config: StepConfig,
         perceptual: PerceptualLoss | None = None,
@@ -106,7 +107,8 @@ class TrainingStep:
         """One pass of each network. Neither player has moved when the losses of both are computed."""
         generator_parameters = self.networks.generator_parameters()
         discriminator_parameters = list(self.networks.discriminator.parameters())
-        self._zero_gradients()
+        self.optimizers.generator.zero_grad()
+        self.optimizers.discriminator.zero_grad()
         means: Losses = {}
         for synchronizing, batch in self._each(micro_batches):
             with synchronizing:
@@ -124,7 +126,7 @@ class TrainingStep:
         return StepResult(means, generated.pictures.detach())
 
     def _generator_phase(self, micro_batches: Sequence[TrainingBatch]) -> StepResult:
-        self._zero_gradients()
+        self.optimizers.generator.zero_grad()
         means: Losses = {}
         for synchronizing, batch in self._each(micro_batches):
             with synchronizing:
@@ -141,7 +143,7 @@ class TrainingStep:
         return StepResult(means, generated.pictures.detach())
 
     def _discriminator_phase(self, micro_batches: Sequence[TrainingBatch]) -> StepResult:
-        self._zero_gradients()
+        self.optimizers.discriminator.zero_grad()
         means: Losses = {}
         for synchronizing, batch in self._each(micro_batches):
             with synchronizing:
@@ -157,7 +159,8 @@ class TrainingStep:
         return StepResult(means, fake)
 
     def _inputs(self, batch: TrainingBatch) -> Tensor | SparseSemantics:
-        return semantics_of(batch, self._semantics, sparse=self._config.sparse_modulation)
+        sparse = self._config.sparse_modulation and isinstance(self.networks.generator, SpadeGenerator)
+        return semantics_of(batch, self._semantics, sparse=sparse)
 
     def _generate(self, batch: TrainingBatch, inputs: Tensor | SparseSemantics) -> Generated:
         if self._encoder is None or self._noise is None:
@@ -195,29 +198,25 @@ class TrainingStep:
         dtype = {Precision.BFLOAT16: torch.bfloat16, Precision.FLOAT16: torch.float16}.get(self._config.precision)
         return torch.autocast(self._device.type, dtype=dtype, enabled=dtype is not None)
 
-    def _zero_gradients(self) -> None:
-        self.optimizers.generator.zero_grad(set_to_none=True)
-        self.optimizers.discriminator.zero_grad(set_to_none=True)
-
     def _advance(self, *optimizers: torch.optim.Optimizer) -> None:
         for optimizer in optimizers:
             self.scaler.step(optimizer)
         self.scaler.update()
 
 
-def semantics_of(batch: LabelBatch, config: GeneratorConfig, *, sparse: bool) -> Tensor | SparseSemantics:
-    """What a generator of `config` reads of the batch, dense (B, K, H, W) or `sparse`.
+def semantics_of(batch: LabelBatch, form: SemanticsForm, *, sparse: bool) -> Tensor | SparseSemantics:
+    """What a generator reads of the batch, dense (B, K, H, W) or `sparse`.
 
     Raises ConfigError: where an id has no channel.
     """
     if sparse:
-        return SparseSemantics(batch.labels, batch.instances, config)
+        return SparseSemantics(batch.labels, batch.instances, form)
     return semantics_from_labels(
         batch.labels,
         batch.instances,
-        label_nc=config.label_nc,
-        dont_care=config.dont_care,
-        instance_edges=config.instance_edges,
+        label_nc=form.label_nc,
+        dont_care=form.dont_care,
+        instance_edges=form.instance_edges,
     )
 
 

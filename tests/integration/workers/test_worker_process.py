@@ -47,9 +47,7 @@ def emptied(redis_client: RedisClient, objects: ObjectStore) -> tuple[RedisClien
 
 
 @pytest.fixture
-def worker(
-    redis_url: str, s3: StorageSettings, emptied: object, models_dir: Path, tmp_path: Path
-) -> Iterator[Child]:
+def worker(redis_url: str, s3: StorageSettings, emptied: object, models_dir: Path, tmp_path: Path) -> Iterator[Child]:
     """A started worker that serves `landscape`, with leases of two seconds."""
     assert emptied, "what a former test left must not reach this worker"
     service = {
