@@ -17,6 +17,7 @@ from rich.table import Table
 
 from spade.config import Upsampling
 from spade.errors import SpadeError
+from spade.training.commands import train
 
 if TYPE_CHECKING:
     from spade.parity.report import ParityReport, TensorCheck
@@ -162,3 +163,6 @@ def import_published_command(file: Path, output: Path, dataset: str | None, as_j
         click.echo(json.dumps({"output": str(output), "config": config}))
         return
     click.echo(f"{output}: " + ", ".join(f"{name} {value}" for name, value in config.items()))
+
+
+spade.add_command(train)

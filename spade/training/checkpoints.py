@@ -58,7 +58,7 @@ def read_checkpoint(path: Path, *, where: str) -> dict[str, Any]:
     Raises CheckpointError: where the file, which is called `where`, is missing, damaged or no such checkpoint.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{where}: there is no such checkpoint") from error
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:

@@ -21,6 +21,9 @@ class RunFacts:
     total_steps: int
     resumed_from: str | None
     """The checkpoint that it goes on from."""
+    start_step: int
+    """Steps and pictures behind it when it began, none but for a run that goes on."""
+    start_pictures: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +56,7 @@ class Listener:
     def started(self, facts: RunFacts) -> None: ...
 
     def stepped(self, pictures: int, seconds: float) -> None:
-        """After each step: the run has learned from `pictures` in all, `seconds` of them in this step."""
+        """After each step, which took `seconds`; `pictures` is how many the run has learned from in all."""
 
     def measured(self, metrics: Metrics) -> None: ...
 

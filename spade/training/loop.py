@@ -47,7 +47,7 @@ class Loop:
         self._config = parts.state.config
         self._meter = Meter(parts.processes)
         self._last_checkpoint = resumed_from
-        self._saved_step = parts.state.position.step if resumed_from else -1
+        self._saved_step = parts.state.position.step
         self._clock = time.perf_counter()
 
     def run(self) -> bool:
@@ -60,21 +60,19 @@ class Loop:
         """
         position, parts = self._state.position, self._parts
         while position.epoch <= self._config.schedule.total:
-            self._state.optimizers.set_share(
-                self._config.optimizer, self._config.schedule.share(position.epoch)
-            )
+            self._state.optimizers.set_share(self._config.optimizer, self._config.schedule.share(position.epoch))
             self._clock = time.perf_counter()
             for samples in parts.feed.steps(position.epoch, position.taken):
                 if parts.processes.any(parts.stop.wished):
-                    self._save_if_new()
+                    self._save()
                     return False
                 self._learn(samples)
                 self._write_what_is_due()
             position.epoch += 1
             position.taken = 0
-        if self._saved_step != position.step:
-            self._save()
+        if not self._is_due(self._config.intervals.sample):
             self._sample()
+        self._save()
         return True
 
     def _learn(self, samples: StepSamples) -> None:
@@ -118,12 +116,10 @@ class Loop:
             raise self._divergence(", ".join(wrong))
         self._parts.listener.measured(metrics)
 
-    def _save_if_new(self) -> None:
-        if self._saved_step not in (-1, self._state.position.step) or self._state.position.step:
-            self._save()
-
     def _save(self) -> None:
         position = self._state.position
+        if position.step == self._saved_step:
+            return
         if not self._meter.is_empty:
             self._measure()
         wrong = self._state.senseless_weights()

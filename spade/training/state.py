@@ -115,7 +115,7 @@ def _named_optimizers(optimizers: Optimizers) -> list[tuple[str, torch.optim.Ada
 
 def _random_states() -> dict[str, Any]:
     """Of the first process: all processes start alike and draw alike."""
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002 - what third parties draw from
+    name, keys, *rest = np.random.get_state()
     states = {
         "python": random.getstate(),
         "numpy": [str(name), torch.from_numpy(np.array(keys, dtype=np.int64)), *map(float, rest)],
