@@ -1,12 +1,14 @@
 """Where checkpoints are kept."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from spade.errors import CheckpointError
 from spade.files import PARTIAL_SUFFIX, sync_folder, written_whole
+
+S3_SCHEME = "s3://"
 
 
 class CheckpointStore(Protocol):
@@ -29,6 +31,18 @@ class CheckpointStore(Protocol):
         ...
 
     def remove(self, name: str) -> None: ...
+
+
+def open_store(place: str, environment: Mapping[str, str]) -> CheckpointStore:
+    """The store at a folder or at `s3://bucket/prefix`, of which `environment` tells how to reach it.
+
+    Raises ConfigError: where the environment lacks something.
+    """
+    if not place.startswith(S3_SCHEME):
+        return LocalCheckpoints(Path(place))
+    from spade.training.s3 import S3Checkpoints, S3Settings  # needs a package that few need
+
+    return S3Checkpoints(place, S3Settings.from_environment(environment))
 
 
 class LocalCheckpoints:

@@ -10,7 +10,6 @@ import click
 from spade.errors import ConfigError, DeviceError
 
 if TYPE_CHECKING:
-    from spade.training.checkpoint_store import CheckpointStore
     from spade.training.config import TrainingConfig
     from spade.training.listeners import Listener
 
@@ -122,6 +121,7 @@ def _train(
     metrics_port: int | None,
 ) -> None:
     # torch takes a second to load, which --help should not wait for.
+    from spade.training.checkpoint_store import open_store
     from spade.training.distributed import joined_processes
     from spade.training.run import Surroundings
     from spade.training.run import train as run
@@ -134,26 +134,12 @@ def _train(
             listeners = _listeners(output, tensorboard=tensorboard, metrics_port=metrics_port)
         surroundings = Surroundings(
             folder=output,
-            store=open_store(checkpoints or str(output / "checkpoints")),
+            store=open_store(checkpoints or str(output / "checkpoints"), os.environ),
             resume=resume,
             listeners=listeners,
             stop=stop,
         )
         run(config, processes, surroundings)
-
-
-def open_store(place: str) -> "CheckpointStore":
-    """The store at a folder or at `s3://bucket/prefix`, which the environment tells how to reach.
-
-    Raises ConfigError: where the environment lacks something.
-    """
-    from spade.training.checkpoint_store import LocalCheckpoints
-
-    if not place.startswith("s3://"):
-        return LocalCheckpoints(Path(place))
-    from spade.training.s3 import S3Checkpoints, S3Settings
-
-    return S3Checkpoints(place, S3Settings.from_environment(os.environ))
 
 
 def _configuration(

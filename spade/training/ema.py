@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -46,6 +46,11 @@ class AveragedGenerator:
             generator(*arguments)
         _set_momentum(statistics, _MOMENTUM)
         return generator.eval()
+
+    def to(self, device: torch.device) -> Self:
+        """The same, moved to `device`."""
+        self._average.to(device)
+        return self
 
     def restart(self, generator: Generator) -> None:
         """Begins anew from the weights of `generator`."""

@@ -133,7 +133,9 @@ class Loop:
     def _sample(self) -> None:
         """All processes estimate the average's statistics together; the first one draws."""
         parts = self._parts
-        average = estimated_average(self._state, parts.feed, parts.processes.device)
+        average = None
+        if self._state.average is not None:
+            average = estimated_average(self._state.average, self._config, parts.feed)
         if parts.processes.is_first:
             parts.listener.sampled(parts.sheets.draw(self._state, average))
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Self
 
 from spade.errors import CheckpointError, ConfigError
+from spade.training.checkpoint_store import S3_SCHEME
 
-URL_SCHEME = "s3://"
 _ENDPOINT, _ACCESS_KEY, _SECRET_KEY = "SPADE_S3_ENDPOINT", "SPADE_S3_ACCESS_KEY", "SPADE_S3_SECRET_KEY"
 
 
@@ -33,7 +33,7 @@ class S3Settings:
         """Reads the variables that the service reads too. Raises ConfigError: naming one that is missing."""
         for name in (_ENDPOINT, _ACCESS_KEY, _SECRET_KEY):
             if not environment.get(name):
-                raise ConfigError(f"checkpoints at {URL_SCHEME} need the environment variable {name}, which is not set")
+                raise ConfigError(f"checkpoints at {S3_SCHEME} need the environment variable {name}, which is not set")
         return cls(
             endpoint=environment[_ENDPOINT],
             access_key=environment[_ACCESS_KEY],
@@ -52,11 +52,11 @@ class S3Checkpoints:
             from minio import Minio
         except ImportError as error:
             raise ConfigError(
-                f"checkpoints at {URL_SCHEME} need the package minio: install the extra [train]"
+                f"checkpoints at {S3_SCHEME} need the package minio: install the extra [train]"
             ) from error
-        bucket, _, prefix = url.removeprefix(URL_SCHEME).partition("/")
+        bucket, _, prefix = url.removeprefix(S3_SCHEME).partition("/")
         if not bucket:
-            raise ConfigError(f"{url}: write {URL_SCHEME}bucket/prefix")
+            raise ConfigError(f"{url}: write {S3_SCHEME}bucket/prefix")
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._client = Minio(
@@ -81,7 +81,7 @@ class S3Checkpoints:
         return sorted(name for name in names if name and not name.endswith("/"))
 
     def place(self, name: str) -> str:
-        return f"{URL_SCHEME}{self._bucket}/{self._prefix}{name}"
+        return f"{S3_SCHEME}{self._bucket}/{self._prefix}{name}"
 
     def write(self, name: str, produce: Callable[[Path], None]) -> None:
         with tempfile.TemporaryDirectory() as folder, self._translated_errors("write", name):

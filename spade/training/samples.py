@@ -77,13 +77,11 @@ def to_pixels(picture: Tensor) -> NDArray[np.uint8]:
 
 
 def colors_of(dataset: DatasetConfig) -> dict[int, int]:
-    """Colours of the classes by id: those that painters know where the names are theirs, unknown black."""
+    """A colour for each class, unlike any other: the one of painters, if they know all classes. Unknown is black."""
     colors = class_colors(dataset.label_nc)
-    painted = {number: GAUGAN_COLORS.get(name) for number, name in enumerate(dataset.class_names)}
-    colors |= {number: color for number, color in painted.items() if color is not None}
-    if dataset.unknown_id is not None:
-        colors[dataset.unknown_id] = 0
-    return colors
+    if dataset.class_names and all(name in GAUGAN_COLORS for name in dataset.class_names):
+        colors = {number: GAUGAN_COLORS[name] for number, name in enumerate(dataset.class_names)}
+    return colors if dataset.unknown_id is None else colors | {dataset.unknown_id: 0}
 
 
 def draw_sheet(rows: Sequence[dict[str, NDArray[np.uint8]]]) -> Image.Image:

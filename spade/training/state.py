@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from spade.errors import CheckpointError
 from spade.records import record_to_mapping
@@ -48,7 +47,7 @@ class RunState:
         """The networks, as `generator weights not finite`, in which a number is not finite."""
         return [
             f"{name} weights not finite"
-            for name, network in _named(self.networks).items()
+            for name, network in self.networks.named()
             if not all(bool(parameter.isfinite().all()) for parameter in network.parameters())
         ]
 
@@ -58,7 +57,7 @@ class RunState:
             "format": FORMAT,
             "config": record_to_mapping(self.config),
             "position": asdict(self.position),
-            "networks": {name: network.state_dict() for name, network in _named(self.networks).items()},
+            "networks": {name: network.state_dict() for name, network in self.networks.named()},
             "average": None if self.average is None else self.average.state_dict(),
             "optimizers": {name: value.state_dict()["state"] for name, value in _named_optimizers(self.optimizers)},
             "scaler": self.scaler.state_dict(),
@@ -73,7 +72,7 @@ class RunState:
         Raises CheckpointError: where it is of another architecture, naming the first setting that differs.
         """
         require_same_architecture(saved, record_to_mapping(self.config), where=where)
-        for name, network in _named(self.networks).items():
+        for name, network in self.networks.named():
             network.load_state_dict(saved["networks"][name])
         for name, optimizer in _named_optimizers(self.optimizers):
             groups = optimizer.state_dict()["param_groups"]
@@ -102,11 +101,6 @@ def require_same_architecture(saved: dict[str, Any], config: dict[str, Any], *, 
                     f"{where}: of another architecture: its {section} has {name} {theirs[name]}, "
                     f"this configuration has {ours[name]}"
                 )
-
-
-def _named(networks: Networks) -> dict[str, nn.Module]:
-    named: dict[str, nn.Module] = {"generator": networks.generator, "discriminator": networks.discriminator}
-    return named if networks.encoder is None else named | {"encoder": networks.encoder}
 
 
 def _named_optimizers(optimizers: Optimizers) -> list[tuple[str, torch.optim.Adam]]:

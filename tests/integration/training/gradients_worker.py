@@ -1,6 +1,6 @@
 """Run by torchrun, or alone: one training step of each kind on the same global batch; writes the gradients to a file.
 
-    python gradients_worker.py OUT.pt
+python gradients_worker.py OUT.pt
 """
 
 import os

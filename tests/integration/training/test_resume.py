@@ -58,7 +58,7 @@ def uninterrupted(config_file: Path, tmp_path_factory: pytest.TempPathFactory) -
 def test_a_run_that_is_killed_resumes_and_ends_with_the_same_bits(
     config_file: Path, uninterrupted: Path, start: Callable[..., Any], tmp_path: Path
 ) -> None:
-    step = random.randint(4, LAST_STEP - 1)
+    step = random.randint(4, LAST_STEP - 1)  # noqa: S311 - no secret
     killed = start("--config", config_file, "-o", tmp_path / "run")
     killed.wait_for_step(step, tmp_path / "run")
     killed.process.send_signal(signal.SIGKILL)
