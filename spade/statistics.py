@@ -33,14 +33,15 @@ class BatchStatistics(nn.BatchNorm2d):
             return functional.batch_norm(x, self.running_mean, self.running_var, eps=self.eps)
         if self.synchronized and _is_one_of_many_processes():
             return self._over_all_processes(x)
-        if is_recomputing():
-            return functional.batch_norm(x, None, None, training=True, eps=self.eps)
-        if not self.synchronized:  # nor do published checkpoints count batches there
+        mean, variance = self.running_mean, self.running_var
+        assert mean is not None
+        assert variance is not None
+        if is_recomputing():  # the averages have this pass; it takes others, for a graph of the same tensors
+            mean, variance = mean.clone(), variance.clone()
+        elif not self.synchronized:  # nor do published checkpoints count batches there
             assert self.num_batches_tracked is not None
             self.num_batches_tracked.add_(1)
-        return functional.batch_norm(
-            x, self.running_mean, self.running_var, training=True, momentum=self.momentum or 0.0, eps=self.eps
-        )
+        return functional.batch_norm(x, mean, variance, training=True, momentum=self.momentum or 0.0, eps=self.eps)
 
     def _over_all_processes(self, x: Tensor) -> Tensor:
         # Mean first and then the variance around it: sums of squares would cancel.

@@ -21,6 +21,7 @@ def complete_config(given: Given, *, where: str = "configuration") -> TrainingCo
 
     Raises ConfigError: for a missing or unknown key, a value that does not fit, or parts that contradict one another.
     """
+    given = {key: value for key, value in given.items() if value is not None}
     sections = {name: _section(given, name, where) for name in ("dataset", "generator", "discriminator", "pix2pixhd")}
     preset = _preset(sections["dataset"], where)
     completed = dict(given)
