@@ -1,6 +1,6 @@
 """The checkpoints of a run: the last few states, from any of which it can go on as if it had never stopped."""
 
-import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +58,11 @@ def read_checkpoint(path: Path, *, where: str) -> dict[str, Any]:
     Raises CheckpointError: where the file, which is called `where`, is missing, damaged or no such checkpoint.
     """
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # torch warns of file styles that it then refuses
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{where}: there is no such checkpoint") from error
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a file that is no checkpoint leads the unpickler to errors of any kind
         raise CheckpointError(
             f"{where}: not a checkpoint of a training run, or damaged; remove it to go on from the one before it"
         ) from error

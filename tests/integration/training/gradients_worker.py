@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from spade.blocks import SpadeBlock
 from spade.config import GeneratorConfig
 from spade.data.samples import SampleKey, TrainingBatch
 from spade.discriminator import DiscriminatorConfig
@@ -34,6 +35,7 @@ CASES: dict[str, dict[str, Any]] = {
     "dense": {"step": StepConfig(sparse_modulation=False)},
     "vae": {"latent_dim": 8},
     "accumulating": {"latent_dim": 8, "accumulation": 2},
+    "recomputing": {"recomputes": True},
     "exact": {"latent_dim": 8, "step": StepConfig(exact_published=True)},
 }
 
@@ -47,7 +49,12 @@ def main() -> None:
 
 
 def gradients_of(
-    processes: Processes, *, latent_dim: int | None = None, accumulation: int = 1, step: StepConfig | None = None
+    processes: Processes,
+    *,
+    latent_dim: int | None = None,
+    accumulation: int = 1,
+    step: StepConfig | None = None,
+    recomputes: bool = False,
 ) -> dict[str, Tensor]:
     """Gradients at each optimizer step and the losses, by name."""
     torch.manual_seed(0)
@@ -58,6 +65,9 @@ def gradients_of(
         EncoderConfig(latent_dim=latent_dim, base_channels=2) if latent_dim else None,
         InitConfig(gain=1.0),
     )
+    for block in networks.generator.modules():
+        if isinstance(block, SpadeBlock):
+            block.recomputes = recomputes
     optimizers = build_optimizers(networks, OptimizerConfig())
     found: dict[str, Tensor] = {}
     collect(networks.generator, "generator", optimizers.generator, found)
