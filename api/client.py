@@ -26,6 +26,7 @@ from api.representation import Cancellation, Item, Job, JobPage
 _FOLLOW_SECONDS: Final = 1
 _FOLLOW_LEAST_SECONDS: Final = 0.25
 _REPEAT_SECONDS: Final = 0.5
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _NOT_NOW: Final = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -49,7 +50,13 @@ class SpadeClient:
     def __init__(self, url: str, *, timeout_seconds: float = 60.0, patience_seconds: float = 60.0) -> None:
         self._url = url.rstrip("/")
         self._patience_seconds = patience_seconds
-        self._http = httpx.Client(base_url=self._url, timeout=timeout_seconds, follow_redirects=True)
+        # A proxy of the environment cannot reach this machine's own addresses.
+        self._http = httpx.Client(
+            base_url=self._url,
+            timeout=timeout_seconds,
+            follow_redirects=True,
+            trust_env=httpx.URL(self._url).host not in _LOOPBACK,
+        )
 
     def __enter__(self) -> Self:
         return self

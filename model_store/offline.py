@@ -22,6 +22,7 @@ from spade.palettes import Palette
 from spade.pictures import EXTENSIONS, encode_picture
 from spade.synthesis import Synthesizer
 
+MOST_OFFENDERS_NAMED = 5
 WEIGHTS_ENDING = ".safetensors"
 
 
@@ -132,12 +133,15 @@ def make_pictures(
 ) -> Iterator[Picture]:
     """Makes and writes the pictures one by one; `size` is (height, width), the model's own if None.
 
-    Raises LabelMapError, ConfigError, OutOfMemoryError: where a map cannot be used or the size cannot be made.
+    Raises ConfigError, OutOfMemoryError: where a map cannot be used or the size cannot be made.
     """
     height, width = size or (model.config.height, model.config.width)
     model.config.check_size(height, width)
     for plan in plans:
-        label_map, instance_map = _read_maps(plan, model.config, palette, height, width)
+        try:
+            label_map, instance_map = _read_maps(plan, model.config, palette, height, width)
+        except LabelMapError as error:
+            raise ConfigError(str(error) + _offenders_named(error)) from error
         for seed, output in plan.outputs.items():
             start = time.perf_counter()
             pixels = model.synthesizer.synthesize(label_map, instance_map, [seed])[0]
@@ -162,6 +166,12 @@ def _read_maps(
         sizes = f"it has {_size(instances)} pixels, but its label map {file} has {_size(labels)}"
         raise LabelMapError(code="size-mismatch", file=str(plan.instance_map), detail=sizes)
     return resize_nearest(labels, height, width)[np.newaxis], resize_nearest(instances, height, width)[np.newaxis]
+
+
+def _offenders_named(error: LabelMapError) -> str:
+    """The ids or colours that may not occur, where there are any: the most frequent, on the same line."""
+    named = [f"{found.value} ({found.count} pixels in {found.box})" for found in error.offenders[:MOST_OFFENDERS_NAMED]]
+    return ": " + ", ".join(named) if named else ""
 
 
 def _size(ids: NDArray[np.integer]) -> str:

@@ -5,7 +5,6 @@ torch takes a second to load, so the commands import what needs it when they run
 
 import dataclasses
 import json
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,45 +14,26 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spade.benchmarks.commands import bench
 from spade.config import Upsampling
+from spade.data.commands import dataset
 from spade.errors import SpadeError
+from spade.options import OneLineErrors, Size, json_option
 from spade.training.commands import train
 
 if TYPE_CHECKING:
     from spade.parity.report import ParityReport, TensorCheck
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
-
-
-class OneLineErrors(click.Group):
-    """A group whose commands answer what a user can mend with one line on stderr and exit status 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
-        try:
-            return super().invoke(ctx)
-        except SpadeError as error:
-            raise click.ClickException(str(error)) from error
-        except OSError as error:
-            line = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-            raise click.ClickException(line) from error
-
-
-class Size(click.ParamType[tuple[int, int]]):
-    """`WxH` in pixels, as (height, width)."""
-
-    name = "WxH"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", value)
-        if match is None:
-            self.fail(f"{value!r} is not a size; write width x height in pixels, as in 512x256", param, ctx)
-        return int(match[2]), int(match[1])
 
 
 @click.group(cls=OneLineErrors)
 @click.version_option(package_name="spade-serving")
 def spade() -> None:
     """Pictures from label maps with SPADE: make them, import published weights, check the numbers."""
+
+
+spade.add_command(dataset)
+spade.add_command(bench)
+spade.add_command(train)
 
 
 @spade.command("verify-parity")
@@ -163,6 +143,3 @@ def import_published_command(file: Path, output: Path, dataset: str | None, as_j
         click.echo(json.dumps({"output": str(output), "config": config}))
         return
     click.echo(f"{output}: " + ", ".join(f"{name} {value}" for name, value in config.items()))
-
-
-spade.add_command(train)

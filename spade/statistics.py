@@ -27,16 +27,14 @@ class BatchStatistics(nn.BatchNorm2d):
         self.synchronized = synchronized
 
     def forward(self, x: Tensor) -> Tensor:
-        """Takes (B, C, H, W) of any float type; returns the same shape, computed in float32."""
-        x = x.float()
+        """Takes (B, C, H, W) of any float type; returns the same shape, computed in float32 or better."""
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
         if not self.training:
             return functional.batch_norm(x, self.running_mean, self.running_var, eps=self.eps)
         if self.synchronized and _is_one_of_many_processes():
             return self._over_all_processes(x)
-        mean, variance = self.running_mean, self.running_var
-        assert mean is not None
-        assert variance is not None
-        if is_recomputing():  # the averages have this pass; it takes others, for a graph of the same tensors
+        mean, variance = self._averages()
+        if is_recomputing():  # the same computation on copies: this pass was averaged already
             mean, variance = mean.clone(), variance.clone()
         elif not self.synchronized:  # nor do published checkpoints count batches there
             assert self.num_batches_tracked is not None
@@ -58,10 +56,13 @@ class BatchStatistics(nn.BatchNorm2d):
 
     @torch.no_grad()
     def _average(self, mean: Tensor, variance: Tensor) -> None:
+        for average, value in zip(self._averages(), (mean, variance), strict=True):
+            average.lerp_(value, self.momentum or 0.0)
+
+    def _averages(self) -> tuple[Tensor, Tensor]:
         assert self.running_mean is not None
         assert self.running_var is not None
-        self.running_mean.lerp_(mean, self.momentum or 0.0)
-        self.running_var.lerp_(variance, self.momentum or 0.0)
+        return self.running_mean, self.running_var
 
 
 class _SumOverProcesses(torch.autograd.Function):

@@ -12,7 +12,12 @@ from deploy.bench.queue import measure_queue
 
 @click.group()
 def bench() -> None:
-    """Measure the service on this machine."""
+    """Measure the service on this machine.
+
+    \b
+    Example:
+        spade-serve bench queue --json
+    """
 
 
 @bench.command()
@@ -22,7 +27,9 @@ def bench() -> None:
 def queue(items: int, rounds: int, as_json: bool) -> None:
     """Measure the job store with an engine that does nothing, and a Celery task round trip beside it.
 
-    Example: spade-serve bench queue --json
+    \b
+    Example:
+        spade-serve bench queue --json
     """
     figures = dataclasses.asdict(measure_queue(items=items, rounds=rounds))
     if as_json:

@@ -4,9 +4,11 @@ import os
 import shlex
 import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 
 import click
 from rich.console import Console
@@ -43,8 +45,7 @@ def up(state: Path, port: int | None, workers: int, host: str) -> None:
     stack = LocalStack(
         state, environment=os.environ, port=port, workers=workers, report=lambda event: click.echo(event, err=True)
     )
-    for number in _STOP_SIGNALS:
-        signal.signal(number, lambda *_: stack.stop())
+    _stop_on_signals(stack)
     click.echo(f"Starting; logs go to {stack.state.logs}")
     stack.run(on_ready=lambda: _introduce(stack))
     click.echo("Stopped.")
@@ -96,6 +97,23 @@ def doctor(state: Path, as_json: bool) -> None:
         _print_findings(findings)
     if any(finding.health is Health.MISSING for finding in findings):
         raise SystemExit(1)
+
+
+def _stop_on_signals(stack: LocalStack) -> None:
+    """Each of the signals asks `stack` to stop.
+
+    The handler, which may interrupt this thread where it holds a lock, does the one thing that is safe there; a thread
+    of its own does the rest.
+    """
+    received: SimpleQueue[int] = SimpleQueue()
+    for number in _STOP_SIGNALS:
+        signal.signal(number, lambda number, _: received.put(number))
+
+    def forward() -> None:
+        while received.get():
+            stack.stop()
+
+    threading.Thread(target=forward, name="signals", daemon=True).start()
 
 
 def _introduce(stack: LocalStack) -> None:

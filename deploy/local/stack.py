@@ -68,7 +68,7 @@ class LocalStack:
             self._supervisor.run(on_ready=on_ready)
 
     def stop(self) -> None:
-        """Ask for an orderly end; asked twice, do not wait for work in hand. Safe in a signal handler."""
+        """Ask for an orderly end; asked twice, do not wait for work in hand. For any thread, but no signal handler."""
         self._stop_early.set()
         if self._supervisor is not None:
             self._supervisor.stop()

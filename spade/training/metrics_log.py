@@ -22,7 +22,7 @@ class MetricsLog(Listener):
 
     def started(self, facts: RunFacts) -> None:
         kept = [line for line in read_metrics(self._path) if line["step"] <= facts.start_step]
-        with written_whole(self._path) as partial:
+        with written_whole(self._path, durable=False) as partial:
             partial.write_text("".join(_line(line) for line in kept), encoding="utf-8")
 
     def measured(self, metrics: Metrics) -> None:

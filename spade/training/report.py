@@ -64,7 +64,7 @@ class ReportPage(Listener):
             html_page.section("Configuration", html_page.text(to_toml(record_to_mapping(config))), folded=True),
         ]
         refresh = _REFRESH_SECONDS if self._status == "running" else None
-        with written_whole(self._folder / PAGE_NAME) as partial:
+        with written_whole(self._folder / PAGE_NAME, durable=False) as partial:
             title = f"Training of {self._folder.resolve().name}"
             partial.write_text(html_page.page(title, sections, refresh_seconds=refresh), encoding="utf-8")
         self._written = time.monotonic()

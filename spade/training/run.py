@@ -11,8 +11,8 @@ import torch
 
 from spade.blocks import SpadeBlock
 from spade.data.config import Phase
-from spade.data.dataset import LabelledPictures
 from spade.data.errors import DatasetError
+from spade.data.opening import open_dataset
 from spade.errors import CheckpointError, SpadeError
 from spade.perceptual import PerceptualLoss, load_vgg19
 from spade.synthesis import out_of_memory_translated
@@ -92,7 +92,7 @@ def open_feed(config: TrainingConfig, processes: Processes) -> Feed:
     Raises DatasetError, ConfigError: where there is no such dataset, or it does not fit the batch size.
     """
     micro_batch_size = config.micro_batch_size(processes.count)
-    dataset = LabelledPictures(config.dataset, Phase.TRAIN, seed=config.seed)
+    dataset = open_dataset(config.dataset, Phase.TRAIN, seed=config.seed)
     return Feed(
         dataset=dataset,
         length=len(dataset),
@@ -173,9 +173,9 @@ def _resume(state: RunState, checkpoints: Checkpoints, resume: str, processes: P
 def _sheets(config: TrainingConfig, folder: Path) -> SampleSheets:
     """Of validation samples, which training never sees, where there are any."""
     try:
-        dataset = LabelledPictures(config.dataset, Phase.VAL, seed=config.seed)
+        dataset = open_dataset(config.dataset, Phase.VAL, seed=config.seed)
     except DatasetError:
-        dataset = LabelledPictures(config.dataset, Phase.TRAIN, seed=config.seed)
+        dataset = open_dataset(config.dataset, Phase.TRAIN, seed=config.seed)
     return SampleSheets(folder / "samples", dataset, len(dataset), config)
 
 

@@ -54,7 +54,7 @@ class SampleSheets:
             columns |= {"generated": made.pop("generated"), "real": to_pixels(batch.pictures[0])} | made
             rows.append(columns)
         path = self._folder / f"step-{state.position.step:09}.png"
-        with written_whole(path) as partial:
+        with written_whole(path, durable=False) as partial:
             draw_sheet(rows).save(partial, format="PNG")
         return path
 

@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -52,3 +56,21 @@ def test_a_demo_that_gets_no_pictures_fails_and_says_why(demo: Demo, tmp_path: P
     assert result.returncode == 1
     assert "Error: " in result.stderr
     assert not (tmp_path / "out" / "contact-sheet.png").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_interrupted_stops_what_it_started(number: int, tmp_path: Path) -> None:
+    environment = {**os.environ, "SPADE_MODELS_DIR": str(tmp_path / "models"), "TMPDIR": str(tmp_path / "states")}
+    (tmp_path / "states").mkdir()
+    command = [SERVE, "demo", "--out", tmp_path / "out"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        pause = threading.Event()
+        deadline = time.monotonic() + 30
+        while not list((tmp_path / "states").glob("*/logs/api.log")) and time.monotonic() < deadline:
+            pause.wait(0.02)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(number)
+        assert process.wait(30) == 130
+    assert family
+    assert psutil.wait_procs(family, timeout=10)[1] == []
+    assert list((tmp_path / "states").iterdir()) == []

@@ -147,6 +147,12 @@ def test_while_a_job_is_followed_a_lost_connection_is_tried_again() -> None:
     assert asked == ["/v1/jobs/any?wait=1"] * 2
 
 
+def test_a_proxy_is_not_asked_for_what_is_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with serving(lambda handler: reply(handler, 200, b'{"models": []}')) as url, SpadeClient(url) as client:
+        assert client.models().models == []
+
+
 def test_another_service_at_the_address_is_recognized() -> None:
     with (
         serving(lambda handler: reply(handler, 200, b"<html>")) as url,

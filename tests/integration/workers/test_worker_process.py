@@ -163,7 +163,7 @@ def test_probes_and_metrics_answer_from_a_side_thread(
     wait_until(lambda: reader.job("j").state.is_final)
     assert probe(worker, "/livez").status_code == 200
     assert probe(worker, "/readyz").status_code == 200
-    assert probe(worker, "/else").status_code == 144
+    assert probe(worker, "/else").status_code == 404
     metrics = probe(worker, "/metrics").text
     assert 'spade_pictures_total{model="landscape"} 2.0' in metrics
     assert f'spade_pixels_total{{model="landscape"}} {float(2 * MODEL_SIZE**2)}' in metrics
