@@ -20,11 +20,15 @@ from torch.nn.parallel import DistributedDataParallel
 
 from spade.device import pick_device
 from spade.errors import ConfigError
+from spade.training.errors import ProcessLostError
 
 # A process may have to wait for another that writes a checkpoint or reads a dataset for the first time.
 _PATIENCE = timedelta(minutes=30)
 _BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
 """Decisions travel as CPU tensors also where gradients travel between GPUs, so they never wait for a GPU."""
+
+_SIGNS_OF_LOSS = ("Connection closed by peer", "Connection reset by peer", "remote process exited", "Timed out waiting")
+"""In the messages of gloo, which has no error class of its own, and of NCCL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +91,24 @@ def joined_processes(environment: Mapping[str, str], device: str) -> Iterator[Pr
     if chosen.type not in _BACKENDS:
         raise ConfigError(f"device {chosen.type}: several processes train on cpu or cuda only")
     torch.distributed.init_process_group(_BACKENDS[chosen.type], timeout=_PATIENCE)
-    yield Processes(device=chosen, rank=rank, count=count)
-    # Not after an error: the others may be waiting for this process, which ends to let torchrun end them too.
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
+    with lost_processes_told(rank):
+        yield Processes(device=chosen, rank=rank, count=count)
+        # Not after an error: the others may be waiting for this process, which ends to let torchrun end them too.
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+
+
+@contextmanager
+def lost_processes_told(rank: int) -> Iterator[None]:
+    """Turns what gloo and NCCL raise when a process is gone into ProcessLostError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in _SIGNS_OF_LOSS):
+            raise
+        raise ProcessLostError(
+            f"process {rank}: another process of this training ended or cannot be reached"
+        ) from error
 
 
 def _device_of(kind: torch.device, local_rank: int) -> torch.device:

@@ -70,9 +70,9 @@ class Loop:
                 self._write_what_is_due()
             position.epoch += 1
             position.taken = 0
+        self._save()
         if not self._is_due(self._config.intervals.sample):
             self._sample()
-        self._save()
         return True
 
     def _learn(self, samples: StepSamples) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spade import html_page
 from spade.files import written_whole
 from spade.records import record_to_mapping
+from spade.training import html_page
 from spade.training.listeners import Listener, Metrics, RunFacts
 from spade.training.metrics_log import FILE_NAME, read_metrics
 from spade.training.toml_files import to_toml

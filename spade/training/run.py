@@ -19,7 +19,7 @@ from spade.synthesis import out_of_memory_translated
 from spade.training.checkpoint_store import CheckpointStore
 from spade.training.checkpoints import Checkpoints, read_checkpoint
 from spade.training.config import TrainingConfig
-from spade.training.distributed import Processes
+from spade.training.distributed import Processes, lost_processes_told
 from spade.training.ema import AveragedGenerator
 from spade.training.feed import Feed
 from spade.training.listeners import Listener, Listeners, RunFacts
@@ -82,7 +82,11 @@ def train(config: TrainingConfig, processes: Processes, surroundings: Surroundin
         stop=surroundings.stop,
     )
     micro_batch = f"micro-batches of {feed.micro_batch_size} pictures: raise accumulation, or turn recomputation on"
-    with _told(parts, surroundings.folder, resumed_from), out_of_memory_translated(micro_batch):
+    with (
+        _told(parts, surroundings.folder, resumed_from),
+        lost_processes_told(processes.rank),
+        out_of_memory_translated(micro_batch),
+    ):
         return Loop(parts, resumed_from=resumed_from).run()
 
 
