@@ -128,12 +128,28 @@ def test_print_config_prints_what_would_be_used(spade: Callable[..., Result]) ->
     assert (printed["schedule"]["epochs"], printed["encoder"]["latent_dim"]) == (7, 256)
 
 
-def test_a_batch_that_is_accumulated_and_precision_of_half_the_bits_train_too(train: Train, tmp_path: Path) -> None:
-    result = train(
-        "-o", tmp_path / "run", "--accumulation", 2, "--precision", "bfloat16", "--set", "recomputation=true"
-    )
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_accumulation_recomputation_and_half_precision_train_too(train: Train, tmp_path: Path, precision: str) -> None:
+    options = ("--accumulation", 2, "--precision", precision, "--set", "recomputation=true")
+    result = train("-o", tmp_path / "run", *options)
     assert result.exit_code == 0, result.output
-    assert "accumulation 2, bfloat16" in result.stderr
+    assert f"accumulation 2, {precision}" in result.stderr
+
+
+def test_a_pix2pixhd_generator_trains_and_rates_fall_as_published(
+    spade: Callable[..., Result], train: Train, tmp_path: Path
+) -> None:
+    options = ("--set", "pix2pixhd={base_channels=2, blocks=1}", "--decay-epochs", 2)
+    result = train("-o", tmp_path / "run", *options)
+    assert result.exit_code == 0, result.output
+    rates = {line["epoch"]: line["learning_rates"] for line in read_metrics(tmp_path / "run" / "metrics.jsonl")}
+    assert [rates[epoch]["generator"] for epoch in (1, 2, 3)] == [1e-4, 1e-4, 0.5e-4]
+    assert [rates[epoch]["discriminator"] for epoch in (1, 2, 3)] == [4e-4, 4e-4, 2e-4]
+
+    assert spade("export", tmp_path / "run", "--published", tmp_path / "published").exit_code == 0
+    assert "model.1.0.weight" in torch.load(tmp_path / "published" / "latest_net_G.pth", weights_only=True)
+    refused = spade("export", tmp_path / "run", "--model", "mine", "--models-dir", tmp_path / "models")
+    assert "a pix2pixHD generator; the service knows SPADE's only" in refusal(refused, exit_code=1)
 
 
 @pytest.mark.parametrize(
