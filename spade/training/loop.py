@@ -90,7 +90,7 @@ class Loop:
             torch.cuda.synchronize()  # the time of what is still under way belongs to these steps
         seconds = self._lap()
         position.seconds += seconds
-        self._meter.add(result.losses, pictures=pictures, seconds=seconds)
+        self._meter.add(result.losses, epoch=position.epoch, pictures=pictures, seconds=seconds)
         parts.listener.stepped(position.pictures, seconds)
 
     def _write_what_is_due(self) -> None:

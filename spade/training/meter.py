@@ -25,12 +25,14 @@ class Meter:
     def _restart(self) -> None:
         self._names: list[str] = []
         self._sums: Tensor | None = None
+        self._epoch = 0
         self._steps = 0
         self._pictures = 0
         self._seconds = 0.0
 
-    def add(self, losses: Losses, *, pictures: int, seconds: float) -> None:
-        """Counts one step: this process's losses, and the pictures of all processes."""
+    def add(self, losses: Losses, *, epoch: int, pictures: int, seconds: float) -> None:
+        """Counts one step of `epoch`: this process's losses, and the pictures of all processes."""
+        self._epoch = epoch
         self._names = list(losses)
         values = torch.stack([losses[name] for name in self._names])
         self._sums = values if self._sums is None else self._sums + values
@@ -48,7 +50,7 @@ class Meter:
         means = self._processes.mean(self._sums) / self._steps
         metrics = Metrics(
             time=time.time(),
-            epoch=position.epoch,
+            epoch=self._epoch,  # which may be over by now
             step=position.step,
             pictures=position.pictures,
             seconds=position.seconds,

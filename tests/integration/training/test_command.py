@@ -139,9 +139,12 @@ def test_accumulation_recomputation_and_half_precision_train_too(train: Train, t
 def test_a_pix2pixhd_generator_trains_and_rates_fall_as_published(
     spade: Callable[..., Result], train: Train, tmp_path: Path
 ) -> None:
-    options = ("--set", "pix2pixhd={base_channels=2, blocks=1}", "--decay-epochs", 2)
+    intervals = ("--set", "intervals.log=7", "--set", "intervals.checkpoint=1000")
+    options = ("--set", "pix2pixhd={base_channels=2, blocks=1}", "--decay-epochs", 2, *intervals)
     result = train("-o", tmp_path / "run", *options)
     assert result.exit_code == 0, result.output
+    # The last line comes at the end, before the last checkpoint, and is of the last epoch.
+    assert [line["step"] for line in read_metrics(tmp_path / "run" / "metrics.jsonl")] == [4, 7, 11, 12]
     rates = {line["epoch"]: line["learning_rates"] for line in read_metrics(tmp_path / "run" / "metrics.jsonl")}
     assert [rates[epoch]["generator"] for epoch in (1, 2, 3)] == [1e-4, 1e-4, 0.5e-4]
     assert [rates[epoch]["discriminator"] for epoch in (1, 2, 3)] == [4e-4, 4e-4, 2e-4]
