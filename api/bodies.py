@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,12 +29,6 @@ class SentFile:
 
     name: str
     read: Callable[[], bytes]
-    key: str | None = None
-    """Where it lies in the bucket, if it came from there."""
-
-    def digest(self) -> str:
-        """Identifies what was sent: the object's key, or else sha256 of the bytes."""
-        return self.key or hashlib.sha256(self.read()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +218,7 @@ def _stored_file(objects: ObjectStore, key: str) -> SentFile:
         except ObjectMissingError as error:
             raise _refuse_files("object-missing", f"there is no object {key!r} in the bucket", file=name) from error
 
-    return SentFile(name=name, read=read, key=key)
+    return SentFile(name=name, read=read)
 
 
 def _listed_files(

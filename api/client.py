@@ -18,6 +18,7 @@ from typing import Final, Self, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from api.errors import fault_text
 from api.models import Model, ModelList
 from api.parameters import JobParameters
 from api.problems import Problem
@@ -108,7 +109,8 @@ class SpadeClient:
     def picture(self, item: Item) -> bytes:
         """The encoded picture of a finished item, checked against its digest."""
         if item.image is None:
-            raise ClientError(f"{item.file} has no picture: it {item.state}. {item.detail or ''}".rstrip())
+            why = item.detail or item.reason or "no reason is known"
+            raise ClientError(f"{item.file} ended as {item.state} and has no picture: {why}")
         content = self._get(item.image.href, repeat_lost=True).content
         if hashlib.sha256(content).hexdigest() != item.image.sha256:
             raise ClientError(f"The picture of {item.file} was damaged on its way: its sha256 differs.")
@@ -160,7 +162,7 @@ def _checked(response: httpx.Response) -> httpx.Response:
         problem = Problem.model_validate_json(response.content)
     except ValidationError as error:
         raise ClientError(f"{response.url} answered {response.status_code} {response.reason_phrase}.") from error
-    faults = [f"{fault.file or fault.parameter}: {fault.detail}" for fault in problem.errors or []]
+    faults = [fault_text(fault) for fault in problem.errors or []]
     raise ClientError("\n".join([f"{problem.title}: {problem.detail}", *faults[1:]]), problem=problem)
 
 

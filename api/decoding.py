@@ -15,10 +15,9 @@ from api.parameters import refuse_parameter
 from model_store.card import ModelCard
 from model_store.errors import UnknownModelError
 from model_store.registry import Registry
-from spade.label_images import LabelMapError, LabelMapLimits, Offender, decode_instance_map, decode_label_map
+from spade.label_images import LabelMapError, Offender, decode_instance_map, decode_label_map
 from spade.palettes import Palette, PaletteError
 
-LIMITS: Final = LabelMapLimits()
 MAX_REQUEST_PIXELS: Final = 2**30
 """Of all label maps of a request: well-packed files are small, and the time to read them is not."""
 
@@ -47,11 +46,8 @@ def choose_palette(registry: Registry, card: ModelCard, body: Body[Any]) -> Pale
         return None if name is None else _named_palette(registry, card, name)
     if name is not None:
         raise refuse_parameter("palette", "two-palettes", "a palette is named and a CSV file is sent; use one of both")
-    ids = {label_class.name: label_class.id for label_class in card.classes}
-    if card.unknown_id is not None:
-        ids.setdefault("unknown", card.unknown_id)
     try:
-        return Palette.from_csv(body.palette_csv.read(), file=body.palette_csv.name, class_ids_by_name=ids)
+        return Palette.from_csv(body.palette_csv.read(), file=body.palette_csv.name, class_ids_by_name=card.class_ids)
     except PaletteError as error:
         fault = Fault(file=error.file, code="palette-unreadable", detail=error.detail)
         raise FilesRefusedError([fault]) from error
@@ -100,7 +96,6 @@ def _decode(
             label_nc=card.label_nc,
             unknown_id=card.unknown_id,
             palette=palette,
-            limits=LIMITS,
         )
     if instance_map is not None:
         with _collected(faults):
@@ -115,7 +110,7 @@ def _decode_instances(instance_map: SentFile, card: ModelCard) -> NDArray[np.int
     if not card.uses_instances:
         detail = f"the model {card.name} uses no instance maps; leave it out"
         raise FilesRefusedError([Fault(file=instance_map.name, code="instance-map-unused", detail=detail)])
-    return decode_instance_map(instance_map.read(), file=instance_map.name, limits=LIMITS)
+    return decode_instance_map(instance_map.read(), file=instance_map.name)
 
 
 @contextmanager

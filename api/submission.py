@@ -25,7 +25,7 @@ from workers import messages
 from workers.errors import JobExistsError, JobUnknownError, QueueUnavailableError, ServiceError, StorageUnavailableError
 from workers.messages import ItemSpec, JobSpec
 
-MAX_DRAWN_SEED: Final = 2**32 - 1
+DRAWN_SEEDS: Final = 2**32
 MAX_PICTURE_PIXELS: Final = 2**22
 STORING_THREADS: Final = 8
 RESERVATION_SECONDS: Final = 600.0
@@ -201,7 +201,7 @@ def _stored_inputs(decoded: DecodedMap, job_id: str, map_index: int, *, height: 
 def _items(body: Body[JobParameters], job_id: str) -> Iterator[ItemSpec]:
     """For each label map its variations, with rising seeds."""
     parameters = body.parameters
-    first_seed = secrets.randbelow(MAX_DRAWN_SEED) if parameters.seed is None else parameters.seed
+    first_seed = secrets.randbelow(DRAWN_SEEDS) if parameters.seed is None else parameters.seed
     for map_index, (label_map, instance_map) in enumerate(zip(body.label_maps, body.instance_maps, strict=True)):
         for variation in range(parameters.variations):
             yield ItemSpec(

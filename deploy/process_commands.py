@@ -9,7 +9,8 @@ import click
 
 from deploy.local.services import api_command, forget_metrics, worker_command
 from deploy.options import require_loopback
-from model_store.registry import default_models_folder
+from model_store.registry import Registry, default_models_folder
+from workers.runtime import served_models
 from workers.settings import Settings
 
 
@@ -42,7 +43,10 @@ def worker() -> None:
         SPADE_REDIS_URL=redis://redis:6379/0 SPADE_S3_ENDPOINT=minio:9000 \\
         SPADE_S3_ACCESS_KEY=... SPADE_S3_SECRET_KEY=... SPADE_DEVICE=cuda spade-serve worker
     """
-    _become(worker_command(hostname=f"worker-{os.getpid()}@{socket.gethostname()}"), _checked_environment())
+    environment = _checked_environment()
+    settings = Settings.from_environment(environment)
+    served_models(settings, Registry(settings.models_dir))  # raises here rather than in the process's log
+    _become(worker_command(hostname=f"worker-{os.getpid()}@{socket.gethostname()}"), environment)
 
 
 def _checked_environment() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """`spade-serve up`, `demo` and `doctor`: the service on one machine."""
 
+import dataclasses
 import os
 import shlex
 import signal
@@ -20,8 +21,9 @@ from deploy.local.demo import run_demo
 from deploy.local.doctor import Finding, Health, examine
 from deploy.local.stack import LocalStack
 from deploy.local.state import StateFolder
-from deploy.options import json_option, print_json, require_loopback, state_option
+from deploy.options import print_json, require_loopback, state_option
 from model_store.registry import default_models_folder
+from spade.cli import json_option
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -91,8 +93,7 @@ def doctor(state: Path, as_json: bool) -> None:
     """
     findings = examine(StateFolder(state), Path(os.environ.get("SPADE_MODELS_DIR") or default_models_folder()))
     if as_json:
-        fields = ("subject", "health", "detail", "remedy")
-        print_json([{field: getattr(finding, field) for field in fields} for finding in findings])
+        print_json({"findings": [dataclasses.asdict(finding) for finding in findings]})
     else:
         _print_findings(findings)
     if any(finding.health is Health.MISSING for finding in findings):

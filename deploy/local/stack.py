@@ -99,7 +99,7 @@ class LocalStack:
             "SPADE_S3_ACCESS_KEY": s3.access_key,
             "SPADE_S3_SECRET_KEY": s3.secret_key,
             "SPADE_S3_BUCKET": s3.bucket,
-            "SPADE_S3_REGION": "us-east-1",
+            "SPADE_S3_REGION": s3.region,
             "SPADE_S3_SECURE": "false",
             "SPADE_S3_PUBLIC_ENDPOINT": "",
             "SPADE_MODELS_DIR": str(Path(models).absolute()),

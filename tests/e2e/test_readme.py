@@ -2,9 +2,7 @@
 
 import os
 import re
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 from PIL import Image
 
 from deploy.local.stack import LocalStack, running
+from support.programs import SPADE
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,16 +19,14 @@ RUN = [text for not_run, text in BLOCKS if not not_run]
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def environment(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[dict[str, str]]:
     """What a reader has set after starting the service as the page says."""
-    models = tmp_path_factory.mktemp("models")
-    inherited = {**os.environ, "SPADE_MODELS_DIR": str(models), "SPADE_DEVICE": "cpu"}
+    inherited = {**os.environ, "SPADE_MODELS_DIR": str(models_dir), "SPADE_DEVICE": "cpu"}
     stack = LocalStack(tmp_path_factory.mktemp("state"), environment=inherited, report=lambda _: None)
     with running(stack):
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        path = f"{SPADE.parent}:{os.environ['PATH']}"
         home = str(tmp_path_factory.mktemp("home"))
         yield {**inherited, "SPADE_URL": stack.url, "PATH": path, "HOME": home}
-    shutil.rmtree(models)  # large
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +45,7 @@ def test_the_commands_do_what_the_page_says(commands: str, environment: dict[str
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr

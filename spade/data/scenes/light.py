@@ -39,6 +39,8 @@ class Light:
     saturation: float
     stars: float
     """Brightness of the stars."""
+    clear: float = 1.0
+    """1 for a sun or moon that casts shadows and glitters on water to 0 for one behind clouds."""
 
     @property
     def direction(self) -> tuple[float, float, float]:
@@ -142,6 +144,7 @@ def _winter(random: np.random.Generator) -> Light:
         exposure=0.74,
         saturation=0.92,
         stars=0,
+        clear=1 - overcast,
     )
 
 
@@ -161,6 +164,7 @@ def _fog(random: np.random.Generator) -> Light:
         exposure=0.72,
         saturation=0.8,
         stars=0,
+        clear=0.1 * warm,
     )
 
 

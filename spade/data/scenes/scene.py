@@ -53,9 +53,8 @@ def draw_scene(
 def _lay_out(plan: Plan, sight: Sight, surface: Surface, random: np.random.Generator) -> Canvas:
     """The sky, and before it the ground."""
     height, width = plan.view.height, plan.view.width
-    sky_rows = sight.top + int(
-        np.count_nonzero(~sight.hit.all(axis=1))
-    )  # ground reaches down from its top in each column
+    # In each column there is sky down to where the ground begins, so these are all rows that show any.
+    sky_rows = max(1, sight.top + int(np.count_nonzero(~sight.hit.all(axis=1))))
     colors = np.empty((3, height, width), dtype=np.float32)
     labels = np.empty((height, width), dtype=np.uint8)
     distance = np.full((height, width), np.inf, dtype=np.float32)

@@ -10,6 +10,7 @@ import numpy as np
 from spade.data.class_files import CLASSES_NAME, classes_csv
 from spade.data.config import Phase
 from spade.data.presets import LANDSCAPE_CLASSES
+from spade.data.scenes import noise, sprites
 from spade.data.scenes.classes import SCENE_CLASSES, label_ids
 from spade.data.scenes.dataset import VALIDATION_SEEDS, SceneSettings
 from spade.data.scenes.scene import draw_scene
@@ -63,6 +64,8 @@ def write_scenes(files: tuple[SceneFile, ...], classes: tuple[str, ...], *, work
     if workers < 2:
         yield from map(write_scene, files)
         return
+    noise.draw_all()
+    sprites.draw_all()
     with ProcessPoolExecutor(max_workers=workers) as pool:
         yield from pool.map(write_scene, files, chunksize=CHUNK)
 

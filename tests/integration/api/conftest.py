@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from api.app import create_app
 from api.services import Services, connect_services
 from spade.label_images import encode_ids_png
-from workers.messages import Result, picture_key
+from support.jobs import result_of
 from workers.redis_client import RedisClient
 from workers.settings import Settings, StorageSettings
 from workers.storage import ObjectStore
@@ -93,11 +93,9 @@ def work(services: Services, objects: ObjectStore) -> Callable[..., int]:
         for item in claim.batch.items:
             buffer = io.BytesIO()
             Image.new("RGB", (claim.batch.width, claim.batch.height), "grey").save(buffer, item.picture_format)
-            key = picture_key(item.job_id, item.index, item.fence, item.picture_format)
-            objects.put(key, buffer.getvalue())
             digest = hashlib.sha256(buffer.getvalue()).hexdigest()
-            timings = {"compute": 0.5}
-            results.append(Result(item=item, picture_key=key, digest=digest, size_bytes=buffer.tell(), timings=timings))
+            results.append(result_of(item, digest=digest, size_bytes=buffer.tell()))
+            objects.put(results[-1].picture_key, buffer.getvalue())
         assert all(services.job_store.commit(results).published)
         return len(results)
 
@@ -115,3 +113,10 @@ def assert_untouched(services: Services, objects: ObjectStore) -> Callable[[], N
         assert list(objects.keys("jobs/")) == []
 
     return check
+
+
+@pytest.fixture
+def nothing_happened(assert_untouched: Callable[[], None]) -> Iterator[None]:
+    """Holds at the end of the test that it left nothing behind."""
+    yield
+    assert_untouched()

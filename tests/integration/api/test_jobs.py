@@ -6,13 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from support.problems import assert_problem
 from workers.messages import JobSpec, job_prefix, spec_key
-
-
-def assert_problem(response, status, slug):
-    assert response.status_code == status
-    assert response.content_type == "application/problem+json"
-    assert response.json["type"] == f"urn:spade-serving:problem:{slug}"
 
 
 @pytest.fixture
@@ -302,7 +297,7 @@ def test_a_picture_is_sent_itself_when_asked_for(client, post, work, label_map):
     assert response.status_code == 200
     assert response.content_type == "image/jpeg"
     assert response.get_data().startswith(b"\xff\xd8\xff")
-    assert response.headers["Content-Disposition"] == 'inline; filename="my_map_v2-0.jpeg"'
+    assert response.headers["Content-Disposition"] == 'inline; filename="my_map_v2-0.jpg"'
     item = client.get(f"/v1/jobs/{job_id}").json["items"][0]
     assert response.headers["ETag"] == f'"{item["image"]["sha256"]}"'
     again = client.get(f"/v1/jobs/{job_id}/items/0/image?proxy=1", headers={"If-None-Match": response.headers["ETag"]})

@@ -2,31 +2,19 @@
 
 import base64
 import io
-import json
+from functools import partial
 
 import numpy as np
 import pytest
 
 from spade.label_images import encode_ids_png
 
-
-@pytest.fixture(autouse=True)
-def nothing_happened(assert_untouched):
-    yield
-    assert_untouched()
+pytestmark = pytest.mark.usefixtures("nothing_happened")
 
 
 @pytest.fixture
-def check(client):
-    def send(files, *, parts=None, **parameters):
-        data = {
-            "params": json.dumps({"model": "landscape", **parameters}),
-            "label_map": [(io.BytesIO(content), name) for name, content in files],
-            **(parts or {}),
-        }
-        return client.post("/v1/label-maps/validate", data=data, content_type="multipart/form-data")
-
-    return send
+def check(post):
+    return partial(post, path="/v1/label-maps/validate")
 
 
 def test_a_good_map_is_described(check, client, label_map):

@@ -7,25 +7,9 @@ import numpy as np
 import pytest
 
 from spade.label_images import encode_ids_png
+from support.problems import assert_problem
 
-
-@pytest.fixture(autouse=True)
-def nothing_happened(assert_untouched):
-    yield
-    assert_untouched()
-
-
-def assert_problem(response, status, slug):
-    assert response.status_code == status, response.get_data(as_text=True)
-    assert response.content_type == "application/problem+json"
-    problem = response.json
-    assert problem["type"] == f"urn:spade-serving:problem:{slug}"
-    assert problem["status"] == status
-    assert problem["title"]
-    assert problem["detail"]
-    assert problem["instance"].startswith("/v1/")
-    assert problem["request_id"] == response.headers["X-Request-Id"]
-    return problem
+pytestmark = pytest.mark.usefixtures("nothing_happened")
 
 
 # Files

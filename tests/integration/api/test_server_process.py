@@ -1,7 +1,6 @@
 """The entry module under gunicorn, as it is deployed: several processes, one metrics page, JSON lines."""
 
 import json
-import os
 import subprocess
 import sys
 
@@ -11,24 +10,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.child import Child
 from deploy.local.ports import free_port
-from deploy.local.services import ApiServer, service_environment
+from deploy.local.services import ApiServer
 
 
 @pytest.fixture
-def server(tmp_path, settings, redis_client, objects):  # noqa: ARG001 - both empty their server
-    environment = {
-        "SPADE_REDIS_URL": settings.redis_url,
-        "SPADE_S3_ENDPOINT": settings.storage.endpoint,
-        "SPADE_S3_ACCESS_KEY": settings.storage.access_key,
-        "SPADE_S3_SECRET_KEY": settings.storage.secret_key,
-        "SPADE_S3_BUCKET": settings.storage.bucket,
-        "SPADE_MAX_REQUEST_BYTES": str(2**20),
-        "SPADE_MODELS_DIR": str(tmp_path / "models"),
-    }
+def server(tmp_path, service_environment, redis_client, objects):  # noqa: ARG001 - both empty their server
     program = ApiServer(
         port=free_port(),
         metrics_folder=tmp_path / "metrics",
-        service=service_environment(os.environ, environment),
+        service={**service_environment, "SPADE_MAX_REQUEST_BYTES": str(2**20)},
         processes=2,
     )
     with Child(program, log=tmp_path / "api.log") as child:

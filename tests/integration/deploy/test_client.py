@@ -71,7 +71,7 @@ def test_an_item_without_a_picture_has_none_to_fetch(client: SpadeClient) -> Non
     job = client.submit([BEACH], LANDSCAPE)
     client.cancel(job.id)
     canceled = client.follow(job.id).items[0].model_copy(update={"image": None})
-    with pytest.raises(ClientError, match=r"beach\.png has no picture"):
+    with pytest.raises(ClientError, match=r"beach\.png ended as \w+ and has no picture"):
         client.picture(canceled)
 
 

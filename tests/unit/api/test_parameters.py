@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from api.errors import Fault, ParametersRefusedError
-from api.parameters import MAX_SEED, JobParameters, MapParameters, PictureFormat, faults_of
+from api.parameters import MAX_SEED, JobParameters, MapParameters, faults_of
+from spade.pictures import PictureFormat
 from workers.messages import Priority
 
 

@@ -18,6 +18,12 @@ def test_what_the_architecture_says_is_said_by_the_card(card: ModelCard) -> None
     assert (card.label_nc, card.unknown_id, card.uses_instances, card.latent) == (3, 3, True, False)
     assert (card.width, card.height, card.reference) == (64, 32, "tiny@1")
     assert card.classes[0].rgb == 0x9CEEDD
+    assert card.class_ids == {"sky-other": 0, "tree": 1, "person": 2, "unknown": 3}
+
+
+def test_a_class_called_unknown_keeps_its_name(card: ModelCard) -> None:
+    classes = (*card.classes[:2], dataclasses.replace(card.classes[2], name="unknown"))
+    assert dataclasses.replace(card, classes=classes).class_ids["unknown"] == 2
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spade.errors import ConfigError
-from spade.pictures import EXTENSIONS, MEDIA_TYPES, encode_picture
+from spade.pictures import EXTENSIONS, MEDIA_TYPES, PictureFormat, encode_picture
 
 
 @pytest.fixture
@@ -45,4 +45,4 @@ def test_unknown_formats_and_qualities_are_refused(pixels: NDArray[np.uint8]) ->
 
 
 def test_every_format_has_an_extension_and_a_media_type() -> None:
-    assert EXTENSIONS.keys() == MEDIA_TYPES.keys()
+    assert set(EXTENSIONS) == set(MEDIA_TYPES) == set(PictureFormat)
