@@ -118,7 +118,7 @@ class Registry:
         with self._lock:
             verified = self._verified.get(path)
             if verified is None or verified[0] != state:
-                verified = (state, _sha256(path))
+                verified = (state, file_sha256(path))
                 self._verified[path] = verified
         if verified[1] != card.weights.sha256:
             raise WeightsError(
@@ -164,6 +164,7 @@ def _file_state(path: Path) -> FileState:
     return status.st_mtime_ns, status.st_size
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """The digest of a file, as cards have it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,11 +3,13 @@
 B batch, C channels, K semantic channels, H W pixels.
 """
 
+import torch
 from torch import Tensor, nn
 
 from spade.activations import leaky_relu
 from spade.config import GeneratorConfig
 from spade.normalization import SpadeNorm
+from spade.recomputation import recomputed
 from spade.semantics import SparseSemantics
 from spade.spectral import spectral_norm
 
@@ -24,6 +26,8 @@ class SpadeBlock(nn.Module):
         self.norm_1 = SpadeNorm(channels_between, config)
         self.conv_1 = _convolution(channels_between, channels_out, config)
 
+        self.recomputes = False
+        """Whether activations for the backward pass are computed again rather than kept."""
         self.learns_skip = channels_in != channels_out
         if self.learns_skip:
             self.norm_skip = SpadeNorm(channels_in, config)
@@ -31,6 +35,11 @@ class SpadeBlock(nn.Module):
 
     def forward(self, x: Tensor, semantics: Tensor | SparseSemantics) -> Tensor:
         """Takes (B, channels_in, H, W) and semantics (B, K, any, any); returns (B, channels_out, H, W)."""
+        if self.recomputes and torch.is_grad_enabled():
+            return recomputed(self._compute, x, semantics)
+        return self._compute(x, semantics)
+
+    def _compute(self, x: Tensor, semantics: Tensor | SparseSemantics) -> Tensor:
         # Skip: no activation between norm and convolution, unlike the main path.
         skip = self.conv_skip(self.norm_skip(x, semantics)) if self.learns_skip else x
 

@@ -19,6 +19,7 @@ from spade.config import Upsampling
 from spade.data.commands import dataset
 from spade.errors import SpadeError
 from spade.options import OneLineErrors, Size, json_option
+from spade.training.commands import train
 
 if TYPE_CHECKING:
     from spade.parity.report import ParityReport, TensorCheck
@@ -32,6 +33,7 @@ def spade() -> None:
 
 spade.add_command(dataset)
 spade.add_command(bench)
+spade.add_command(train)
 
 
 @spade.command("verify-parity")

@@ -27,3 +27,12 @@ def written_whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             partial.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names of the files in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

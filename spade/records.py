@@ -59,6 +59,8 @@ def _convert(wanted: Any, value: object, *, where: str) -> Any:  # noqa: ANN401 
         if value not in list(wanted):
             raise ConfigError(f"{where}: {value!r} is not one of {', '.join(wanted)}")
         return wanted(value)
+    if wanted is float and type(value) is int:  # people write 1 for 1.0
+        return float(value)
     if type(value) is not wanted:  # exact: True is no int, 1 is no bool
         raise ConfigError(f"{where}: expected {wanted.__name__}, found {_describe(value)}")
     return value

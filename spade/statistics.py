@@ -50,7 +50,7 @@ class BatchStatistics(nn.BatchNorm2d):
         centred = x - mean.view(1, -1, 1, 1)
         variance = _sum_over_processes(centred.square().sum(dim=(0, 2, 3))) / count
         if not is_recomputing():
-            self._average(mean.detach(), (variance * count / (count - 1)).detach())
+            self._average(mean.detach(), variance.detach() * count / (count - 1))
         normalized: Tensor = centred * torch.rsqrt(variance + self.eps).view(1, -1, 1, 1)
         return normalized
 

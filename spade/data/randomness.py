@@ -15,6 +15,7 @@ class Purpose(IntEnum):
     ORDER = 1
     CUT = 2
     SCENE = 3
+    NOISE = 4
 
 
 def random_for(purpose: Purpose, *numbers: int) -> np.random.Generator:

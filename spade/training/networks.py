@@ -33,11 +33,16 @@ class Networks:
     discriminator: MultiscaleDiscriminator
     encoder: ImageEncoder | None = None
 
-    def modules(self) -> Iterator[nn.Module]:
-        yield self.generator
-        yield self.discriminator
+    def named(self) -> Iterator[tuple[str, nn.Module]]:
+        """`generator`, `discriminator` and, where there is one, `encoder`."""
+        yield "generator", self.generator
+        yield "discriminator", self.discriminator
         if self.encoder is not None:
-            yield self.encoder
+            yield "encoder", self.encoder
+
+    def modules(self) -> Iterator[nn.Module]:
+        for _, module in self.named():
+            yield module
 
     def generator_parameters(self) -> list[nn.Parameter]:
         """What the generator's step changes: generator and encoder."""

@@ -28,7 +28,8 @@ class LossConfig:
     feature_matching: float = 10.0
     perceptual: float = 10.0
     kl: float = 0.05
-    """Of the KL term, which is summed over the batch of a process and averaged over processes, as published."""
+    """Of the KL term, which is a sum over the pictures it is given; in a run, those of a whole step. The published code
+    averages the sums of its GPUs, so with n of them its weight means as much as weight / n here."""
 
     def __post_init__(self) -> None:
         for name in ("feature_matching", "perceptual", "kl"):

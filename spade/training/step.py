@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from spade.config import SemanticsForm
-from spade.data.samples import TrainingBatch
+from spade.data.samples import LabelBatch, TrainingBatch
 from spade.discriminator import Features
 from spade.encoder import sample_latent
 from spade.generator import SpadeGenerator
@@ -159,15 +159,8 @@ class TrainingStep:
         return StepResult(means, fake)
 
     def _inputs(self, batch: TrainingBatch) -> Tensor | SparseSemantics:
-        if self._config.sparse_modulation and isinstance(self.networks.generator, SpadeGenerator):
-            return SparseSemantics(batch.labels, batch.instances, self._semantics)
-        return semantics_from_labels(
-            batch.labels,
-            batch.instances,
-            label_nc=self._semantics.label_nc,
-            dont_care=self._semantics.dont_care,
-            instance_edges=self._semantics.instance_edges,
-        )
+        sparse = self._config.sparse_modulation and isinstance(self.networks.generator, SpadeGenerator)
+        return semantics_of(batch, self._semantics, sparse=sparse)
 
     def _generate(self, batch: TrainingBatch, inputs: Tensor | SparseSemantics) -> Generated:
         if self._encoder is None or self._noise is None:
@@ -209,6 +202,22 @@ class TrainingStep:
         for optimizer in optimizers:
             self.scaler.step(optimizer)
         self.scaler.update()
+
+
+def semantics_of(batch: LabelBatch, form: SemanticsForm, *, sparse: bool) -> Tensor | SparseSemantics:
+    """What a generator reads of the batch, dense (B, K, H, W) or `sparse`.
+
+    Raises ConfigError: where an id has no channel.
+    """
+    if sparse:
+        return SparseSemantics(batch.labels, batch.instances, form)
+    return semantics_from_labels(
+        batch.labels,
+        batch.instances,
+        label_nc=form.label_nc,
+        dont_care=form.dont_care,
+        instance_edges=form.instance_edges,
+    )
 
 
 def _accumulate(means: Losses, losses: Losses, share: float) -> None:

@@ -1,0 +1,84 @@
+"""The checkpoints of a run: the last few states, from any of which it can go on as if it had never stopped."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spade.errors import CheckpointError
+from spade.training.checkpoint_store import CheckpointStore
+from spade.training.state import FORMAT
+
+_PREFIX, _SUFFIX = "step-", ".pt"
+
+
+class Checkpoints:
+    """Keeps the last `keep` states in a store, under names that sort by step."""
+
+    def __init__(self, store: CheckpointStore, *, keep: int) -> None:
+        self._store = store
+        self._keep = keep
+
+    def save(self, step: int, state: dict[str, Any]) -> str:
+        """Writes the state after `step`, then removes those that are too many; returns where it is.
+
+        States of later steps, which a run that went back has left behind, are removed too.
+
+        Raises CheckpointError: where it cannot be written; those before it are as they were.
+        """
+        name = f"{_PREFIX}{step:09}{_SUFFIX}"
+        self._store.write(name, lambda path: _write(state, path))
+        names = self.names()
+        place = names.index(name)
+        for other in [*names[place + 1 :], *names[: max(0, place + 1 - self._keep)]]:
+            self._store.remove(other)
+        return self._store.place(name)
+
+    def names(self) -> list[str]:
+        """Of all checkpoints, the last one last."""
+        return [name for name in self._store.names() if name.startswith(_PREFIX) and name.endswith(_SUFFIX)]
+
+    def latest(self) -> str | None:
+        names = self.names()
+        return names[-1] if names else None
+
+    def place(self, name: str) -> str:
+        return self._store.place(name)
+
+    def load(self, name: str) -> dict[str, Any]:
+        """Raises CheckpointError: as `read_checkpoint`."""
+        with self._store.reading(name) as path:
+            return read_checkpoint(path, where=self._store.place(name))
+
+
+def read_checkpoint(path: Path, *, where: str) -> dict[str, Any]:
+    """What `Checkpoints.save` wrote, on the CPU, without running any code that the file may hold.
+
+    Raises CheckpointError: where the file, which is called `where`, is missing, damaged or no such checkpoint.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):  # torch warns of file styles that it then refuses
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{where}: there is no such checkpoint") from error
+    except Exception as error:  # a file that is no checkpoint leads the unpickler to errors of any kind
+        raise CheckpointError(
+            f"{where}: not a checkpoint of a training run, or damaged; remove it to go on from the one before it"
+        ) from error
+    found = state.get("format") if isinstance(state, dict) else None
+    if found != FORMAT:
+        raise CheckpointError(f"{where}: not a checkpoint of a training run that this version reads (format {found})")
+    return state
+
+
+def _write(state: dict[str, Any], path: Path) -> None:
+    try:
+        with path.open("wb") as file:
+            torch.save(state, file)
+    except RuntimeError as error:
+        # torch's writer covers the system's error with one of its own, which says nothing.
+        cause = error.__cause__ or error.__context__
+        if isinstance(cause, OSError):
+            raise cause from error
+        raise

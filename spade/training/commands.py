@@ -1,0 +1,196 @@
+"""The command `spade train`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spade.errors import ConfigError, DeviceError
+
+if TYPE_CHECKING:
+    from spade.training.config import TrainingConfig
+    from spade.training.listeners import Listener
+
+EXIT_BAD_CONFIGURATION = 64
+"""EX_USAGE: what is wrong will be wrong again, so whoever starts runs need not try again."""
+
+_KEYS = {
+    "dataset": "dataset.mode",
+    "dataroot": "dataset.root",
+    "label_nc": "dataset.label_nc",
+    "batch_size": "batch_size",
+    "accumulation": "accumulation",
+    "epochs": "schedule.epochs",
+    "decay_epochs": "schedule.decay_epochs",
+    "precision": "step.precision",
+    "vgg19": "vgg19",
+    "device": "device",
+    "workers": "workers",
+    "seed": "seed",
+}
+"""Options and the keys of the configuration that they stand for."""
+
+
+class BadConfiguration(click.ClickException):
+    """A line, and the exit code that says that another try will not help."""
+
+    exit_code = EXIT_BAD_CONFIGURATION
+
+
+@click.command()
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration, a TOML file.")
+@click.option("--dataset", metavar="MODE", help="coco, ade20k, cityscapes, facades, custom or scenes.")
+@click.option("--dataroot", metavar="DIR", help="Folder of the dataset.")
+@click.option("--label-nc", type=int, help="Number of classes, unknown not counted.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for everything that the run writes.")
+@click.option(
+    "--checkpoints",
+    metavar="DIR|s3://BUCKET/PREFIX",
+    help="Where checkpoints go; OUTPUT/checkpoints if not given. S3 needs SPADE_S3_ENDPOINT, _ACCESS_KEY, _SECRET_KEY.",
+)
+@click.option(
+    "--resume",
+    metavar="auto|never|FILE",
+    default="auto",
+    show_default=True,
+    help="auto goes on from the last checkpoint, if there is one.",
+)
+@click.option("--vae", is_flag=True, help="Train an encoder too, so that pictures have a style.")
+@click.option("--batch-size", type=int, help="Pictures of a step, over all processes and micro-batches.")
+@click.option("--accumulation", type=int, help="Micro-batches of a process in a step.")
+@click.option("--epochs", type=int, help="Epochs at the full learning rate.")
+@click.option("--decay-epochs", type=int, help="Epochs after those, over which it falls to zero.")
+@click.option("--precision", metavar="float32|bfloat16|float16", help="Of activations.")
+@click.option("--vgg19", metavar="FILE", help="torchvision's VGG19 weights, for the perceptual loss.")
+@click.option("--device", metavar="auto|cpu|cuda|mps", help="Where to compute.")
+@click.option("--workers", type=int, help="Processes that read samples ahead, for each training process.")
+@click.option("--seed", type=int, help="Settles weights, order, crops and noise.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any key, as optimizer.learning_rate=1e-4.")
+@click.option("--print-config", is_flag=True, help="Print the whole configuration as TOML and train nothing.")
+@click.option("--tensorboard", is_flag=True, help="Write event files to OUTPUT/tensorboard.")
+@click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve metrics for Prometheus at this port.")
+def train(
+    config_file: Path | None,
+    output: Path | None,
+    checkpoints: str | None,
+    resume: str,
+    vae: bool,
+    settings: tuple[str, ...],
+    print_config: bool,
+    tensorboard: bool,
+    metrics_port: int | None,
+    **given: Any,  # noqa: ANN401 - options by name
+) -> None:
+    """Train a model on a dataset, on one device or, started by torchrun, on many.
+
+    What is not said follows from the dataset's mode, with the published defaults. Options go before the file, --set
+    before all. OUTPUT gets index.html, which shows the run; metrics.jsonl; samples; config.toml; and checkpoints, from
+    which the same command goes on after a stop, whatever caused it. SIGTERM and Ctrl-C save and end with exit status 0;
+    a configuration or a dataset that cannot be used ends with 64.
+
+    \b
+    Examples:
+      spade train --dataset custom --dataroot camvid --label-nc 11 --set dataset.dont_care=true -o runs/camvid
+      spade train --dataset scenes --vae --epochs 2 --print-config > scenes.toml
+      spade train --config scenes.toml -o runs/scenes --tensorboard
+      torchrun --nproc-per-node 8 --no-python spade train --config coco.toml -o runs/coco --checkpoints s3://spade/coco
+    """
+    from spade.data.errors import DatasetError
+
+    try:
+        config = _configuration(config_file, given, settings, vae=vae)
+        if print_config:
+            click.echo(_toml(config), nl=False)
+            return
+        if output is None:
+            raise ConfigError("say where the results go: -o FOLDER")
+        _train(config, output, checkpoints, resume, tensorboard=tensorboard, metrics_port=metrics_port)
+    except (ConfigError, DatasetError, DeviceError) as error:
+        raise BadConfiguration(str(error)) from error
+
+
+def _train(
+    config: "TrainingConfig",
+    output: Path,
+    checkpoints: str | None,
+    resume: str,
+    *,
+    tensorboard: bool,
+    metrics_port: int | None,
+) -> None:
+    # torch takes a second to load, which --help should not wait for.
+    from spade.training.checkpoint_store import open_store
+    from spade.training.distributed import joined_processes
+    from spade.training.run import Surroundings
+    from spade.training.run import train as run
+    from spade.training.signals import stop_on_signals
+
+    with stop_on_signals() as stop, joined_processes(os.environ, config.device) as processes:
+        listeners: list[Listener] = []
+        if processes.is_first:
+            _write_config(config, output)
+            listeners = _listeners(output, tensorboard=tensorboard, metrics_port=metrics_port)
+        surroundings = Surroundings(
+            folder=output,
+            store=open_store(checkpoints or str(output / "checkpoints"), os.environ),
+            resume=resume,
+            listeners=listeners,
+            stop=stop,
+        )
+        run(config, processes, surroundings)
+
+
+def _configuration(
+    config_file: Path | None, options: dict[str, Any], settings: tuple[str, ...], *, vae: bool
+) -> "TrainingConfig":
+    from spade.training.presets import complete_config, with_value
+    from spade.training.toml_files import parse_value, read_toml
+
+    given: dict[str, Any] = {} if config_file is None else read_toml(config_file)
+    for name, value in options.items():
+        if value is not None:
+            given = with_value(given, _KEYS[name], value)
+    if vae:
+        given = {"encoder": {}} | given
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {setting}: write KEY=VALUE, as in optimizer.learning_rate=1e-4")
+        given = with_value(given, key.strip(), parse_value(text.strip()))
+    return complete_config(given, where=str(config_file) if config_file else "configuration")
+
+
+def _listeners(output: Path, *, tensorboard: bool, metrics_port: int | None) -> "list[Listener]":
+    from rich.console import Console
+
+    from spade.training.metrics_log import MetricsLog
+    from spade.training.progress import ProgressReport
+    from spade.training.report import ReportPage
+
+    # The page reads the metrics file, so it comes after what takes lines out of it.
+    listeners: list[Listener] = [ProgressReport(Console(file=sys.stderr)), MetricsLog(output), ReportPage(output)]
+    if tensorboard:
+        from spade.training.tensorboard import TensorBoard
+
+        listeners.append(TensorBoard(output / "tensorboard"))
+    if metrics_port is not None:
+        from spade.training.prometheus import TrainingMetrics
+
+        listeners.append(TrainingMetrics(metrics_port))
+    return listeners
+
+
+def _write_config(config: "TrainingConfig", output: Path) -> None:
+    from spade.files import written_whole
+
+    with written_whole(output / "config.toml") as partial:
+        partial.write_text(_toml(config), encoding="utf-8")
+
+
+def _toml(config: "TrainingConfig") -> str:
+    from spade.records import record_to_mapping
+    from spade.training.toml_files import to_toml
+
+    return to_toml(record_to_mapping(config))

@@ -1,0 +1,155 @@
+"""The training loop: steps over epochs, and what is written between them."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from spade.training.checkpoints import Checkpoints
+from spade.training.distributed import Processes
+from spade.training.errors import DivergenceError
+from spade.training.estimation import estimated_average
+from spade.training.feed import Feed, StepSamples
+from spade.training.listeners import Listener
+from spade.training.meter import Meter, senseless
+from spade.training.noise import SampleNoise
+from spade.training.samples import SampleSheets
+from spade.training.signals import StopWish
+from spade.training.state import RunState
+from spade.training.step import Precision, TrainingStep
+
+_LOSS_LIMIT = 1e6
+"""No objective of pictures in [-1, 1] comes near it while anything is learned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopParts:
+    """What a loop works with."""
+
+    state: RunState
+    step: TrainingStep
+    feed: Feed
+    noise: SampleNoise | None
+    """Of the VAE variant."""
+    checkpoints: Checkpoints
+    sheets: SampleSheets
+    processes: Processes
+    listener: Listener
+    stop: StopWish
+
+
+class Loop:
+    """A run from its state on. All processes run the same loop; only the first one writes and tells."""
+
+    def __init__(self, parts: LoopParts, *, resumed_from: str | None) -> None:
+        self._parts = parts
+        self._state = parts.state
+        self._config = parts.state.config
+        self._meter = Meter(parts.processes)
+        self._last_checkpoint = resumed_from
+        self._saved_step = parts.state.position.step
+        self._clock = time.perf_counter()
+
+    def run(self) -> bool:
+        """Trains to the end of the schedule or until a wish to stop; returns whether it came to the end.
+
+        Either way the last state is saved. The wish of one process stops all of them after the same step.
+
+        Raises DivergenceError: where losses or weights are no longer sensible. DatasetError, CheckpointError: where a
+        sample cannot be read, or a checkpoint not be written.
+        """
+        position, parts = self._state.position, self._parts
+        while position.epoch <= self._config.schedule.total:
+            self._state.optimizers.set_share(self._config.optimizer, self._config.schedule.share(position.epoch))
+            self._clock = time.perf_counter()
+            for samples in parts.feed.steps(position.epoch, position.taken):
+                if parts.processes.any(parts.stop.wished):
+                    self._save()
+                    return False
+                self._learn(samples)
+                self._write_what_is_due()
+            position.epoch += 1
+            position.taken = 0
+        self._save()
+        if not self._is_due(self._config.intervals.sample):
+            self._sample()
+        return True
+
+    def _learn(self, samples: StepSamples) -> None:
+        parts, position = self._parts, self._state.position
+        if parts.noise is not None:
+            parts.noise.expect(samples.keys)
+        result = parts.step.run(samples.micro_batches)
+        if self._state.average is not None:
+            self._state.average.update(self._state.networks.generator)
+        pictures = parts.feed.batch_size
+        position.taken += pictures
+        position.step += 1
+        position.pictures += pictures
+        if self._is_due(self._config.intervals.log) and parts.processes.device.type == "cuda":
+            torch.cuda.synchronize()  # the time of what is still under way belongs to these steps
+        seconds = self._lap()
+        position.seconds += seconds
+        self._meter.add(result.losses, epoch=position.epoch, pictures=pictures, seconds=seconds)
+        parts.listener.stepped(position.pictures, seconds)
+
+    def _write_what_is_due(self) -> None:
+        intervals = self._config.intervals
+        if self._is_due(intervals.log):
+            self._measure()
+        if self._is_due(intervals.checkpoint):
+            self._save()
+        if self._is_due(intervals.sample):
+            self._sample()
+        self._lap()
+
+    def _is_due(self, interval: int) -> bool:
+        """Whether the last step came to a multiple of `interval` pictures or went over one."""
+        pictures = self._state.position.pictures
+        return pictures // interval > (pictures - self._parts.feed.batch_size) // interval
+
+    def _measure(self) -> None:
+        metrics = self._meter.read(self._state.position, self._state.optimizers)
+        wrong = senseless(metrics, _LOSS_LIMIT)
+        # float16 leaves out a step whose gradients overflow and halves its scale; below 1 that is of no more help.
+        if wrong and not (self._config.step.precision is Precision.FLOAT16 and self._state.scaler.get_scale() >= 1):
+            raise self._divergence(", ".join(wrong))
+        self._parts.listener.measured(metrics)
+
+    def _save(self) -> None:
+        position = self._state.position
+        if position.step == self._saved_step:
+            return
+        if not self._meter.is_empty:
+            self._measure()
+        wrong = self._state.senseless_weights()
+        if wrong:
+            raise self._divergence(", ".join(wrong))
+        if self._parts.processes.is_first:
+            self._last_checkpoint = self._parts.checkpoints.save(position.step, self._state.to_mapping())
+            self._parts.listener.saved(self._last_checkpoint)
+        self._saved_step = position.step
+
+    def _sample(self) -> None:
+        """All processes estimate the average's statistics together; the first one draws."""
+        parts = self._parts
+        average = None
+        if self._state.average is not None:
+            average = estimated_average(self._state.average, self._config, parts.feed)
+        if parts.processes.is_first:
+            parts.listener.sampled(parts.sheets.draw(self._state, average))
+
+    def _lap(self) -> float:
+        """Seconds since the last lap."""
+        before, self._clock = self._clock, time.perf_counter()
+        return self._clock - before
+
+    def _divergence(self, wrong: str) -> DivergenceError:
+        position = self._state.position
+        way_back = "there is no checkpoint before it"
+        if self._last_checkpoint is not None:
+            way_back = f"the last good checkpoint is {self._last_checkpoint}, from which --resume auto goes on"
+        return DivergenceError(
+            f"training diverged at step {position.step} (epoch {position.epoch}): {wrong}; {way_back}; "
+            "lower optimizer.learning_rate, or compute in float32, before you go on"
+        )

@@ -1,0 +1,121 @@
+"""The page that shows a run: how its losses went, what its pictures look like, what it was told to do."""
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from spade.files import written_whole
+from spade.records import record_to_mapping
+from spade.training import html_page
+from spade.training.listeners import Listener, Metrics, RunFacts
+from spade.training.metrics_log import FILE_NAME, read_metrics
+from spade.training.toml_files import to_toml
+
+PAGE_NAME = "index.html"
+_REFRESH_SECONDS = 20
+_POINTS = 300
+"""Of a curve; more could not be told apart."""
+_SHEETS = 12
+"""Shown on the page, the newest; all of them stay in their folder."""
+
+
+class ReportPage(Listener):
+    """Keeps `index.html` in the run's folder up to date; it loads itself again while the run goes on."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._facts: RunFacts | None = None
+        self._lines: list[dict[str, Any]] = []
+        self._checkpoint = "none yet"
+        self._status = "running"
+        self._written = -math.inf
+
+    def started(self, facts: RunFacts) -> None:
+        self._facts = facts
+        self._lines = [line for line in read_metrics(self._folder / FILE_NAME) if line["step"] <= facts.start_step]
+        self._checkpoint = facts.resumed_from or self._checkpoint
+        self._write()
+
+    def measured(self, metrics: Metrics) -> None:
+        self._lines.append(metrics.to_dict())
+        if time.monotonic() - self._written > _REFRESH_SECONDS:
+            self._write()
+
+    def saved(self, place: str) -> None:
+        self._checkpoint = place
+
+    def sampled(self, sheet: Path) -> None:  # noqa: ARG002 - the page shows what lies in the folder
+        self._write()
+
+    def ended(self, how: str) -> None:
+        self._status = how
+        if self._facts is not None:
+            self._write()
+
+    def _write(self) -> None:
+        assert self._facts is not None
+        config = self._facts.config
+        sections = [
+            html_page.facts(self._summary(self._facts)),
+            html_page.section("Losses", html_page.curves(_loss_curves(self._lines))),
+            html_page.section("Samples", "".join(_sheets(self._folder / "samples"))),
+            html_page.section("Configuration", html_page.text(to_toml(record_to_mapping(config))), folded=True),
+        ]
+        refresh = _REFRESH_SECONDS if self._status == "running" else None
+        with written_whole(self._folder / PAGE_NAME, durable=False) as partial:
+            title = f"Training of {self._folder.resolve().name}"
+            partial.write_text(html_page.page(title, sections, refresh_seconds=refresh), encoding="utf-8")
+        self._written = time.monotonic()
+
+    def _summary(self, facts: RunFacts) -> dict[str, object]:
+        config = facts.config
+        summary: dict[str, object] = {
+            "Status": self._status,
+            "Dataset": f"{config.dataset.mode} {config.dataset.root}, {facts.samples} samples",
+            "Batch size": f"{config.batch_size} on {facts.processes} processes ({facts.device})",
+            "Last checkpoint": self._checkpoint,
+        }
+        if self._lines:
+            last = self._lines[-1]
+            summary |= {
+                "Progress": f"epoch {last['epoch']} of {config.schedule.total}, step {last['step']} "
+                f"of {facts.total_steps}, {last['pictures']} pictures",
+                "Time": _duration(last["seconds"]),
+                "Speed": f"{last['images_per_second']:.2f} images/s, {last['step_seconds']:.3f} s a step",
+                "Memory": f"{last['memory_bytes'] / 2**30:.2f} GiB at most",
+                "Learning rates": ", ".join(f"{name} {rate:.3g}" for name, rate in last["learning_rates"].items()),
+            }
+        return summary
+
+
+def _loss_curves(lines: Sequence[dict[str, Any]]) -> list[str]:
+    """A curve for each loss over pictures, every point the mean of as many lines."""
+    names = dict.fromkeys(name for line in lines for name in line["losses"])
+    drawings = []
+    for name in names:
+        points = [(line["pictures"], line["losses"][name]) for line in lines if _is_number(line["losses"].get(name))]
+        if points:
+            drawings.append(html_page.curve(name, _thinned(points)))
+    return drawings
+
+
+def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    width = math.ceil(len(points) / _POINTS)
+    groups = [points[start : start + width] for start in range(0, len(points), width)]
+    return [(group[-1][0], sum(y for _, y in group) / len(group)) for group in groups]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _sheets(folder: Path) -> list[str]:
+    newest = sorted(folder.glob("step-*.png"), reverse=True)[:_SHEETS]
+    return [html_page.picture(sheet, f"after step {int(sheet.stem.removeprefix('step-'))}") for sheet in newest]
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(int(seconds), 3600)
+    return f"{hours} h {rest // 60:02} min {rest % 60:02} s"

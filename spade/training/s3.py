@@ -1,0 +1,117 @@
+"""Checkpoints in an S3 bucket.
+
+The one module of the model that knows the minio SDK: it is imported only for checkpoints at `s3://`, because the
+command that trains starts below the packages that serve.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from spade.errors import CheckpointError, ConfigError
+from spade.training.checkpoint_store import S3_SCHEME
+
+_ENDPOINT, _ACCESS_KEY, _SECRET_KEY = "SPADE_S3_ENDPOINT", "SPADE_S3_ACCESS_KEY", "SPADE_S3_SECRET_KEY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Settings:
+    """How to reach the store."""
+
+    endpoint: str
+    """host:port"""
+    access_key: str
+    secret_key: str = field(repr=False)
+    region: str = "us-east-1"
+    secure: bool = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Reads the variables that the service reads too. Raises ConfigError: naming one that is missing."""
+        for name in (_ENDPOINT, _ACCESS_KEY, _SECRET_KEY):
+            if not environment.get(name):
+                raise ConfigError(f"checkpoints at {S3_SCHEME} need the environment variable {name}, which is not set")
+        return cls(
+            endpoint=environment[_ENDPOINT],
+            access_key=environment[_ACCESS_KEY],
+            secret_key=environment[_SECRET_KEY],
+            region=environment.get("SPADE_S3_REGION", "us-east-1"),
+            secure=environment.get("SPADE_S3_SECURE", "false").lower() in ("true", "1"),
+        )
+
+
+class S3Checkpoints:
+    """Objects under a prefix of a bucket; an object is there whole or not at all."""
+
+    def __init__(self, url: str, settings: S3Settings) -> None:
+        try:
+            import urllib3
+            from minio import Minio
+        except ImportError as error:
+            raise ConfigError(
+                f"checkpoints at {S3_SCHEME} need the package minio: install the extra [train]"
+            ) from error
+        bucket, _, prefix = url.removeprefix(S3_SCHEME).partition("/")
+        if not bucket:
+            raise ConfigError(f"{url}: write {S3_SCHEME}bucket/prefix")
+        self._bucket = bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._client = Minio(
+            settings.endpoint,
+            access_key=settings.access_key,
+            secret_key=settings.secret_key,
+            secure=settings.secure,
+            region=settings.region,
+            http_client=urllib3.PoolManager(
+                timeout=urllib3.Timeout(connect=5.0, read=120.0),
+                # A run of days outlives a restart of the store.
+                retries=urllib3.Retry(
+                    6, backoff_factor=0.5, status_forcelist=(500, 502, 503, 504), allowed_methods=None
+                ),
+            ),
+        )
+
+    def names(self) -> list[str]:
+        with self._translated_errors("list"):
+            listed = self._client.list_objects(self._bucket, prefix=self._prefix)
+            names = [(entry.object_name or "").removeprefix(self._prefix) for entry in listed]
+        return sorted(name for name in names if name and not name.endswith("/"))
+
+    def place(self, name: str) -> str:
+        return f"{S3_SCHEME}{self._bucket}/{self._prefix}{name}"
+
+    def write(self, name: str, produce: Callable[[Path], None]) -> None:
+        with tempfile.TemporaryDirectory() as folder, self._translated_errors("write", name):
+            path = Path(folder) / name
+            produce(path)
+            self._client.fput_object(self._bucket, self._prefix + name, str(path))
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            with self._translated_errors("read", name):
+                self._client.fget_object(self._bucket, self._prefix + name, str(path))
+            yield path
+
+    def remove(self, name: str) -> None:
+        with self._translated_errors("remove", name):
+            self._client.remove_object(self._bucket, self._prefix + name)
+
+    @contextmanager
+    def _translated_errors(self, act: str, name: str = "") -> Iterator[None]:
+        from minio.error import MinioException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            yield
+        except (MinioException, HTTPError, OSError) as error:
+            raise CheckpointError(f"{self.place(name)}: cannot {act}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    message = getattr(error, "message", None) or getattr(error, "strerror", None) or str(error)
+    return f"{type(error).__name__}: {message}".splitlines()[0]

@@ -1,0 +1,128 @@
+"""All that a run is between two steps: what a checkpoint holds, and no more."""
+
+import random
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from spade.errors import CheckpointError
+from spade.records import record_to_mapping
+from spade.training.config import TrainingConfig
+from spade.training.ema import AveragedGenerator
+from spade.training.networks import Networks
+from spade.training.optimizers import Optimizers
+
+FORMAT = 1
+_ARCHITECTURE = ("generator", "discriminator", "encoder", "pix2pixhd")
+
+
+@dataclass(slots=True)
+class Position:
+    """Where a run stands."""
+
+    epoch: int = 1
+    taken: int = 0
+    """Samples of this epoch that all processes together have learned from."""
+    step: int = 0
+    pictures: int = 0
+    """All that were learned from so far, in all epochs."""
+    seconds: float = 0.0
+    """Spent in training, in all runs that led here."""
+
+
+@dataclass(slots=True, kw_only=True)
+class RunState:
+    """Networks and what goes with them, all on one device."""
+
+    config: TrainingConfig
+    networks: Networks
+    optimizers: Optimizers
+    scaler: torch.amp.GradScaler
+    average: AveragedGenerator | None
+    position: Position = field(default_factory=Position)
+
+    def senseless_weights(self) -> list[str]:
+        """The networks, as `generator weights not finite`, in which a number is not finite."""
+        return [
+            f"{name} weights not finite"
+            for name, network in self.networks.named()
+            if not all(bool(parameter.isfinite().all()) for parameter in network.parameters())
+        ]
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Tensors, numbers, strings, lists and mappings: what torch loads with `weights_only`."""
+        return {
+            "format": FORMAT,
+            "config": record_to_mapping(self.config),
+            "position": asdict(self.position),
+            "networks": {name: network.state_dict() for name, network in self.networks.named()},
+            "average": None if self.average is None else self.average.state_dict(),
+            "optimizers": {name: value.state_dict()["state"] for name, value in _named_optimizers(self.optimizers)},
+            "scaler": self.scaler.state_dict(),
+            "random": _random_states(),
+        }
+
+    def load_mapping(self, saved: dict[str, Any], *, where: str) -> None:
+        """Goes back to what `to_mapping` gave, also on another device or with another number of processes.
+
+        Settings that are no part of the architecture are those of this run's configuration, not the saved ones.
+
+        Raises CheckpointError: where it is of another architecture, naming the first setting that differs.
+        """
+        require_same_architecture(saved, record_to_mapping(self.config), where=where)
+        for name, network in self.networks.named():
+            network.load_state_dict(saved["networks"][name])
+        for name, optimizer in _named_optimizers(self.optimizers):
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": saved["optimizers"][name], "param_groups": groups})
+        if self.average is not None:
+            if saved["average"] is not None:
+                self.average.load_state_dict(saved["average"])
+            else:
+                self.average.restart(self.networks.generator)
+        if self.scaler.is_enabled() and saved["scaler"]:
+            self.scaler.load_state_dict(saved["scaler"])
+        self.position = Position(**saved["position"])
+        _restore_random_states(saved["random"])
+
+
+def require_same_architecture(saved: dict[str, Any], config: dict[str, Any], *, where: str) -> None:
+    """Raises CheckpointError: naming the first setting of the networks in which the two differ."""
+    for section in _ARCHITECTURE:
+        theirs, ours = saved["config"][section], config[section]
+        if (theirs is None) != (ours is None):
+            has, lacks = ("the checkpoint", "this configuration") if ours is None else ("this configuration", "it")
+            raise CheckpointError(f"{where}: of another architecture: {has} has a section {section}, {lacks} does not")
+        for name in ours or ():
+            if theirs[name] != ours[name]:
+                raise CheckpointError(
+                    f"{where}: of another architecture: its {section} has {name} {theirs[name]}, "
+                    f"this configuration has {ours[name]}"
+                )
+
+
+def _named_optimizers(optimizers: Optimizers) -> list[tuple[str, torch.optim.Adam]]:
+    return [("generator", optimizers.generator), ("discriminator", optimizers.discriminator)]
+
+
+def _random_states() -> dict[str, Any]:
+    """Of the first process: all processes start alike and draw alike."""
+    name, keys, *rest = np.random.get_state()
+    states = {
+        "python": random.getstate(),
+        "numpy": [str(name), torch.from_numpy(np.array(keys, dtype=np.int64)), *map(float, rest)],
+        "torch": torch.get_rng_state(),
+    }
+    return states | ({"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_initialized() else {})
+
+
+def _restore_random_states(states: dict[str, Any]) -> None:
+    version, numbers, gauss = states["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    name, keys, position, has_gauss, cached = states["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), int(position), int(has_gauss), cached))
+    torch.set_rng_state(states["torch"])
+    if "cuda" in states and torch.cuda.is_initialized():
+        torch.cuda.set_rng_state(states["cuda"])

@@ -1,0 +1,325 @@
+"""`spade train` and `spade export` on a miniature dataset: what they write, and one clear line for what goes wrong."""
+
+import resource
+import shutil
+import signal
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from model_store.card import Training
+from model_store.loading import load_synthesizer
+from model_store.registry import Registry
+from spade.checkpoint import load_generator
+from spade.config import Upsampling
+from spade.published_import import PublishedHints, import_generator
+from spade.training.metrics_log import read_metrics
+from workers.settings import StorageSettings
+from workers.storage import ObjectStore
+
+Train = Callable[..., Result]
+BAD_CONFIGURATION = 64
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def spade() -> Callable[..., Result]:
+    """Runs the command in this process."""
+    from model_store.cli import spade as commands
+
+    def run(*arguments: object, env: dict[str, str] | None = None) -> Result:
+        return CliRunner().invoke(commands, [str(argument) for argument in arguments], env=env)
+
+    return run
+
+
+@pytest.fixture
+def train(spade: Callable[..., Result], short_config: Path) -> Train:
+    def run(*arguments: object, env: dict[str, str] | None = None) -> Result:
+        return spade("train", "--config", short_config, *arguments, env=env)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def short_config(config_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One epoch of four steps without an encoder."""
+    lines = config_file.read_text().replace("[encoder]\nbase_channels = 1\nlatent_dim = 8\n", "")
+    path = tmp_path_factory.mktemp("short") / "short.toml"
+    path.write_text(lines.replace("epochs = 2", "epochs = 1"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished_run(short_config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from model_store.cli import spade as commands
+
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    result = CliRunner().invoke(commands, ["train", "--config", str(short_config), "-o", str(folder), "--tensorboard"])
+    torch.set_num_threads(threads)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def copied_dataset(dataset: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(dataset, tmp_path / "dataset"))
+
+
+def refusal(result: Result, exit_code: int = BAD_CONFIGURATION) -> str:
+    """The one line that it answers with."""
+    assert result.exit_code == exit_code, result.output
+    lines = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(lines) == 1, result.stderr
+    assert "Traceback" not in result.output
+    return lines[0].removeprefix("Error: ")
+
+
+def test_a_run_writes_everything_that_tells_of_it(finished_run: Path) -> None:
+    names = {path.name for path in finished_run.iterdir()}
+    assert names == {"checkpoints", "config.toml", "index.html", "metrics.jsonl", "samples", "tensorboard"}
+    assert [path.name for path in sorted((finished_run / "checkpoints").iterdir())] == [
+        "step-000000003.pt",
+        "step-000000004.pt",
+    ]
+    lines = read_metrics(finished_run / "metrics.jsonl")
+    assert [line["pictures"] for line in lines] == [2, 4, 6, 8]
+    assert set(lines[0]["losses"]) == {"GAN", "GAN_Feat", "D_Fake", "D_real"}
+    assert tomllib.loads((finished_run / "config.toml").read_text())["generator"]["base_channels"] == 2
+    assert "finished" in (finished_run / "index.html").read_text()
+    (sheet,) = (finished_run / "samples").iterdir()
+    with Image.open(sheet) as picture:
+        assert picture.width == 4 * (64 + 4)
+        pixels = np.asarray(picture)
+    # The label map's column shows classes in colours, the real one has the picture's grain.
+    assert len(np.unique(pixels[20:80, 4:64].reshape(-1, 3), axis=0)) <= 4
+    assert len(np.unique(pixels[20:80, 140:200].reshape(-1, 3), axis=0)) > 100
+
+
+def test_a_finished_run_has_nothing_left_to_do(train: Train, finished_run: Path) -> None:
+    before = sorted(path.name for path in (finished_run / "checkpoints").iterdir())
+    again = train("-o", finished_run)
+    assert again.exit_code == 0, again.output
+    assert "goes on from" in again.stderr
+    assert sorted(path.name for path in (finished_run / "checkpoints").iterdir()) == before
+
+
+def test_print_config_prints_what_would_be_used(spade: Callable[..., Result]) -> None:
+    arguments = ("train", "--dataset", "coco", "--dataroot", "/data", "--vae", "--set", "losses.objective=ls")
+    result = spade(*arguments, "--epochs", 7, "--print-config")
+    assert result.exit_code == 0, result.output
+    printed = tomllib.loads(result.stdout)
+    assert (printed["dataset"]["root"], printed["losses"]["objective"]) == ("/data", "ls")
+    assert (printed["schedule"]["epochs"], printed["encoder"]["latent_dim"]) == (7, 256)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_accumulation_recomputation_and_half_precision_train_too(train: Train, tmp_path: Path, precision: str) -> None:
+    options = ("--accumulation", 2, "--precision", precision, "--set", "recomputation=true")
+    result = train("-o", tmp_path / "run", *options)
+    assert result.exit_code == 0, result.output
+    assert f"accumulation 2, {precision}" in result.stderr
+
+
+def test_a_pix2pixhd_generator_trains_and_rates_fall_as_published(
+    spade: Callable[..., Result], train: Train, tmp_path: Path
+) -> None:
+    intervals = ("--set", "intervals.log=7", "--set", "intervals.checkpoint=1000")
+    options = ("--set", "pix2pixhd={base_channels=2, blocks=1}", "--decay-epochs", 2, *intervals)
+    result = train("-o", tmp_path / "run", *options)
+    assert result.exit_code == 0, result.output
+    # The last line comes at the end, before the last checkpoint, and is of the last epoch.
+    assert [line["step"] for line in read_metrics(tmp_path / "run" / "metrics.jsonl")] == [4, 7, 11, 12]
+    rates = {line["epoch"]: line["learning_rates"] for line in read_metrics(tmp_path / "run" / "metrics.jsonl")}
+    assert [rates[epoch]["generator"] for epoch in (1, 2, 3)] == [1e-4, 1e-4, 0.5e-4]
+    assert [rates[epoch]["discriminator"] for epoch in (1, 2, 3)] == [4e-4, 4e-4, 2e-4]
+
+    assert spade("export", tmp_path / "run", "--published", tmp_path / "published").exit_code == 0
+    assert "model.1.0.weight" in torch.load(tmp_path / "published" / "latest_net_G.pth", weights_only=True)
+    refused = spade("export", tmp_path / "run", "--model", "mine", "--models-dir", tmp_path / "models")
+    assert "a pix2pixHD generator; the service knows SPADE's only" in refusal(refused, exit_code=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "optimiser.rate=1"], "unknown key 'optimiser'; known keys are batch_size"),
+        (["--set", "nonsense"], "--set nonsense: write KEY=VALUE"),
+        (["--batch-size", 9], "the dataset has 8 samples, which do not fill one step of batch_size 9"),
+        (["--batch-size", 3, "--accumulation", 2], "it must be a multiple of 2"),
+        (["--dataroot", "/nowhere"], "/nowhere/train_label: there is no such folder"),
+        (["--device", "cuda"], "device 'cuda' was asked for, but this machine"),
+        (["--vgg19", "/nowhere.pth"], "/nowhere.pth: there is no such file"),
+        (["--checkpoints", "s3://bucket/run"], "need the environment variable SPADE_S3_ENDPOINT"),
+        (["--label-nc", 3], "ids that are not of this dataset: 3"),
+    ],
+)
+def test_what_cannot_be_used_is_answered_by_one_line(
+    train: Train, tmp_path: Path, arguments: list[object], message: str
+) -> None:
+    if "cuda" in arguments and torch.cuda.is_available():
+        pytest.skip("this machine has cuda")
+    result = train("-o", tmp_path / "run", *arguments)
+    assert message in refusal(result, result.exit_code)
+    assert result.exit_code in (1, BAD_CONFIGURATION)
+
+
+def test_the_results_need_a_folder(train: Train) -> None:
+    assert refusal(train()) == "say where the results go: -o FOLDER"
+
+
+def test_a_label_map_without_its_picture_is_named(train: Train, copied_dataset: Path, tmp_path: Path) -> None:
+    (copied_dataset / "train_img" / "3.png").unlink()
+    line = refusal(train("-o", tmp_path / "run", "--dataroot", copied_dataset))
+    assert "train_label/3.png has no picture" in line
+
+
+@pytest.mark.parametrize(("kind", "said"), [("label", "train_label/5.png"), ("img", "train_img/5.png")])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_corrupt_file_ends_the_run_with_its_name(
+    train: Train, copied_dataset: Path, tmp_path: Path, kind: str, said: str, workers: int
+) -> None:
+    damaged = copied_dataset / f"train_{kind}" / "5.png"
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    line = refusal(train("-o", tmp_path / "run", "--dataroot", copied_dataset, "--workers", workers))
+    assert said in line
+    assert "failed" in (tmp_path / "run" / "index.html").read_text()
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(train: Train, finished_run: Path) -> None:
+    line = refusal(train("-o", finished_run, "--set", "generator.base_channels=3"), exit_code=1)
+    assert line.endswith("of another architecture: its generator has base_channels 2, this configuration has 3")
+
+
+def test_a_run_that_must_not_resume_refuses_a_folder_with_checkpoints(train: Train, finished_run: Path) -> None:
+    line = refusal(train("-o", finished_run, "--resume", "never"), exit_code=1)
+    assert "there is a run already; go on from it with --resume auto" in line
+
+
+def test_a_run_goes_on_from_a_checkpoint_that_is_named(train: Train, finished_run: Path, tmp_path: Path) -> None:
+    result = train("-o", tmp_path / "run", "--resume", finished_run / "checkpoints" / "step-000000003.pt")
+    assert result.exit_code == 0, result.output
+    assert [line["step"] for line in read_metrics(tmp_path / "run" / "metrics.jsonl")] == [4]
+    again = torch.load(tmp_path / "run" / "checkpoints" / "step-000000004.pt", weights_only=True)
+    first = torch.load(finished_run / "checkpoints" / "step-000000004.pt", weights_only=True)
+    for name, tensor in first["networks"]["generator"].items():
+        assert torch.equal(tensor, again["networks"]["generator"][name]), name
+
+
+def test_a_full_disk_ends_the_run_with_the_earlier_checkpoint_intact(
+    train: Train, finished_run: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    before = {path.name: path.read_bytes() for path in (folder / "checkpoints").iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+    try:
+        result = train("-o", folder, "--epochs", 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    line = refusal(result, exit_code=1)
+    assert line == f"{folder}/checkpoints/step-000000006.pt: cannot be written: File too large"
+    assert {path.name: path.read_bytes() for path in (folder / "checkpoints").iterdir()} == before
+
+
+def test_divergence_names_the_losses_and_the_last_good_checkpoint(
+    train: Train, finished_run: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    line = refusal(train("-o", folder, "--epochs", 4, "--set", "optimizer.learning_rate=1e25"), exit_code=1)
+    assert line.startswith("training diverged at step ")
+    assert any(
+        f"{name} nan" in line or f"{name} inf" in line or f"{name} weights" in line for name in ("GAN", "D_Fake")
+    )
+    assert f"the last good checkpoint is {folder}/checkpoints/step-00000000" in line
+    assert "lower optimizer.learning_rate" in line
+
+
+def test_ctrl_c_before_the_first_step_ends_well(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from spade.training.report import ReportPage
+
+    monkeypatch.setattr(ReportPage, "started", lambda *_: signal.raise_signal(signal.SIGINT))
+    result = train("-o", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert "stopped after step 0" in result.stderr
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_checkpoints_go_to_s3_and_come_back(
+    train: Train, spade: Callable[..., Result], s3: StorageSettings, objects: ObjectStore, tmp_path: Path
+) -> None:
+    environment = {
+        "SPADE_S3_ENDPOINT": s3.endpoint,
+        "SPADE_S3_ACCESS_KEY": s3.access_key,
+        "SPADE_S3_SECRET_KEY": s3.secret_key,
+    }
+    url = f"s3://{s3.bucket}/runs/one"
+    first = train("-o", tmp_path / "a", "--checkpoints", url, "--set", "intervals.keep_checkpoints=1", env=environment)
+    assert first.exit_code == 0, first.output
+    assert list(objects.keys("")) == ["runs/one/step-000000004.pt"]
+
+    # Another machine, whose folder is empty.
+    second = train("-o", tmp_path / "b", "--checkpoints", url, "--epochs", 2, env=environment)
+    assert second.exit_code == 0, second.output
+    assert f"goes on from {url}/step-000000004.pt" in second.stderr
+    assert [line["step"] for line in read_metrics(tmp_path / "b" / "metrics.jsonl")] == [5, 6, 7, 8]
+    exported = spade("export", url, "--published", tmp_path / "published", "--weights", "last", env=environment)
+    assert exported.exit_code == 0, exported.output
+
+    gone = environment | {"SPADE_S3_SECRET_KEY": "wrong" * 8}
+    line = refusal(train("-o", tmp_path / "c", "--checkpoints", url, env=gone), exit_code=1)
+    assert line.startswith(f"{url}/: cannot list: ")
+
+
+def test_an_exported_run_is_a_model_that_makes_pictures_and_a_published_file(
+    spade: Callable[..., Result], finished_run: Path, tmp_path: Path
+) -> None:
+    options = ("--models-dir", tmp_path / "models", "--licence", "research use", "--device", "cpu")
+    result = spade("export", finished_run, "--model", "mine@3", "--published", tmp_path / "published", *options)
+    assert result.exit_code == 0, result.output
+
+    registry = Registry(tmp_path / "models")
+    card = registry.resolve("mine@3")
+    assert (card.training, card.licence, card.label_nc) == (Training.TRAINED, "research use", 4)
+    maker = load_synthesizer(registry, card, device="cpu")
+    assert maker.synthesize(np.zeros((1, 64, 64), dtype=np.uint8), None, [0]).shape == (1, 64, 64, 3)
+
+    hints = PublishedHints(
+        label_nc=4, dont_care=False, instance_edges=False, size=(64, 64), upsampling=Upsampling.NORMAL
+    )
+    published = import_generator(tmp_path / "published" / "latest_net_G.pth", hints).state_dict()
+    for name, tensor in load_generator(registry.weights_path(card)).state_dict().items():
+        assert torch.equal(tensor, published[name]), name
+    discriminator = torch.load(tmp_path / "published" / "latest_net_D.pth", weights_only=True)
+    assert "discriminator_1.model1.0.0.weight_orig" in discriminator
+    assert (tmp_path / "published" / "iter.txt").read_text() in ("1\n8\n", "2\n0\n")
+
+    taken = spade("export", finished_run, "--model", "mine@3", *options)
+    assert "mine@3: there is such a model already" in refusal(taken, exit_code=1)
+    last = spade("export", finished_run, "--model", "mine@4", "--weights", "last", *options)
+    assert last.exit_code == 0, last.output
+    assert registry.resolve("mine@4").weights.sha256 != card.weights.sha256
+
+
+def test_export_says_what_it_lacks(spade: Callable[..., Result], finished_run: Path, tmp_path: Path) -> None:
+    assert spade("export", finished_run).exit_code == 2
+    nothing = spade("export", tmp_path, "--published", tmp_path / "out")
+    assert "there is no checkpoint of a training run" in refusal(nothing, exit_code=1)
+    wrong = spade("export", finished_run, "--model", "../up", "--models-dir", tmp_path / "models")
+    assert "name '../up': use a-z, 0-9 and -" in refusal(wrong, exit_code=1)
+    assert not (tmp_path / "up").exists()
