@@ -3,10 +3,11 @@
 import os
 import socket
 import tempfile
+from pathlib import Path
 
 import click
 
-from deploy.local.services import api_command, worker_command
+from deploy.local.services import api_command, forget_metrics, worker_command
 from deploy.options import require_loopback
 from workers.settings import Settings
 
@@ -25,8 +26,10 @@ def api(host: str, port: int, processes: int) -> None:
     """
     require_loopback(host)
     Settings.from_environment(os.environ)
-    environment = {"PROMETHEUS_MULTIPROC_DIR": tempfile.mkdtemp(prefix="spade-metrics-"), **os.environ}
-    _become(api_command(host=host, port=port, processes=processes), environment)
+    metrics = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix="spade-metrics-")
+    forget_metrics(Path(metrics))
+    command = api_command(host=host, port=port, processes=processes)
+    _become(command, {**os.environ, "PROMETHEUS_MULTIPROC_DIR": metrics})
 
 
 @click.command()

@@ -1,6 +1,5 @@
 """Our own two processes: the API under gunicorn, and a Celery worker. Both are told everything through `SPADE_*`."""
 
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -75,7 +74,7 @@ class ApiServer(Program):
         return {**self.service, "PROMETHEUS_MULTIPROC_DIR": str(self.metrics_folder)}
 
     def prepare(self) -> None:
-        empty_folder(self.metrics_folder)
+        forget_metrics(self.metrics_folder)
 
     def is_ready(self) -> bool:
         return answers(f"{self.url}/readyz")
@@ -108,7 +107,8 @@ class Worker(Program):
         return answers(f"http://{LOOPBACK}:{self.port}/readyz")
 
 
-def empty_folder(folder: Path) -> None:
-    """Make `folder` exist and hold nothing."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def forget_metrics(folder: Path) -> None:
+    """Make `folder` exist without counters of processes that are gone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for counters in folder.glob("*.db"):
+        counters.unlink()
