@@ -2,8 +2,10 @@
 
 from model_store.synthesize import synthesize
 from spade.cli import spade
+from spade.evaluation.commands import train_segmenter
 
 spade.add_command(synthesize)
+spade.add_command(train_segmenter)
 
 
 def main() -> None:
