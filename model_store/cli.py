@@ -1,11 +1,13 @@
 """The whole `spade` command line: the commands of `spade.cli`, and those that need the registry of models."""
 
+from model_store.evaluate import evaluate
+from model_store.results import test_model
 from model_store.synthesize import synthesize
 from spade.cli import spade
 from spade.evaluation.commands import train_segmenter
 
-spade.add_command(synthesize)
-spade.add_command(train_segmenter)
+for command in (synthesize, test_model, evaluate, train_segmenter):
+    spade.add_command(command)
 
 
 def main() -> None:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 @click.option(
     "--size", type=Size(), default="256x256", show_default=True, help="Picture size, width x height in pixels."
 )
-@click.option("--epochs", type=click.IntRange(min=1), default=60, show_default=True, help="At most so many.")
+@click.option("--epochs", type=click.IntRange(min=1), default=40, show_default=True, help="At most so many.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True)
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), default=4e-3, show_default=True)
 @click.option(
-    "--patience", type=click.IntRange(min=1), default=20, show_default=True, help="End after so many worse epochs."
+    "--patience", type=click.IntRange(min=1), default=15, show_default=True, help="End after so many worse epochs."
 )
 @click.option("--base-channels", type=click.IntRange(1, 256), default=16, show_default=True, help="Network width.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
@@ -90,8 +90,8 @@ def _train(run: "SegmenterRun") -> float:
             progress.update(epochs, completed=result.epoch)
             scores = result.scores
             console.print(
-                f"epoch {result.epoch}: loss {result.loss:.3f}, validation mIoU {scores.mean_iou:.1%}, "
-                f"pixel accuracy {scores.pixel_accuracy:.1%}{', the best so far' if result.best else ''}"
+                f"epoch {result.epoch}: loss {result.loss:.3f}, mIoU {scores.mean_iou:.1%}, "
+                f"accuracy {scores.pixel_accuracy:.1%}{', best' if result.best else ''}"
             )
     return time.perf_counter() - begin
 

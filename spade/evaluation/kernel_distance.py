@@ -13,6 +13,16 @@ from spade.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KernelSubsets:
+    """How random subsets are drawn."""
+
+    count: int = 100
+    size: int = 1000
+    """Pictures of either side in a subset, at most."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KernelDistance:
     """Mean and deviation over the subsets of the squared maximum mean discrepancy; may be below 0 by chance."""
 
@@ -51,18 +61,18 @@ class FeatureSample:
         return torch.stack(self._kept)
 
 
-def kernel_distance(one: Tensor, other: Tensor, *, subsets: int, subset_size: int, seed: int) -> KernelDistance:
+def kernel_distance(one: Tensor, other: Tensor, subsets: KernelSubsets) -> KernelDistance:
     """Of features (N, D) and (M, D), by the kernel (x . y / D + 1)^3, over random subsets of both.
 
     Subsets are no larger than the smaller side; where they are all of both sides, one tells all that there is.
 
     Raises ConfigError: where a side has fewer than two pictures.
     """
-    size = min(subset_size, len(one), len(other))
+    size = min(subsets.size, len(one), len(other))
     if size < 2:
         raise ConfigError(f"KID needs two pictures or more on either side, not {len(one)} and {len(other)}")
-    count = 1 if size == len(one) == len(other) else subsets
-    random = torch.Generator().manual_seed(seed)
+    count = 1 if size == len(one) == len(other) else subsets.count
+    random = torch.Generator().manual_seed(subsets.seed)
     one, other = one.double(), other.double()
     distances = []
     for _ in range(count):

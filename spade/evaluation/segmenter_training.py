@@ -34,12 +34,12 @@ class SegmenterTraining:
     Raises ConfigError: where values are out of range.
     """
 
-    epochs: int = 60
+    epochs: int = 40
     batch_size: int = 8
     learning_rate: float = 4e-3
     """The highest; it rises to this and falls to 0 along a cosine."""
     weight_decay: float = 0.02
-    patience: int = 20
+    patience: int = 15
     """Training ends after so many epochs without a better mean IoU on validation pictures."""
     seed: int = 0
     workers: int = 0
