@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from model_store.offline import OfflineModel
 from model_store.registry import BLACK
-from spade.evaluation.class_colors import published_color
 from spade.evaluation.results_page import LegendEntry
 from spade.evaluation.weights import file_digest
+from spade.palettes import class_colors
 
 UNKNOWN = "unknown"
 
@@ -27,6 +27,7 @@ def class_legend(model: OfflineModel, class_names: Sequence[str]) -> list[Legend
         unknown = LegendEntry(name=UNKNOWN, color=BLACK)
     else:
         names = class_names or [str(class_id) for class_id in range(model.config.label_nc)]
-        entries = [LegendEntry(name=name, color=published_color(class_id)) for class_id, name in enumerate(names)]
-        unknown = LegendEntry(name=UNKNOWN, color=published_color(model.config.label_nc))
+        *colors, color_of_unknown = class_colors(len(names) + 1).values()
+        entries = [LegendEntry(name=name, color=color) for name, color in zip(names, colors, strict=True)]
+        unknown = LegendEntry(name=UNKNOWN, color=color_of_unknown)
     return [*entries, unknown] if model.config.dont_care else entries

@@ -125,6 +125,22 @@ def gaugan_palette(class_ids_by_name: Mapping[str, int]) -> Palette:
     return Palette(name="gaugan", colors=MappingProxyType(known))
 
 
+def class_colors(count: int) -> dict[int, int]:
+    """A colour for each id of `count`, unlike any other: the scheme of PASCAL VOC on id + 1, as the published code has.
+
+    The bits of the number are dealt out to red, green and blue in turn, the highest bits of each first.
+    """
+    colors = {}
+    for class_id in range(count):
+        number, color = class_id + 1, 0
+        for bit in range(7, -1, -1):
+            for channel in (16, 8, 0):
+                color |= (number & 1) << channel + bit
+                number >>= 1
+        colors[class_id] = color
+    return colors
+
+
 def colorize(label_map: NDArray[np.integer], class_colors: Mapping[int, int]) -> NDArray[np.uint8]:
     """Paint a label map (H, W) in its classes' colours: uint8 RGB (H, W, 3), black where a class has no colour."""
     table = np.zeros(int(label_map.max(initial=0)) + 1, dtype=np.uint32)

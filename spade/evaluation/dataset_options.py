@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from spade.config import GeneratorConfig
+from spade.data.class_files import read_class_names
 from spade.data.config import INSTANCE_MODES, Ade20kIds, DatasetConfig, Mode, Phase, Preprocess
 from spade.data.presets import PRESETS
 from spade.errors import ConfigError
@@ -110,10 +112,20 @@ class DatasetChoice:
             "pairing_check": self.pairing_check,
             "max_dataset_size": self.limit,
         }
-        given = {name: value for name, value in changes.items() if value is not None}
+        given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+        if self.class_names is None and self.dataroot is not None and preset.mode is not Mode.SCENES:
+            given |= _names_in(Path(self.dataroot), given.get("label_nc", preset.label_nc))
         if "label_nc" in given and given["label_nc"] != preset.label_nc and preset.class_names:
             given.setdefault("class_names", ())
         return given
+
+
+def _names_in(root: Path, label_nc: int) -> dict[str, Any]:
+    """The class names that the dataset's own classes.csv gives, if it names all of them."""
+    names = read_class_names(root)
+    if set(range(label_nc)) <= names.keys():
+        return {"class_names": tuple(names[class_id] for class_id in range(label_nc))}
+    return {}
 
 
 def require_fitting(model: GeneratorConfig, dataset: DatasetConfig, *, reference: str) -> None:

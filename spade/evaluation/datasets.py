@@ -2,24 +2,21 @@
 
 from collections.abc import Iterator
 
-from torch.utils.data import Dataset
-
 from spade.data.config import DatasetConfig, Phase
 from spade.data.dataset import LabelledPictures
 from spade.data.errors import DatasetError, PairingError
 from spade.data.loading import LoadingConfig, label_batches, picture_batches
-from spade.data.samples import LabelBatch, Sample
+from spade.data.opening import open_dataset
+from spade.data.samples import LabelBatch
 from spade.data.sampling import EpochSampler
+from spade.data.scenes.dataset import Scenes
 
-
-def open_dataset(config: DatasetConfig, phase: Phase, *, pictures: bool = True) -> LabelledPictures:
-    """A phase of a dataset. Raises DatasetError: where files are missing or pairs are broken."""
-    return LabelledPictures(config, phase, pictures=pictures)
+Data = LabelledPictures | Scenes
 
 
 def open_with_or_without_photographs(
     config: DatasetConfig, phase: Phase, *, photographs: bool | None = None
-) -> tuple[LabelledPictures, bool]:
+) -> tuple[Data, bool]:
     """A phase of a dataset, and whether it has photographs; with `photographs` None that is found out.
 
     Raises DatasetError: where files are missing, or only some label maps have a photograph.
@@ -34,7 +31,15 @@ def open_with_or_without_photographs(
         return open_dataset(config, phase, pictures=False), False
 
 
-def in_order(data: Dataset[Sample], length: int, loading: LoadingConfig, *, pictures: bool) -> Iterator[LabelBatch]:
+def names_of(data: Data) -> tuple[str, ...]:
+    """The names of its samples, in order, without reading them."""
+    if isinstance(data, Scenes):
+        first = data.settings.first_seed
+        return tuple(f"scene_{seed:012d}" for seed in range(first, first + len(data)))
+    return tuple(files.name for files in data.files)
+
+
+def in_order(data: Data, loading: LoadingConfig, *, pictures: bool) -> Iterator[LabelBatch]:
     """All samples once, in batches, which are TrainingBatches if there are `pictures`."""
-    sampler = EpochSampler(length=length, seed=0, epoch=0, shuffle=False)
+    sampler = EpochSampler(length=len(data), seed=0, epoch=0, shuffle=False)
     yield from (picture_batches if pictures else label_batches)(data, sampler, loading)

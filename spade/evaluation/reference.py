@@ -13,7 +13,7 @@ from torch import Tensor
 from spade.data.config import DatasetConfig, Phase
 from spade.data.loading import LoadingConfig
 from spade.data.samples import LabelBatch, TrainingBatch
-from spade.evaluation.datasets import in_order, open_with_or_without_photographs
+from spade.evaluation.datasets import in_order, names_of, open_with_or_without_photographs
 from spade.evaluation.picture_folder import RESIZE, PictureFolder
 from spade.evaluation.report import Pictures
 from spade.evaluation.scored_classes import ScoredClasses, scored_classes
@@ -57,7 +57,7 @@ class DatasetReference:
         """`photographs` None: they are read if there are any."""
         self._data, self.has_photographs = open_with_or_without_photographs(config, phase, photographs=photographs)
         self.config, self.phase = config, phase
-        self.names = tuple(files.name for files in self._data.files)
+        self.names = names_of(self._data)
         self.classes: ScoredClasses | None = scored_classes(config)
 
     def batches(self, loading: LoadingConfig) -> Iterator[ReferenceBatch]:
@@ -67,7 +67,7 @@ class DatasetReference:
 
     def label_batches(self, loading: LoadingConfig) -> Iterator[LabelBatch]:
         """The same as datasets give them: TrainingBatches where there are photographs."""
-        return in_order(self._data, len(self._data), loading, pictures=self.has_photographs)
+        return in_order(self._data, loading, pictures=self.has_photographs)
 
     def described(self) -> Pictures:
         where = self.config.root or self.config.label_dir

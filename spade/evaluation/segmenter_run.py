@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from spade.data.config import DatasetConfig, Phase
-from spade.evaluation.datasets import open_dataset
+from spade.data.opening import open_dataset
 from spade.evaluation.scored_classes import scored_classes
 from spade.evaluation.segmenter import SegmenterConfig
 from spade.evaluation.segmenter_checkpoint import SegmenterRecord, save_segmenter

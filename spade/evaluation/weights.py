@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,9 @@ def read_tensors(path: str | os.PathLike[str]) -> Mapping[str, Tensor]:
     try:
         if where.endswith(".safetensors"):
             return load_file(path)
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd pickles, which are refused or read all the same
+            tensors = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"{where}: {error.strerror or error}") from error
     except (SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
