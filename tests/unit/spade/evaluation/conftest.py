@@ -1,7 +1,7 @@
 """A little dataset of coloured shapes that can be learnt in seconds, and weights that are the same on every machine."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,15 @@ def _choice(root: Path | None, **given: object) -> DatasetChoice:
     fields = dict.fromkeys(DatasetChoice.__dataclass_fields__)
     custom = {"mode": "custom", "dataroot": root and str(root), "label_nc": 3, "dont_care": True}
     return DatasetChoice(**(fields | custom | given))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """On tensors this small, threads wait for one another more than they compute."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

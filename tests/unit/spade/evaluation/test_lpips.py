@@ -34,7 +34,7 @@ def pictures(seed: int, side: int = 48) -> Tensor:
 
 def by_hand(weights: dict[str, Tensor], layers: dict[str, Tensor], one: Tensor, other: Tensor) -> NDArray[np.float64]:
     """The paper's equation for AlexNet, layer by layer."""
-    mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     sides = []
     for picture in (one, other):
         normalized = ((picture.double().permute(0, 2, 3, 1) + 1) / 2 - mean) / deviation
