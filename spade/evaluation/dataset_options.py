@@ -65,11 +65,6 @@ class DatasetChoice:
         """Removes its own options from `options`."""
         return cls(**{field.name: options.pop(field.name) for field in fields(cls)})
 
-    @property
-    def given(self) -> bool:
-        """Whether a dataset was named at all."""
-        return self.mode is not None
-
     def config(self, height: int, width: int) -> DatasetConfig:
         """The dataset with every sample brought to (height, width). Raises ConfigError: where it contradicts itself."""
         preset = self._preset()
@@ -115,8 +110,6 @@ class DatasetChoice:
         given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
         if self.class_names is None and self.dataroot is not None and preset.mode is not Mode.SCENES:
             given |= _names_in(Path(self.dataroot), given.get("label_nc", preset.label_nc))
-        if "label_nc" in given and given["label_nc"] != preset.label_nc and preset.class_names:
-            given.setdefault("class_names", ())
         return given
 
 

@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from spade.checkpoint import save_generator
+from spade.config import GeneratorConfig
 from spade.data.config import DatasetConfig
 from spade.evaluation.dataset_options import DatasetChoice
+from spade.evaluation.segmenter import Segmenter, SegmenterConfig
+from spade.evaluation.segmenter_checkpoint import SegmenterRecord, save_segmenter
+from spade.generator import SpadeGenerator
 
 SIZE = 64
 UNKNOWN_IN_FILES = 255
@@ -91,6 +96,31 @@ def choice() -> Callable[..., DatasetChoice]:
 def shapes_config(shapes_dataset: Callable[..., Path]) -> Callable[..., DatasetConfig]:
     """Makes a dataset and says how it lies."""
     return lambda **counts: _choice(shapes_dataset(**counts)).config(SIZE, SIZE)
+
+
+@pytest.fixture
+def segmenter_file(tmp_path: Path) -> Path:
+    """A segmenter of three classes that has learnt nothing."""
+    config = SegmenterConfig(classes=3, ignored_id=3, height=SIZE, width=SIZE, base_channels=2)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        segmenter = Segmenter(config).eval()
+    scores = {"mean_iou": 0.1, "pixel_accuracy": 0.2}
+    counts = {"training_pictures": 1, "validation_pictures": 1, "epochs": 1, "seed": 0}
+    record = SegmenterRecord(config=config, dataset="custom", **counts, **scores)
+    save_segmenter(tmp_path / "segmenter.safetensors", segmenter, record)
+    return tmp_path / "segmenter.safetensors"
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    """A generator of three classes that has learnt nothing."""
+    sizes = {"height": SIZE, "width": SIZE, "base_channels": 1, "hidden_channels": 4}
+    config = GeneratorConfig(label_nc=3, dont_care=True, instance_edges=False, **sizes)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_generator(tmp_path / "model.safetensors", SpadeGenerator(config))
+    return tmp_path / "model.safetensors"
 
 
 @pytest.fixture
