@@ -1,7 +1,7 @@
 """A whole evaluation: from what was asked for to the report."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from spade.evaluation.kernel_distance import KernelSubsets
 from spade.evaluation.picture_folder import RESIZE, PictureFolder
 from spade.evaluation.reference import DatasetReference, FolderReference, Reference
 from spade.evaluation.report import Pictures, Protocol, Report, Weights
-from spade.synthesis import Synthesizer
+from spade.synthesis import Synthesizer, out_of_memory_translated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +62,10 @@ def run_evaluation(
     on_total(run.total)
     judging = run.judging
     require_any(judging.judges, judging.left_out)
-    metrics, left_out = judged(
-        judging.judges, run.photographs(), run.generated(), device=request.device, on_pictures=on_pictures
-    )
+    with out_of_memory_translated(f"a batch of {request.loading.batch_size} pictures"):
+        metrics, left_out = judged(
+            judging.judges, run.photographs(), run.generated(), device=request.device, on_pictures=on_pictures
+        )
     require_any(metrics, [*judging.left_out, *left_out])
     return Report(metrics=metrics, left_out=(*judging.left_out, *left_out), protocol=run.protocol())
 
@@ -153,7 +154,7 @@ class _Run:
         if isinstance(generated, JudgedModel):
             config = generated.synthesizer.config
             return choice.config_for(config, self.height, self.width, reference=generated.reference)
-        return choice.config(self.height, self.width)
+        return replace(choice.config(self.height, self.width), instance_edges=False)  # only a model reads edges
 
     def _require_pairs(self) -> None:
         request = self.request

@@ -12,6 +12,7 @@ from spade.evaluation.segmenter import SegmenterConfig
 from spade.evaluation.segmenter_checkpoint import SegmenterRecord, save_segmenter
 from spade.evaluation.segmenter_state import restore_state, save_state, state_path
 from spade.evaluation.segmenter_training import EpochResult, SegmenterTraining, start, train
+from spade.synthesis import out_of_memory_translated
 
 
 class SegmenterRun:
@@ -57,7 +58,11 @@ class SegmenterRun:
         Raises DatasetError, ConfigError: as `train` says. CheckpointError: where a file cannot be written.
         """
         results = train(self.progress, self.training, self.training_data, self.validation_data, on_step=on_step)
-        for result in results:
+        while True:
+            with out_of_memory_translated(f"a batch of {self.training.batch_size} pictures"):
+                result = next(results, None)
+            if result is None:
+                break
             if result.best:
                 save_segmenter(self.output, self.progress.best, self.record())
             save_state(state_path(self.output), self.progress, self.training)
