@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,12 +29,6 @@ class SentFile:
 
     name: str
     read: Callable[[], bytes]
-    key: str | None = None
-    """Where it lies in the bucket, if it came from there."""
-
-    def digest(self) -> str:
-        """Identifies what was sent: the object's key, or else sha256 of the bytes."""
-        return self.key or hashlib.sha256(self.read()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +51,7 @@ class EncodedFile(BaseModel):
 
 
 ObjectKey = Annotated[str, StringConstraints(pattern=r"^inputs/[^\x00-\x1f]+$", max_length=1000)]
+ObjectPrefix = Annotated[str, StringConstraints(pattern=r"^inputs/[^\x00-\x1f]*$", max_length=1000)]
 
 
 class JsonBody(BaseModel, Generic[Parameters]):
@@ -70,7 +64,7 @@ class JsonBody(BaseModel, Generic[Parameters]):
     instance_maps: list[EncodedFile] | None = Field(default=None, description="One for each label map, in order")
     label_map_keys: list[ObjectKey] | None = Field(default=None, description="Objects under `inputs/` in the bucket")
     instance_map_keys: list[ObjectKey] | None = Field(default=None, description="One for each label map, in order")
-    prefix: ObjectKey | None = Field(
+    prefix: ObjectPrefix | None = Field(
         default=None,
         description="All objects whose keys begin so, in order; `NAME.instance.png` is the instance map of `NAME.png`",
     )
@@ -168,7 +162,7 @@ def _sent_files(storages: Sequence[FileStorage], part: str) -> tuple[SentFile, .
         return read
 
     return tuple(
-        SentFile(name=_readable(storage.filename or f"{part}[{index}]"), read=reader(storage))
+        SentFile(name=_file_name(storage.filename or f"{part}[{index}]"), read=reader(storage))
         for index, storage in enumerate(storages)
     )
 
@@ -176,8 +170,10 @@ def _sent_files(storages: Sequence[FileStorage], part: str) -> tuple[SentFile, .
 def _read_json(
     request: Request, body_type: type[JsonBody[Parameters]], *, objects: ObjectStore, max_files: int
 ) -> Body[Parameters]:
+    text = request.get_data(cache=False)
+    request.stream.read(1)  # raises where a body of unannounced length was cut at the limit
     try:
-        sent = body_type.model_validate_json(request.get_data(cache=False))
+        sent = body_type.model_validate_json(text)
     except ValidationError as error:
         _raise_malformed(error, "the request")
         faults = faults_of(error, known=body_type.model_fields)
@@ -210,11 +206,11 @@ def _encoded_file(file: EncodedFile) -> SentFile:
         except (binascii.Error, ValueError) as error:
             raise _refuse_files("not-base64", f"its content is not base64: {error}", file=file.file) from error
 
-    return SentFile(name=_readable(file.file), read=read)
+    return SentFile(name=_file_name(file.file), read=read)
 
 
 def _stored_file(objects: ObjectStore, key: str) -> SentFile:
-    name = key.removeprefix(INPUT_PREFIX)
+    name = _printable(key.removeprefix(INPUT_PREFIX))
 
     def read() -> bytes:
         try:
@@ -222,7 +218,7 @@ def _stored_file(objects: ObjectStore, key: str) -> SentFile:
         except ObjectMissingError as error:
             raise _refuse_files("object-missing", f"there is no object {key!r} in the bucket", file=name) from error
 
-    return SentFile(name=_readable(name), read=read, key=key)
+    return SentFile(name=name, read=read)
 
 
 def _listed_files(
@@ -256,10 +252,14 @@ def _raise_malformed(error: ValidationError, what: str) -> None:
             raise MalformedBodyError(f"{what} is not JSON: {detail['ctx']['error']}") from error
 
 
-def _readable(name: str) -> str:
-    """A file name as messages may carry it: no folders, no control characters, no more than a line."""
-    plain = "".join(character for character in name.replace("\\", "/").rsplit("/", 1)[-1] if character.isprintable())
-    return plain[-MAX_NAME_LENGTH:] or "unnamed"
+def _file_name(path: str) -> str:
+    """The name of a sent file without its folders, which are the sender's affair."""
+    return _printable(path.replace("\\", "/").rsplit("/", 1)[-1])
+
+
+def _printable(name: str) -> str:
+    """A name as messages may carry it: without control characters, no longer than a line."""
+    return "".join(character for character in name if character.isprintable())[-MAX_NAME_LENGTH:] or "unnamed"
 
 
 def _refuse_files(code: str, detail: str, *, file: str | None = None) -> FilesRefusedError:

@@ -18,6 +18,7 @@ from typing import Final, Self, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from api.errors import fault_text
 from api.models import Model, ModelList
 from api.parameters import JobParameters
 from api.problems import Problem
@@ -26,6 +27,7 @@ from api.representation import Cancellation, Item, Job, JobPage
 _FOLLOW_SECONDS: Final = 1
 _FOLLOW_LEAST_SECONDS: Final = 0.25
 _REPEAT_SECONDS: Final = 0.5
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _NOT_NOW: Final = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -49,7 +51,13 @@ class SpadeClient:
     def __init__(self, url: str, *, timeout_seconds: float = 60.0, patience_seconds: float = 60.0) -> None:
         self._url = url.rstrip("/")
         self._patience_seconds = patience_seconds
-        self._http = httpx.Client(base_url=self._url, timeout=timeout_seconds, follow_redirects=True)
+        # A proxy of the environment cannot reach this machine's own addresses.
+        self._http = httpx.Client(
+            base_url=self._url,
+            timeout=timeout_seconds,
+            follow_redirects=True,
+            trust_env=httpx.URL(self._url).host not in _LOOPBACK,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -101,7 +109,8 @@ class SpadeClient:
     def picture(self, item: Item) -> bytes:
         """The encoded picture of a finished item, checked against its digest."""
         if item.image is None:
-            raise ClientError(f"{item.file} has no picture: it {item.state}. {item.detail or ''}".rstrip())
+            why = item.detail or item.reason or "no reason is known"
+            raise ClientError(f"{item.file} ended as {item.state} and has no picture: {why}")
         content = self._get(item.image.href, repeat_lost=True).content
         if hashlib.sha256(content).hexdigest() != item.image.sha256:
             raise ClientError(f"The picture of {item.file} was damaged on its way: its sha256 differs.")
@@ -153,7 +162,7 @@ def _checked(response: httpx.Response) -> httpx.Response:
         problem = Problem.model_validate_json(response.content)
     except ValidationError as error:
         raise ClientError(f"{response.url} answered {response.status_code} {response.reason_phrase}.") from error
-    faults = [f"{fault.file or fault.parameter}: {fault.detail}" for fault in problem.errors or []]
+    faults = [fault_text(fault) for fault in problem.errors or []]
     raise ClientError("\n".join([f"{problem.title}: {problem.detail}", *faults[1:]]), problem=problem)
 
 

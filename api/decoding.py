@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,11 @@ from api.parameters import refuse_parameter
 from model_store.card import ModelCard
 from model_store.errors import UnknownModelError
 from model_store.registry import Registry
-from spade.label_images import LabelMapError, LabelMapLimits, Offender, decode_instance_map, decode_label_map
+from spade.label_images import LabelMapError, Offender, decode_instance_map, decode_label_map
 from spade.palettes import Palette, PaletteError
 
-LIMITS = LabelMapLimits()
+MAX_REQUEST_PIXELS: Final = 2**30
+"""Of all label maps of a request: well-packed files are small, and the time to read them is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +46,8 @@ def choose_palette(registry: Registry, card: ModelCard, body: Body[Any]) -> Pale
         return None if name is None else _named_palette(registry, card, name)
     if name is not None:
         raise refuse_parameter("palette", "two-palettes", "a palette is named and a CSV file is sent; use one of both")
-    ids = {label_class.name: label_class.id for label_class in card.classes}
-    if card.unknown_id is not None:
-        ids.setdefault("unknown", card.unknown_id)
     try:
-        return Palette.from_csv(body.palette_csv.read(), file=body.palette_csv.name, class_ids_by_name=ids)
+        return Palette.from_csv(body.palette_csv.read(), file=body.palette_csv.name, class_ids_by_name=card.class_ids)
     except PaletteError as error:
         fault = Fault(file=error.file, code="palette-unreadable", detail=error.detail)
         raise FilesRefusedError([fault]) from error
@@ -63,9 +61,18 @@ def _named_palette(registry: Registry, card: ModelCard, name: str) -> Palette:
 
 
 def decode_maps(body: Body[Any], card: ModelCard, palette: Palette | None) -> Iterator[DecodedMap | tuple[Fault, ...]]:
-    """For each label map of the body, in order, what it holds or what is wrong with it and its instance map."""
+    """For each label map of the body, in order, what it holds or what is wrong with it and its instance map.
+
+    Raises FilesRefusedError when all of them together have too many pixels.
+    """
+    pixels = 0
     for label_map, instance_map in zip(body.label_maps, body.instance_maps, strict=True):
-        yield _decode(label_map, instance_map, card, palette)
+        decoded = _decode(label_map, instance_map, card, palette)
+        pixels += decoded.ids.size if isinstance(decoded, DecodedMap) else 0
+        if pixels > MAX_REQUEST_PIXELS:
+            detail = f"the label maps up to this one have more than {MAX_REQUEST_PIXELS} pixels; send several jobs"
+            raise FilesRefusedError([Fault(file=label_map.name, code="too-many-pixels", detail=detail)])
+        yield decoded
 
 
 def file_digest(body: Body[Any]) -> str:
@@ -89,7 +96,6 @@ def _decode(
             label_nc=card.label_nc,
             unknown_id=card.unknown_id,
             palette=palette,
-            limits=LIMITS,
         )
     if instance_map is not None:
         with _collected(faults):
@@ -104,7 +110,7 @@ def _decode_instances(instance_map: SentFile, card: ModelCard) -> NDArray[np.int
     if not card.uses_instances:
         detail = f"the model {card.name} uses no instance maps; leave it out"
         raise FilesRefusedError([Fault(file=instance_map.name, code="instance-map-unused", detail=detail)])
-    return decode_instance_map(instance_map.read(), file=instance_map.name, limits=LIMITS)
+    return decode_instance_map(instance_map.read(), file=instance_map.name)
 
 
 @contextmanager

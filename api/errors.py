@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,9 +16,27 @@ class Fault:
     offenders: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
+        """The members that say something, as a problem lists them."""
         values = {"file": self.file, "parameter": self.parameter, "code": self.code, "detail": self.detail}
         members = {name: value for name, value in values.items() if value is not None}
         return {**members, "offenders": list(self.offenders)} if self.offenders else members
+
+
+class PlacedFault(Protocol):
+    """A `Fault`, or what a client has read of one."""
+
+    @property
+    def file(self) -> str | None: ...
+    @property
+    def parameter(self) -> str | None: ...
+    @property
+    def detail(self) -> str: ...
+
+
+def fault_text(fault: PlacedFault) -> str:
+    """One line: where, if anywhere, and what is wrong."""
+    where = fault.file or fault.parameter
+    return f"{where}: {fault.detail}" if where else fault.detail
 
 
 class ApiError(Exception):
@@ -33,10 +51,8 @@ class RefusedError(ApiError):
     """A request with faults; nothing of it was stored or queued."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        first = faults[0]
-        where = first.file or first.parameter
         more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
-        super().__init__(f"{where}: {first.detail}{more}" if where else f"{first.detail}{more}")
+        super().__init__(fault_text(faults[0]) + more)
         self.faults = tuple(faults)
 
 

@@ -17,11 +17,10 @@ from api.problems import ProblemFault
 from api.representation import ModelReference
 from api.services import current_services
 from api.submission import picture_size
-from model_store.card import ModelCard
+from model_store.card import UNKNOWN_NAME, ModelCard
 from spade.label_images import class_histogram
 
 label_maps: Final = APIBlueprint("label_maps", __name__, abp_tags=[{"name": "label maps"}])
-UNKNOWN_NAME: Final = "unknown"
 
 
 class ClassCount(BaseModel):
@@ -86,7 +85,7 @@ def _describe(file: str, result: DecodedMap | tuple[Fault, ...], card: ModelCard
     if not isinstance(result, DecodedMap):
         return CheckedMap(file=file, valid=False, errors=[ProblemFault(**fault.to_json()) for fault in result])
     height, width = result.ids.shape
-    names = {item.id: item.name for item in card.classes}
+    names = {label_class.id: label_class.name for label_class in card.classes}
     classes = [
         ClassCount(id=value, name=names.get(value, UNKNOWN_NAME), pixels=count, share=round(count / result.ids.size, 6))
         for value, count in class_histogram(result.ids).items()

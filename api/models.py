@@ -1,6 +1,5 @@
 """The models that the service has, as their cards say."""
 
-from contextlib import suppress
 from typing import Final, Self
 
 from flask import Response
@@ -12,12 +11,9 @@ from api.documents import json_response, problem_responses
 from api.parameters import Size
 from api.services import current_services
 from model_store.card import ModelCard
-from model_store.errors import UnknownModelError
-from model_store.registry import Registry
 from workers.errors import QueueUnavailableError
 
 models: Final = APIBlueprint("models", __name__, abp_tags=[{"name": "models"}])
-PALETTES: Final = ("model", "gaugan")
 
 
 class LabelClassModel(BaseModel):
@@ -109,17 +105,9 @@ def _describe(cards: list[ModelCard]) -> list[Model]:
     speeds = _speeds()
     registry = current_services().registry
     return [
-        Model.from_card(card, palettes=_palette_names(registry, card), pixels_per_second=speeds.get(card.name))
+        Model.from_card(card, palettes=list(registry.palettes(card)), pixels_per_second=speeds.get(card.name))
         for card in cards
     ]
-
-
-def _palette_names(registry: Registry, card: ModelCard) -> list[str]:
-    names = []
-    for name in PALETTES:
-        with suppress(UnknownModelError):
-            names.append(registry.palette(card, name).name)
-    return names
 
 
 def _speeds() -> dict[str, float]:

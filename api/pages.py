@@ -5,7 +5,7 @@ import binascii
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -16,6 +16,7 @@ from workers.messages import JobView, State
 
 MAX_EXAMINED: Final = 1000
 """Jobs that one request looks at; with a filter that matches few, pages come back short rather than late."""
+EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 Position = tuple[int, str]
 """When a job was created, in milliseconds, and its id: the order of the list."""
@@ -62,7 +63,7 @@ def _newest(query: ListQuery) -> Position | None:
 
 def _since(jobs: Iterator[JobView], since: datetime | None) -> Iterator[JobView]:
     for job in jobs:
-        if since is not None and job.created_ms < since.timestamp() * 1000:
+        if since is not None and job.created_ms < _milliseconds(since):
             return
         yield job
 
@@ -73,7 +74,7 @@ def _matches(job: JobView, query: ListQuery) -> bool:
 
 
 def _milliseconds(time: datetime) -> int:
-    return int(time.timestamp() * 1000)
+    return (time - EPOCH) // timedelta(milliseconds=1)  # exact, unlike timestamp()
 
 
 def _write_cursor(position: Position) -> str:

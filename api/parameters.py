@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from api.errors import Fault, ParametersRefusedError
+from spade.pictures import PictureFormat
 from workers.messages import Priority
 
 MAX_SEED: Final = 2**53 - 1
@@ -16,16 +16,6 @@ MAX_VARIATIONS: Final = 64
 MAX_SIDE_PIXELS: Final = 4096
 MAX_DEADLINE_SECONDS: Final = 30 * 24 * 3600.0
 SIZE_PATTERN: Final = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
-
-
-class PictureFormat(StrEnum):
-    PNG = "png"
-    JPEG = "jpeg"
-    WEBP = "webp"
-
-    @property
-    def content_type(self) -> str:
-        return f"image/{self.value}"
 
 
 class Size(BaseModel):

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.documents import file_response, plain_response, problem_responses
 from api.errors import PictureNotReadyError
-from api.parameters import PictureFormat
 from api.representation import JOBS_PATH
 from api.services import current_owner, current_services
+from spade.pictures import EXTENSIONS, MEDIA_TYPES
 from workers.messages import ItemView, State
 
 pictures: Final = APIBlueprint("pictures", __name__, abp_tags=[{"name": "jobs"}])
@@ -35,9 +35,7 @@ class PictureQuery(BaseModel):
     f"{JOBS_PATH}/<job_id>/items/<int:index>/image",
     operation_id="get_picture",
     responses={
-        "200": file_response(
-            "The picture, given `?proxy=1`", *(kind.content_type for kind in PictureFormat), ETag="sha256 of the bytes"
-        ),
+        "200": file_response("The picture, given `?proxy=1`", *MEDIA_TYPES.values(), ETag="sha256 of the bytes"),
         "303": plain_response("Where the picture is for the next hour", Location="Presigned URL in the object store"),
         "304": plain_response("As `If-None-Match` has it"),
         **problem_responses(404, 409, 410, 422, 503),
@@ -50,8 +48,8 @@ def get_picture(path: PicturePath, query: PictureQuery) -> Response:
     item = services.job_reader.item(job.id, path.index)
     if item.state is not State.SUCCEEDED or item.picture_key is None:
         raise PictureNotReadyError(_why_not(item))
-    content_type = PictureFormat(job.picture_format).content_type
-    name = f"{UNSAFE_IN_NAMES.sub('_', PurePath(item.file).stem)}-{item.index}.{job.picture_format}"
+    content_type = MEDIA_TYPES[job.picture_format]
+    name = f"{UNSAFE_IN_NAMES.sub('_', PurePath(item.file).stem)}-{item.index}{EXTENSIONS[job.picture_format]}"
     if not query.proxy:
         link = services.object_store.presigned_get(
             item.picture_key, seconds=LINK_SECONDS, content_type=content_type, file_name=name

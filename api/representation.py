@@ -6,7 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field, PlainSerializer
 
-from api.parameters import PictureFormat, Size
+from api.parameters import Size
+from spade.pictures import PictureFormat
 from workers.messages import CancelOutcome, ItemView, JobView, Priority, QueuePosition, State
 
 JOBS_PATH: Final = "/v1/jobs"

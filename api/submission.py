@@ -12,18 +12,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from api.bodies import Body
-from api.decoding import DecodedMap, choose_palette, decode_maps, file_digest, resolve_model
+from api.decoding import MAX_REQUEST_PIXELS, DecodedMap, choose_palette, decode_maps, file_digest, resolve_model
 from api.errors import BeingSubmittedError, Fault, FilesRefusedError
 from api.parameters import JobParameters, MapParameters, refuse_parameter
+from api.problems import MAX_FAULTS
 from api.services import Services
 from model_store.card import ModelCard
 from spade.errors import ConfigError
 from spade.label_images import encode_ids_png, resize_nearest
+from spade.palettes import Palette
 from workers import messages
 from workers.errors import JobExistsError, JobUnknownError, QueueUnavailableError, ServiceError, StorageUnavailableError
 from workers.messages import ItemSpec, JobSpec
 
-MAX_DRAWN_SEED: Final = 2**32 - 1
+DRAWN_SEEDS: Final = 2**32
 MAX_PICTURE_PIXELS: Final = 2**22
 STORING_THREADS: Final = 8
 RESERVATION_SECONDS: Final = 600.0
@@ -69,16 +71,8 @@ def prepare(body: Body[JobParameters], *, services: Services, owner: str, job_id
     height, width = picture_size(card, parameters)
     _check_style(card, parameters.style)
     _check_count(len(body.label_maps) * parameters.variations, services.settings.max_items_per_job)
-    palette = choose_palette(services.registry, card, body)
-    objects: dict[str, bytes] = {}
-    faults: list[Fault] = []
-    for map_index, decoded in enumerate(decode_maps(body, card, palette)):
-        if isinstance(decoded, DecodedMap):
-            objects.update(_stored_inputs(decoded, job_id, map_index, height=height, width=width))
-        else:
-            faults.extend(decoded)
-    if faults:
-        raise FilesRefusedError(faults)
+    _check_pixels(len(body.label_maps) * height * width)
+    objects = _read_inputs(body, card, choose_palette(services.registry, card, body), job_id, height, width)
     spec = JobSpec(
         id=job_id,
         owner=owner,
@@ -177,6 +171,24 @@ def _remove_stored(prefix: str, services: Services) -> None:
         _log.warning("objects of a refused job stay", extra={"prefix": prefix, "error": str(error)})
 
 
+def _read_inputs(
+    body: Body[JobParameters], card: ModelCard, palette: Palette | None, job_id: str, height: int, width: int
+) -> dict[str, bytes]:
+    """Every label map and instance map in the form that workers read, by key."""
+    inputs: dict[str, bytes] = {}
+    faults: list[Fault] = []
+    for map_index, decoded in enumerate(decode_maps(body, card, palette)):
+        if isinstance(decoded, DecodedMap):
+            inputs.update(_stored_inputs(decoded, job_id, map_index, height=height, width=width))
+        else:
+            faults.extend(decoded)
+        if len(faults) >= MAX_FAULTS:
+            break  # more would not be told
+    if faults:
+        raise FilesRefusedError(faults)
+    return inputs
+
+
 def _stored_inputs(decoded: DecodedMap, job_id: str, map_index: int, *, height: int, width: int) -> dict[str, bytes]:
     ids = resize_nearest(decoded.ids, height, width)
     inputs = {messages.label_map_key(job_id, map_index): encode_ids_png(ids)}
@@ -189,7 +201,7 @@ def _stored_inputs(decoded: DecodedMap, job_id: str, map_index: int, *, height: 
 def _items(body: Body[JobParameters], job_id: str) -> Iterator[ItemSpec]:
     """For each label map its variations, with rising seeds."""
     parameters = body.parameters
-    first_seed = secrets.randbelow(MAX_DRAWN_SEED) if parameters.seed is None else parameters.seed
+    first_seed = secrets.randbelow(DRAWN_SEEDS) if parameters.seed is None else parameters.seed
     for map_index, (label_map, instance_map) in enumerate(zip(body.label_maps, body.instance_maps, strict=True)):
         for variation in range(parameters.variations):
             yield ItemSpec(
@@ -213,3 +225,9 @@ def _check_count(items: int, most: int) -> None:
     if items > most:
         detail = f"label maps times variations are {items} pictures; one job may have {most}"
         raise refuse_parameter("variations", "too-many-items", detail)
+
+
+def _check_pixels(pixels: int) -> None:
+    if pixels > MAX_REQUEST_PIXELS:
+        detail = f"label maps of the pictures' size have {pixels} pixels; one job may have {MAX_REQUEST_PIXELS}"
+        raise refuse_parameter("size", "too-many-pixels", detail)

@@ -10,19 +10,17 @@ from deploy.errors import DeployError
 from deploy.job_commands import models, status, submit
 from deploy.local.commands import demo, doctor, up
 from deploy.process_commands import api, worker
-from spade.errors import SpadeError
+from spade.cli import OneLineErrors
 from workers.errors import ServiceError
 
-_ONE_LINE_ERRORS = (DeployError, ClientError, ServiceError, SpadeError)
 
-
-class _Commands(click.Group):
+class _Commands(OneLineErrors):
     """Errors that a user can mend become a line and exit code 1; Ctrl-C becomes exit code 130."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         try:
             return super().invoke(ctx)
-        except _ONE_LINE_ERRORS as error:
+        except (DeployError, ClientError, ServiceError) as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)

@@ -3,23 +3,26 @@
 import json
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from api.bodies import INSTANCE_SUFFIX
 from api.client import SpadeClient
-from api.parameters import JobParameters, PictureFormat, faults_of
+from api.errors import fault_text
+from api.parameters import JobParameters, faults_of
 from api.representation import Job
 from deploy.errors import DeployError
-from deploy.options import json_option, print_json, service_url, state_option, url_option
+from deploy.options import print_json, service_url, state_option, url_option
+from deploy.progress import job_progress, show_job
+from spade.cli import json_option
+from spade.pictures import EXTENSIONS, PictureFormat
 from workers.messages import Priority, State
-
-_INSTANCE_SUFFIX = ".instance.png"
 
 
 def _choice(values: type[StrEnum]) -> click.Choice[str]:
@@ -160,10 +163,10 @@ def find_maps(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     Raises `NoLabelMapsError`.
     """
     files = [file for path in paths for file in (sorted(path.glob("*.png")) if path.is_dir() else [path])]
-    label_maps = [file for file in files if not file.name.endswith(_INSTANCE_SUFFIX)]
+    label_maps = [file for file in files if not file.name.endswith(INSTANCE_SUFFIX)]
     if not label_maps:
         raise NoLabelMapsError(f"There is no label map in {', '.join(map(str, paths))}; label maps are .png files.")
-    instance_maps = {file: file.with_name(file.stem + _INSTANCE_SUFFIX) for file in label_maps}
+    instance_maps = {file: file.with_name(file.stem + INSTANCE_SUFFIX) for file in label_maps}
     absent = [file for file, instance_map in instance_maps.items() if not instance_map.is_file()]
     if not absent:
         return label_maps, list(instance_maps.values())
@@ -180,18 +183,13 @@ def _job_parameters(values: dict[str, Any]) -> JobParameters:
         return JobParameters.model_validate_json(json.dumps(values))
     except ValidationError as error:
         faults = faults_of(error, known=JobParameters.model_fields)
-        raise click.UsageError("; ".join(f"{fault.parameter}: {fault.detail}" for fault in faults)) from error
+        raise click.UsageError("; ".join(map(fault_text, faults))) from error
 
 
 def _follow(client: SpadeClient, job: Job, *, quiet: bool) -> Job:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
+    with job_progress(Console(stderr=True), disable=quiet, transient=True) as progress:
         task = progress.add_task("pictures", total=job.counts.total)
-
-        def show(job: Job) -> None:
-            progress.update(task, completed=job.counts.total - job.counts.queued - job.counts.running)
-
-        return client.follow(job.id, on_change=show)
+        return client.follow(job.id, on_change=partial(show_job, progress, task))
 
 
 def _download(client: SpadeClient, job: Job, out: Path) -> list[Path]:
@@ -199,7 +197,7 @@ def _download(client: SpadeClient, job: Job, out: Path) -> list[Path]:
     pictures = []
     for item in job.items:
         if item.image is not None:
-            path = out / f"{item.index}-{Path(item.file).stem}.{job.format}"
+            path = out / f"{item.index}-{Path(item.file).stem}{EXTENSIONS[job.format]}"
             path.write_bytes(client.picture(item))
             pictures.append(path)
     return pictures
@@ -208,7 +206,7 @@ def _download(client: SpadeClient, job: Job, out: Path) -> list[Path]:
 def _what_went_wrong(job: Job) -> str:
     bad = [item for item in job.items if item.state is not State.SUCCEEDED]
     first = bad[0]
-    why = f"{first.file} {first.state}: {first.detail or first.reason or 'no reason is known'}"
+    why = f"{first.file} ended as {first.state}: {first.detail or first.reason or 'no reason is known'}"
     return f"{len(bad)} of {job.counts.total} pictures are missing; {why}"
 
 

@@ -1,7 +1,7 @@
-"""Options and small helpers that several commands share."""
+"""What several commands share."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,11 +35,6 @@ def url_option(command: Command) -> Command:
     )(command)
 
 
-def json_option(command: Command) -> Command:
-    """`--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
-
-
 def service_url(url: str | None, state: Path) -> str:
     """`url`, or the address of the stack on `state`.
 
@@ -56,8 +51,8 @@ def service_url(url: str | None, state: Path) -> str:
     return config.url
 
 
-def print_json(value: object) -> None:
-    """Print `value` as JSON."""
+def print_json(value: Mapping[str, object]) -> None:
+    """Print `value` as what `--json` promises, one JSON object."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 

@@ -9,6 +9,8 @@ import click
 
 from deploy.local.services import api_command, forget_metrics, worker_command
 from deploy.options import require_loopback
+from model_store.registry import Registry, default_models_folder
+from workers.runtime import served_models
 from workers.settings import Settings
 
 
@@ -25,11 +27,11 @@ def api(host: str, port: int, processes: int) -> None:
         SPADE_S3_ACCESS_KEY=... SPADE_S3_SECRET_KEY=... spade-serve api --port 8080
     """
     require_loopback(host)
-    Settings.from_environment(os.environ)
-    metrics = os.environ.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix="spade-metrics-")
+    environment = _checked_environment()
+    metrics = environment.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix="spade-metrics-")
     forget_metrics(Path(metrics))
     command = api_command(host=host, port=port, processes=processes)
-    _become(command, {**os.environ, "PROMETHEUS_MULTIPROC_DIR": metrics})
+    _become(command, {**environment, "PROMETHEUS_MULTIPROC_DIR": metrics})
 
 
 @click.command()
@@ -41,8 +43,17 @@ def worker() -> None:
         SPADE_REDIS_URL=redis://redis:6379/0 SPADE_S3_ENDPOINT=minio:9000 \\
         SPADE_S3_ACCESS_KEY=... SPADE_S3_SECRET_KEY=... SPADE_DEVICE=cuda spade-serve worker
     """
-    Settings.from_environment(os.environ)
-    _become(worker_command(hostname=f"worker-{os.getpid()}@{socket.gethostname()}"), dict(os.environ))
+    environment = _checked_environment()
+    settings = Settings.from_environment(environment)
+    served_models(settings, Registry(settings.models_dir))  # raises here rather than in the process's log
+    _become(worker_command(hostname=f"worker-{os.getpid()}@{socket.gethostname()}"), environment)
+
+
+def _checked_environment() -> dict[str, str]:
+    """Our environment with the models folder in it. Raises `SettingsError` here rather than in the process's log."""
+    environment = {"SPADE_MODELS_DIR": str(default_models_folder()), **os.environ}
+    Settings.from_environment(environment)
+    return environment
 
 
 def _become(command: list[str], environment: dict[str, str]) -> None:

@@ -13,6 +13,9 @@ from spade.config import GeneratorConfig
 from spade.errors import ConfigError
 from spade.records import record_from_mapping, record_to_mapping
 
+UNKNOWN_NAME = "unknown"
+"""What stands for unknown pixels wherever classes are named."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
 _COLOR = re.compile(r"#[0-9a-f]{6}")
@@ -98,6 +101,12 @@ class ModelCard:
     def uses_instances(self) -> bool:
         """Whether an instance map changes the picture."""
         return self.generator.instance_edges
+
+    @property
+    def class_ids(self) -> dict[str, int]:
+        """Ids by class name, with `unknown` where the model has that and no class of the name."""
+        ids = {} if self.unknown_id is None else {UNKNOWN_NAME: self.unknown_id}
+        return ids | {label_class.name: label_class.id for label_class in self.classes}
 
     @property
     def height(self) -> int:

@@ -4,9 +4,8 @@ from model_store.evaluate import evaluate
 from model_store.results import test_model
 from model_store.synthesize import synthesize
 from spade.cli import spade
-from spade.evaluation.commands import train_segmenter
 
-for command in (synthesize, test_model, evaluate, train_segmenter):
+for command in (synthesize, test_model, evaluate):
     spade.add_command(command)
 
 

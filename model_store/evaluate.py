@@ -11,8 +11,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from model_store.registry import Registry, default_models_folder
-from spade.cli import Size, json_option
 from spade.evaluation.dataset_options import PHASES, DatasetChoice, dataset_options
+from spade.options import Size, json_option
 
 if TYPE_CHECKING:
     from spade.evaluation.report import Pictures, Protocol, Report

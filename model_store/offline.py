@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model_store.card import ModelCard
+from model_store.card import UNKNOWN_NAME, ModelCard
 from model_store.loading import load_synthesizer
 from model_store.registry import Registry
 from spade.checkpoint import load_generator
@@ -22,6 +22,7 @@ from spade.palettes import Palette
 from spade.pictures import EXTENSIONS, encode_picture
 from spade.synthesis import Synthesizer
 
+MOST_OFFENDERS_NAMED = 5
 WEIGHTS_ENDING = ".safetensors"
 
 
@@ -81,12 +82,7 @@ def choose_palette(name: str | None, model: OfflineModel, registry: Registry) ->
     if name is None:
         return None
     if name.endswith(".csv"):
-        if model.card is None:
-            class_ids = {str(class_id): class_id for class_id in range(model.config.label_nc)}
-        else:
-            class_ids = {label_class.name: label_class.id for label_class in model.card.classes}
-        if model.config.unknown_id is not None:
-            class_ids["unknown"] = model.config.unknown_id
+        class_ids = model.card.class_ids if model.card else _class_ids(model.config)
         return Palette.from_csv(Path(name).read_bytes(), file=name, class_ids_by_name=class_ids)
     if model.card is None:
         raise ConfigError(f"palette {name!r}: a bare weights file does not name its classes; give a CSV file instead")
@@ -132,12 +128,15 @@ def make_pictures(
 ) -> Iterator[Picture]:
     """Makes and writes the pictures one by one; `size` is (height, width), the model's own if None.
 
-    Raises LabelMapError, ConfigError, OutOfMemoryError: where a map cannot be used or the size cannot be made.
+    Raises ConfigError, OutOfMemoryError: where a map cannot be used or the size cannot be made.
     """
     height, width = size or (model.config.height, model.config.width)
     model.config.check_size(height, width)
     for plan in plans:
-        label_map, instance_map = _read_maps(plan, model.config, palette, height, width)
+        try:
+            label_map, instance_map = _read_maps(plan, model.config, palette, height, width)
+        except LabelMapError as error:
+            raise ConfigError(str(error) + _offenders_named(error)) from error
         for seed, output in plan.outputs.items():
             start = time.perf_counter()
             pixels = model.synthesizer.synthesize(label_map, instance_map, [seed])[0]
@@ -162,6 +161,18 @@ def _read_maps(
         sizes = f"it has {_size(instances)} pixels, but its label map {file} has {_size(labels)}"
         raise LabelMapError(code="size-mismatch", file=str(plan.instance_map), detail=sizes)
     return resize_nearest(labels, height, width)[np.newaxis], resize_nearest(instances, height, width)[np.newaxis]
+
+
+def _class_ids(config: GeneratorConfig) -> dict[str, int]:
+    """For a weights file, which does not name its classes: their numbers as names."""
+    ids = {str(class_id): class_id for class_id in range(config.label_nc)}
+    return ids if config.unknown_id is None else {**ids, UNKNOWN_NAME: config.unknown_id}
+
+
+def _offenders_named(error: LabelMapError) -> str:
+    """The ids or colours that may not occur, where there are any: the most frequent, on the same line."""
+    named = [f"{found.value} ({found.count} pixels in {found.box})" for found in error.offenders[:MOST_OFFENDERS_NAMED]]
+    return ": " + ", ".join(named) if named else ""
 
 
 def _size(ids: NDArray[np.integer]) -> str:

@@ -81,15 +81,19 @@ class Registry:
         name, _, version = reference.partition("@")
         return self.card(name, version or LATEST)
 
+    def palettes(self, card: ModelCard) -> dict[str, Palette]:
+        """By name: `model`, in the colours of the card and black for unknown, and `gaugan` if it has such classes."""
+        palettes = (_model_palette(card), gaugan_palette(_short_class_ids(card)))
+        return {palette.name: palette for palette in palettes if palette.colors}
+
     def palette(self, card: ModelCard, name: str) -> Palette:
-        """The palette `model`, in the colours of the card and black for unknown, or `gaugan`, for the classes it has.
+        """One of the model's palettes.
 
         Raises UnknownModelError: listing the palettes of the model.
         """
-        palettes = {"model": _model_palette(card), "gaugan": gaugan_palette(_class_ids_by_name(card))}
-        existing = [palette for palette, found in palettes.items() if found.colors]
-        if name not in existing:
-            raise UnknownModelError(f"model {card.reference} has no palette {name!r}; it has: {', '.join(existing)}")
+        palettes = self.palettes(card)
+        if name not in palettes:
+            raise UnknownModelError(f"model {card.reference} has no palette {name!r}; it has: {', '.join(palettes)}")
         return palettes[name]
 
     def weights_file(self, card: ModelCard) -> Path:
@@ -150,10 +154,9 @@ def _model_palette(card: ModelCard) -> Palette:
     return Palette(name="model", colors=colors)
 
 
-def _class_ids_by_name(card: ModelCard) -> dict[str, int]:
-    """COCO-Stuff calls `sky-other` and `water-other` what GauGAN calls `sky` and `water`."""
-    short = {label_class.name.removesuffix("-other"): label_class.id for label_class in card.classes}
-    return short | {label_class.name: label_class.id for label_class in card.classes}
+def _short_class_ids(card: ModelCard) -> dict[str, int]:
+    """Ids by class name, short ones too: COCO-Stuff says `sky-other` and `water-other` for GauGAN's `sky`, `water`."""
+    return {name.removesuffix("-other"): class_id for name, class_id in card.class_ids.items()} | card.class_ids
 
 
 def _file_state(path: Path) -> FileState:

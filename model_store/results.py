@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import track
 
 from model_store.registry import Registry, default_models_folder
-from spade.cli import Size, json_option
 from spade.evaluation.dataset_options import PHASES, DatasetChoice, dataset_options
+from spade.options import Size, json_option
 
 if TYPE_CHECKING:
     from model_store.offline import OfflineModel

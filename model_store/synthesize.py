@@ -10,8 +10,8 @@ import click
 
 from model_store.card import Training
 from model_store.registry import Registry, default_models_folder
-from spade.cli import Size, json_option
 from spade.errors import ConfigError
+from spade.options import Size, json_option
 from spade.pictures import EXTENSIONS
 
 if TYPE_CHECKING:

@@ -3,10 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from spade.errors import ConfigError
 from spade.records import record_from_mapping, record_to_mapping
+
+
+class SemanticsForm(Protocol):
+    """Which channels the semantics have; every generator's config says so."""
+
+    @property
+    def label_nc(self) -> int: ...
+    @property
+    def dont_care(self) -> bool: ...
+    @property
+    def instance_edges(self) -> bool: ...
 
 
 class Norm(StrEnum):

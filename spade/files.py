@@ -9,18 +9,20 @@ PARTIAL_SUFFIX = ".partial"
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yields a path to write to; when the block ends without an error, the file takes the name `path` at one stroke.
 
     Folders on the way are made. A file that was at `path` is replaced; on an error it is left as it was. A killed
-    process leaves at most a hidden file that ends in `.partial`.
+    process leaves at most a hidden file that ends in `.partial`. Not `durable`, for the many files that can be made
+    again, leaves to the system when the bytes reach the disk, so that a machine that loses power may lose some.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
     try:
         yield partial
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
+        if durable:
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
         partial.replace(path)
     finally:
         with suppress(FileNotFoundError):

@@ -83,7 +83,7 @@ class SpadeGenerator(nn.Module):
             if z is not None:
                 raise ConfigError("a latent vector was given to a generator that has none")
             if isinstance(semantics, SparseSemantics):
-                resized = semantics.dense(*small)
+                resized = semantics.dense(*small).to(self.to_image.weight.dtype)
             else:
                 resized = functional.interpolate(semantics, size=small, mode="nearest")
             features: Tensor = self.start(resized)

@@ -186,8 +186,9 @@ def _palette_needed(samples: NDArray[np.integer]) -> str:
 
 def _pack(rgb: NDArray[np.integer]) -> NDArray[np.uint32]:
     """Colours (..., 3) as 0xRRGGBB."""
-    red, green, blue = (rgb[..., channel].astype(np.uint32) for channel in range(3))
-    return (red << 16 | green << 8 | blue).astype(np.uint32)
+    packed = np.zeros((*rgb.shape[:-1], 4), dtype=np.uint8)
+    packed[..., 2::-1] = rgb  # blue, green, red, 0: a little-endian integer
+    return packed.view("<u4")[..., 0].astype(np.uint32, copy=False)
 
 
 def _indexed_colors(png: PngFile, samples: NDArray[np.integer], *, file: str) -> NDArray[np.uint32]:
@@ -236,7 +237,7 @@ def _check_range(ids: NDArray[np.uint16], *, file: str, label_nc: int, unknown_i
 
 
 def _count(values: NDArray[np.integer], wrong: NDArray[np.bool_], kind: str) -> str:
-    different = len(np.unique(values[wrong]))
+    different = np.count_nonzero(np.bincount(values[wrong]))
     listed = f" (the {MAX_OFFENDERS} most frequent are listed)" if different > MAX_OFFENDERS else ""
     return f"{np.count_nonzero(wrong)} pixels have {different} {kind if different > 1 else kind[:-1]}{listed}"
 
@@ -245,11 +246,12 @@ def _offenders(
     values: NDArray[np.integer], wrong: NDArray[np.bool_], *, shown: Callable[[int], int | str]
 ) -> tuple[Offender, ...]:
     """The most frequent values at the true pixels of `wrong`, most frequent first."""
-    found, counts = np.unique(values[wrong], return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:MAX_OFFENDERS]
+    counts = np.bincount(values[wrong])
+    found = np.flatnonzero(counts)
+    order = found[np.argsort(-counts[found], kind="stable")][:MAX_OFFENDERS]
     return tuple(
-        Offender(value=shown(int(found[i])), count=int(counts[i]), box=_box(wrong & (values == found[i])))
-        for i in order
+        Offender(value=shown(int(value)), count=int(counts[value]), box=_box(wrong & (values == value)))
+        for value in order
     )
 
 

@@ -81,11 +81,6 @@ def format_color(color: int) -> str:
     return f"#{color:06x}"
 
 
-def coco_stuff_id(gaugan_color: int) -> int:
-    """The 0-based COCO-Stuff class id of a GauGAN colour: its red byte."""
-    return gaugan_color >> 16
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Palette:
     """Exact colours and the class id that each one means; several colours may mean one class."""

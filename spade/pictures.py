@@ -1,6 +1,7 @@
 """Encoding of finished pictures, the same for the command line and the workers. Light: numpy and Pillow."""
 
 import io
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,17 @@ from PIL import Image
 
 from spade.errors import ConfigError
 
+
+class PictureFormat(StrEnum):
+    """What `encode_picture` writes."""
+
+    PNG = "png"
+    JPEG = "jpeg"
+    WEBP = "webp"
+
+
 EXTENSIONS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
-"""File name endings of the formats that `encode_picture` writes."""
+"""File name endings of the formats."""
 
 MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 

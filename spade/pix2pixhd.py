@@ -20,7 +20,9 @@ class Pix2PixHDConfig:
     Raises ConfigError: where a number is below its least value or a kernel size is even.
     """
 
-    semantic_channels: int
+    label_nc: int
+    dont_care: bool
+    instance_edges: bool
     output_channels: int = 3
     base_channels: int = 64
     downsamplings: int = 4
@@ -30,12 +32,17 @@ class Pix2PixHDConfig:
     spectral_norm: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("semantic_channels", "output_channels", "base_channels", "downsamplings"):
+        for name in ("label_nc", "output_channels", "base_channels", "downsamplings"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"pix2pixHD: {name} is {getattr(self, name)}; it must be at least 1")
         for name in ("kernel_size", "initial_kernel_size"):
             if getattr(self, name) % 2 == 0:
                 raise ConfigError(f"pix2pixHD: {name} is {getattr(self, name)}; it must be odd")
+
+    @property
+    def semantic_channels(self) -> int:
+        """Channels K of the semantics: classes, then unknown, then instance edges."""
+        return self.label_nc + self.dont_care + self.instance_edges
 
 
 class ResidualBlock(nn.Module):

@@ -124,3 +124,34 @@ def pix2pixhd_names(config: Pix2PixHDConfig) -> dict[str, str]:
             names[f"blocks.{block}.{ours}"] = f"model.{first_block + block}.conv_block.{theirs}.0"
     names |= {f"up.{level}": f"model.{first_up + 2 * level}.0" for level in range(down)}
     return names
+
+
+def published_pix2pixhd_name(own: str, config: Pix2PixHDConfig) -> str:
+    """The published name for a tensor of our pix2pixHD generator."""
+    names = pix2pixhd_names(config)
+    layer = next(layer for layer in names if own.startswith(f"{layer}."))
+    return f"{names[layer]}.{published_name(own.removeprefix(f'{layer}.'))}"
+
+
+def pix2pixhd_from_options(options: Mapping[str, Any]) -> Pix2PixHDConfig:
+    """The architecture of a `netG=pix2pixhd` generator that the published options describe.
+
+    Raises ConfigError: where an option is missing or has a value of the wrong kind.
+    """
+    try:
+        return Pix2PixHDConfig(
+            label_nc=options["label_nc"],
+            dont_care=options["contain_dontcare_label"],
+            instance_edges=not options["no_instance"],
+            output_channels=options["output_nc"],
+            base_channels=options["ngf"],
+            downsamplings=options["resnet_n_downsample"],
+            blocks=options["resnet_n_blocks"],
+            kernel_size=options["resnet_kernel_size"],
+            initial_kernel_size=options["resnet_initial_kernel_size"],
+            spectral_norm=options["norm_G"].startswith("spectral"),
+        )
+    except KeyError as error:
+        raise ConfigError(f"option {error.args[0]!r} is missing") from error
+    except (TypeError, AttributeError) as error:
+        raise ConfigError(f"options: {error}") from error

@@ -193,7 +193,7 @@ def _read_tensors(where: str) -> dict[str, Tensor]:
 
 
 def _why_unreadable(error: Exception) -> str:
-    if isinstance(error, OSError):
+    if isinstance(error, IsADirectoryError | PermissionError):
         return f"cannot be read: {error.strerror}"
     unsafe = re.search(r"GLOBAL (\S+)", str(error))
     if isinstance(error, pickle.UnpicklingError) and unsafe:

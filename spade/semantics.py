@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spade.config import GeneratorConfig
+from spade.config import SemanticsForm
 from spade.labels import edges_between, semantics_from_labels
 
 _DENSE_SHARE = 0.6
@@ -45,12 +45,12 @@ class SparseSemantics:
     Raises ConfigError: where an id has no channel.
     """
 
-    def __init__(self, labels: Tensor, instances: Tensor | None, config: GeneratorConfig) -> None:
-        self._config = config
+    def __init__(self, labels: Tensor, instances: Tensor | None, form: SemanticsForm) -> None:
+        self._form = form
         self._labels = labels.long()
         self._instances = instances
         edges = torch.zeros_like(self._labels)
-        if config.instance_edges:
+        if form.instance_edges:
             edges = edges_between(self._labels if instances is None else instances).long()
         self._codes = 1 + 2 * self._labels + edges
         self._windows: dict[tuple[int, int, int], Windows] = {}
@@ -60,16 +60,17 @@ class SparseSemantics:
     def shape(self) -> tuple[int, int, int, int]:
         """(B, K, H, W) of the dense form."""
         batch, height, width = self._labels.shape
-        return batch, self._config.semantic_channels, height, width
+        form = self._form
+        return batch, form.label_nc + form.dont_care + form.instance_edges, height, width
 
     def dense(self, height: int, width: int) -> Tensor:
         """(B, K, height, width) float32 of zeros and ones, resized by nearest neighbour."""
         if (height, width) not in self._dense:
             codes = _resize(self._codes, height, width) - 1
             semantics = semantics_from_labels(
-                codes // 2, None, label_nc=self._config.label_nc, dont_care=self._config.dont_care, instance_edges=False
+                codes // 2, None, label_nc=self._form.label_nc, dont_care=self._form.dont_care, instance_edges=False
             )
-            if self._config.instance_edges:
+            if self._form.instance_edges:
                 semantics = torch.cat([semantics, (codes % 2).unsqueeze(1).float()], dim=1)
             self._dense[height, width] = semantics
         return self._dense[height, width]
@@ -92,14 +93,14 @@ class SparseSemantics:
 
     def _hidden_activations(self, ids: Tensor, shared: nn.Conv2d) -> Tensor:
         """(P, hidden channels): a convolution over one-hot channels is a sum of one column of the weight per tap."""
-        classes = self._config.label_nc + self._config.dont_care
+        classes = self._form.label_nc + self._form.dont_care
         taps = ids.shape[1]
         weight = shared.weight.flatten(2).permute(2, 1, 0)  # (T, K, hidden)
         columns = functional.pad(weight[:, :classes], (0, 0, 0, 1))  # a column of zeros for outside the picture
         rows = torch.where(ids == 0, classes, (ids - 1) // 2)
         rows = rows + (classes + 1) * torch.arange(taps, device=ids.device)
         hidden = functional.embedding_bag(rows, columns.flatten(0, 1), mode="sum") + _bias(shared)
-        if self._config.instance_edges:
+        if self._form.instance_edges:
             is_edge = ((ids > 0) & ((ids - 1) % 2 == 1)).to(hidden.dtype)
             hidden = hidden + is_edge @ weight[:, -1]
         return functional.relu(hidden)

@@ -1,6 +1,12 @@
-"""Real servers for the tests: one Redis-protocol server and one S3 server for the whole run, emptied for each test."""
+"""Real servers for the tests: one Redis-protocol server and one S3 server for the whole run, emptied for each test.
 
+What tests import from one another is in `tests/support`.
+"""
+
+import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +18,10 @@ from workers.job_store import JobStore
 from workers.redis_client import RedisClient, connect
 from workers.settings import QueueSettings, StorageSettings
 from workers.storage import ObjectStore
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in workers.app; what tests start inherits it
+
+pytest.register_assert_rewrite("support.problems")
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +48,29 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageSettings]:
         )
 
 
+@pytest.fixture(scope="session")
+def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where weights are drawn, once for all tests that run a service; not kept, since they are large."""
+    folder = tmp_path_factory.mktemp("models")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def service_environment(redis_url: str, s3: StorageSettings, models_dir: Path) -> dict[str, str]:
+    """What a process of the service is told: the addresses of the tests' servers, and to compute on the CPU."""
+    return {
+        **os.environ,
+        "SPADE_REDIS_URL": redis_url,
+        "SPADE_S3_ENDPOINT": s3.endpoint,
+        "SPADE_S3_ACCESS_KEY": s3.access_key,
+        "SPADE_S3_SECRET_KEY": s3.secret_key,
+        "SPADE_S3_BUCKET": s3.bucket,
+        "SPADE_MODELS_DIR": str(models_dir),
+        "SPADE_DEVICE": "cpu",
+    }
+
+
 @pytest.fixture
 def redis_client(redis_url: str) -> Iterator[RedisClient]:
     """A client of an empty Redis."""
@@ -51,7 +84,6 @@ def redis_client(redis_url: str) -> Iterator[RedisClient]:
 def objects(s3: StorageSettings) -> ObjectStore:
     """An empty object store."""
     store = ObjectStore(s3)
-    store.ensure_bucket()
     store.delete_prefix("")
     return store
 

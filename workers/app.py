@@ -1,5 +1,6 @@
 """Entry module of a worker: ``celery --app workers.app worker --pool solo``. Reads the environment."""
 
+import logging
 import os
 from typing import Any
 
@@ -7,12 +8,20 @@ from celery import signals
 from kombu import Queue
 
 from model_store.registry import Registry
+from spade.errors import SpadeError
 from workers.engine import LocalEngine
 from workers.logs import log_json_lines
 from workers.runtime import Runtime, served_models
 from workers.settings import Settings
 from workers.wakeup import TASK_NAME, WakeUp, create_celery, queue_name
 
+_log = logging.getLogger(__name__)
+
+# Read by OpenMP when torch is loaded: threads that wait must sleep. Those that spin instead, the default, slow a worker
+# down several times over when anything else, the API for a start, wants the same cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+log_json_lines()
 settings = Settings.from_environment(os.environ)
 registry = Registry(settings.models_dir)
 app = create_celery(settings.redis_url)
@@ -32,20 +41,27 @@ def synthesize(model: str) -> None:
 
 
 @signals.setup_logging.connect
-def set_up_logging(**_: Any) -> None:  # noqa: ANN401
-    log_json_lines()
+def keep_logging(**_: Any) -> None:  # noqa: ANN401 - Celery's signals carry what they like
+    """Celery sets up no logging of its own when something is connected here."""
 
 
 @signals.worker_init.connect
-def start(**_: Any) -> None:  # noqa: ANN401
-    runtime.start()
+def start(**_: Any) -> None:  # noqa: ANN401 - as above
+    """Begin, or end the process: Celery logs what this raises and would go on without the models."""
+    try:
+        runtime.start()
+    except SpadeError as error:
+        _log.critical("models cannot be served", extra={"error": str(error)})
+        raise SystemExit(1) from error
 
 
 @signals.worker_shutting_down.connect
-def stop_claiming(**_: Any) -> None:  # noqa: ANN401
+def stop_claiming(**_: Any) -> None:  # noqa: ANN401 - as above
+    """Told to stop: finish what is in hand."""
     runtime.stopping.set()
 
 
 @signals.worker_shutdown.connect
-def stop(**_: Any) -> None:  # noqa: ANN401
+def stop(**_: Any) -> None:  # noqa: ANN401 - as above
+    """The loop has ended."""
     runtime.stop()

@@ -47,6 +47,7 @@ class LocalEngine:
 
     def _synthesizer(self, model: str, version: str) -> "Synthesizer":
         import torch
+
         from model_store.loading import load_synthesizer
 
         with self._lock:

@@ -26,9 +26,11 @@ class HealthServer:
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     def start(self) -> None:
+        """Serve from now on."""
         self._thread.start()
 
     def stop(self) -> None:
+        """Serve no more."""
         self._server.shutdown()
         self._server.server_close()
 

@@ -1,12 +1,11 @@
 """From claimed items to arrays: label maps are fetched and decoded while the engine is busy with the batch before."""
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
+from spade.label_images import LabelMapError, decode_instance_map
 from workers.errors import ObjectMissingError
 from workers.messages import Batch, ClaimedItem
 from workers.storage import ObjectStore
@@ -52,10 +51,9 @@ def load_item(objects: ObjectStore, item: ClaimedItem, batch: Batch) -> tuple[ND
 
 def _load(objects: ObjectStore, key: str, batch: Batch) -> NDArray[np.int32]:
     try:
-        with Image.open(io.BytesIO(objects.get(key)), formats=["PNG"]) as image:
-            ids = np.asarray(image, dtype=np.int32)
-    except (ObjectMissingError, UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise InputError(f"The stored input {key!r} cannot be read: {error}") from error
+        ids = decode_instance_map(objects.get(key), file=key)  # bounded and checked as what users send is
+    except (ObjectMissingError, LabelMapError) as error:
+        raise InputError(f"The stored input cannot be read: {error}") from error
     if ids.shape != (batch.height, batch.width):
         raise InputError(f"The stored input {key!r} is {ids.shape}; it should be {(batch.height, batch.width)}.")
     return ids

@@ -10,8 +10,8 @@ from workers.messages import ItemView, JobView, Priority, QueuePosition, QueueSt
 from workers.redis_client import PREFIX, RedisClient, translated_errors
 
 _PAGE: Final = 100
-_RATE_SECONDS: Final = 60.0
 _SLOT_SECONDS: Final = 10
+_RATE_SLOTS: Final = 6
 
 
 class JobReader:
@@ -21,6 +21,7 @@ class JobReader:
         self._client = client
 
     def ping(self) -> None:
+        """Return if Redis answers."""
         with translated_errors():
             self._client.ping()
 
@@ -136,10 +137,13 @@ class JobReader:
         return float(seconds) + float(microseconds) / 1e6
 
     def _drain_rate(self, model: str) -> float:
+        """Pixels a second over the last minute: the running slot and the five before it, as in common.lua."""
         with translated_errors():
             slots = self._client.hgetall(f"{PREFIX}drain:{model}")
-            oldest = (self._now() - _RATE_SECONDS) / _SLOT_SECONDS
-        return sum(int(pixels) for slot, pixels in slots.items() if int(slot) > oldest) / _RATE_SECONDS
+            now = self._now()
+        oldest = now // _SLOT_SECONDS - _RATE_SLOTS
+        pixels = sum(int(pixels) for slot, pixels in slots.items() if int(slot) > oldest)
+        return pixels / ((_RATE_SLOTS - 1) * _SLOT_SECONDS + now % _SLOT_SECONDS)
 
 
 def _optional_int(text: str | None) -> int | None:

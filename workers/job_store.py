@@ -124,6 +124,10 @@ class JobStore:
         """Put items back without blame."""
         return self._give_back("release", "", "", items)
 
+    def postpone(self, items: Sequence[ClaimedItem]) -> tuple[str, ...]:
+        """Put items behind all others of their class, each alone and without blame."""
+        return self._give_back("postpone", "", "", items)
+
     def lose(self, items: Sequence[ClaimedItem], *, detail: str) -> tuple[str, ...]:
         """Report a lost attempt: tried alone next; after ``max_losses`` alone, failed as poison."""
         return self._give_back("lose", "", detail, items)

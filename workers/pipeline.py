@@ -3,9 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -18,7 +18,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from spade.errors import OutOfMemoryError, SpadeError
+from spade.errors import ConfigError, OutOfMemoryError, SpadeError
 from workers.engine import Engine
 from workers.errors import QueueUnavailableError, ServiceError, StorageUnavailableError
 from workers.inputs import InputError, Inputs, load_item
@@ -58,19 +58,21 @@ class PipelineParts:
     record: Callable[[tuple[str, ...]], None]  # stores the final records of ended jobs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """When the loop last did something, for the liveness probe."""
+    """When the loop last did something, for the liveness probe. `busy` is set while it drains the queue."""
 
-    busy: threading.Event = field(default_factory=threading.Event)
-    seen: list[float] = field(default_factory=lambda: [time.monotonic()])
+    def __init__(self) -> None:
+        self.busy = threading.Event()
+        self._noted = time.monotonic()
 
     def note(self) -> None:
-        self.seen[0] = time.monotonic()
+        """The loop did something just now."""
+        self._noted = time.monotonic()
 
     @property
     def idle_seconds(self) -> float:
-        return time.monotonic() - self.seen[0]
+        """Since the last note."""
+        return time.monotonic() - self._noted
 
 
 class Pipeline:
@@ -160,8 +162,10 @@ class Pipeline:
         return None
 
     def _load(self, batch: Batch) -> Inputs:
+        """The inputs of the items that have some. Raises `StorageUnavailableError` when none could be fetched."""
         started = time.perf_counter()
         loaded: list[tuple[ClaimedItem, NDArray[np.int32], NDArray[np.int32]]] = []
+        not_fetched: StorageUnavailableError | None = None
         stage_seconds = self._parts.metrics.stage_seconds
         for item in batch.items:
             stage_seconds.labels(batch.model, "wait").observe(item.waited_ms / 1000)
@@ -169,9 +173,13 @@ class Pipeline:
                 loaded.append((item, *load_item(self._parts.objects, item, batch)))
             except InputError as error:
                 self._fail([item], reason="input-unreadable", detail=str(error))
-            except StorageUnavailableError:
-                self._give_back(self._parts.store.release, batch.items)
-                raise
+            except StorageUnavailableError as error:
+                self._set_aside(item, batch, error)
+                not_fetched = error
+            except Exception as error:  # whatever reading raises concerns this item, neither the batch nor the loop
+                self._lose([item], detail=f"{type(error).__name__}: {error}")
+        if not_fetched is not None and not loaded:
+            raise not_fetched
         stage_seconds.labels(batch.model, "decode").observe(time.perf_counter() - started)
         shape = (len(loaded), batch.height, batch.width)
         return Inputs(
@@ -181,6 +189,16 @@ class Pipeline:
             instance_maps=np.array([instances for _, _, instances in loaded], dtype=np.int32).reshape(shape),
             decode_seconds=(time.perf_counter() - started) / len(batch.items),
         )
+
+    def _set_aside(self, item: ClaimedItem, batch: Batch, error: StorageUnavailableError) -> None:
+        """Put behind the others what the store has but does not hand out; raise when it hands out nothing at all."""
+        try:
+            self._parts.objects.ping()
+        except StorageUnavailableError:
+            self._give_back(self._parts.store.release, batch.items)
+            raise
+        _log.warning("input not fetched", extra={"item": item.id, "error": str(error)})
+        self._give_back(self._parts.store.postpone, [item])
 
     def _compute(self, inputs: Inputs) -> tuple[Inputs, NDArray[np.uint8], dict[str, float]] | None:
         """The pictures of the items that are still ours; None when there are none, or when the engine failed."""
@@ -218,23 +236,30 @@ class Pipeline:
                 self._give_back(self._parts.store.release, items)
             case OutOfMemoryError():
                 self._fail(items, reason="out-of-memory", detail=detail)
+            case ConfigError() if len(items) > 1:
+                self._lose(items, detail=detail)  # one of them does not fit the model: alone it will show which
+            case ConfigError():
+                self._fail(items, reason="input-unusable", detail=detail)
             case SpadeError():
                 self._fail(items, reason="model-unusable", detail=detail)
             case _:
-                self._give_back(lambda lost: self._parts.store.lose(lost, detail=detail), items)
+                self._lose(items, detail=detail)
 
-    def _fail(self, items: list[ClaimedItem] | tuple[ClaimedItem, ...], *, reason: str, detail: str) -> None:
+    def _fail(self, items: Sequence[ClaimedItem], *, reason: str, detail: str) -> None:
         self._give_back(lambda failed: self._parts.store.fail(failed, reason=reason, detail=detail), items)
+
+    def _lose(self, items: Sequence[ClaimedItem], *, detail: str) -> None:
+        self._give_back(lambda lost: self._parts.store.lose(lost, detail=detail), items)
 
     def _give_back(
         self,
-        how: Callable[[tuple[ClaimedItem, ...]], tuple[str, ...]],
-        items: list[ClaimedItem] | tuple[ClaimedItem, ...],
+        how: Callable[[Sequence[ClaimedItem]], tuple[str, ...]],
+        items: Sequence[ClaimedItem],
     ) -> None:
         """End attempts without a picture. If Redis is away just now, the leases run out and the reaper does it."""
         self._parts.leases.let_go(items)
         try:
-            self._parts.record(how(tuple(items)))
+            self._parts.record(how(items))
             self._requeued.set()
         except QueueUnavailableError as error:
             _log.warning("items left to the reaper", extra={"items": len(items), "error": str(error)})
@@ -244,4 +269,6 @@ class Pipeline:
             self._parts.record(self._parts.publisher.publish(inputs, pictures, timings))
         except ServiceError as error:
             _log.error("batch left to the reaper", extra={"bucket": inputs.batch.bucket, "error": str(error)})
+        except Exception:  # this thread has nobody to tell
+            _log.exception("batch not published", extra={"bucket": inputs.batch.bucket})
         self.progress.note()

@@ -1,13 +1,12 @@
 """The reaper: a periodic look after what nobody else finishes. One worker at a time does it, by a lock in Redis."""
 
 import logging
-import threading
 from collections.abc import Callable
 
-from workers.errors import QueueUnavailableError, StorageUnavailableError
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
 from workers.messages import job_prefix
+from workers.periodic import Periodic
 from workers.recorder import Recorder
 from workers.storage import ObjectStore
 
@@ -35,15 +34,15 @@ class Reaper:
         self._wake = wake
         self._worker = worker
         self._interval_seconds = interval_seconds
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
+        self._rounds = Periodic("reaper", self._reap_if_it_is_our_turn, interval_seconds=interval_seconds)
 
     def start(self) -> None:
-        self._thread.start()
+        """Look from now on."""
+        self._rounds.start()
 
     def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join()
+        """Look no more."""
+        self._rounds.stop()
 
     def reap(self) -> None:
         """One round. Raises `QueueUnavailableError` or `StorageUnavailableError`; the next round goes on from there."""
@@ -58,11 +57,7 @@ class Reaper:
             self._objects.delete_prefix(job_prefix(job_id))
             self._store.forget(job_id)
 
-    def _run(self) -> None:
-        while not self._stopped.wait(self._interval_seconds):
-            try:
-                # The lock lives a little shorter than the interval: whoever comes first after it has the next round.
-                if self._store.is_reaper(worker=self._worker, seconds=0.9 * self._interval_seconds):
-                    self.reap()
-            except (QueueUnavailableError, StorageUnavailableError) as error:
-                _log.warning("reaper waits", extra={"error": str(error)})
+    def _reap_if_it_is_our_turn(self) -> None:
+        # The lock lives a little shorter than the interval: whoever comes first after it has the next round.
+        if self._store.is_reaper(worker=self._worker, seconds=0.9 * self._interval_seconds):
+            self.reap()

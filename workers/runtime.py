@@ -19,105 +19,119 @@ from workers.publishing import Publisher
 from workers.reaper import Reaper
 from workers.recorder import Recorder
 from workers.redis_client import connect
-from workers.settings import Settings
+from workers.settings import Settings, WorkerSettings
 from workers.storage import ObjectStore
 from workers.wakeup import WakeUp
 
 _STUCK_SECONDS: Final = 600.0
 _DRAIN_SECONDS: Final = 60.0
+_MAX_REAPER_INTERVAL_SECONDS: Final = 5.0
 
 
 class Runtime:
-    """What a Celery worker process runs. `start` once, `drain` for every wake-up, `stop` at the end."""
+    """What a Celery worker process runs. `start` once, `drain` for every wake-up, `stop` at the end.
+
+    Once `stopping` is set, nothing more is claimed.
+    """
 
     def __init__(self, settings: Settings, *, registry: Registry, engine: Engine, wake_up: WakeUp) -> None:
-        worker = settings.worker
-        client = connect(settings.redis_url)
-        store = JobStore(client, settings.queue)
-        reader = JobReader(client)
-        self._objects = ObjectStore(settings.storage)
-        self._engine = engine
-        self._registry = registry
-        self._wake_up = wake_up
-        self._preload = worker.models
-        self._ready = threading.Event()
         self.stopping = threading.Event()
-        self.metrics_registry = CollectorRegistry()
+        self._ready = threading.Event()
+        self._registry = registry
+        self._engine = engine
+        self._wake_up = wake_up
+        self._preloaded = settings.worker.models
+        self._client = connect(settings.redis_url)
+        self._worker = f"{socket.gethostname()}:{os.getpid()}"
 
-        metrics = WorkerMetrics(self.metrics_registry)
-        name = f"{socket.gethostname()}:{os.getpid()}"
-        recorder = Recorder(store=store, reader=reader, objects=self._objects)
-        self._leases = LeaseKeeper(store, lease_seconds=settings.queue.lease_seconds)
-        self.pipeline = Pipeline(
-            PipelineParts(
-                store=store,
-                objects=self._objects,
-                engine=engine,
-                leases=self._leases,
-                publisher=Publisher(store=store, objects=self._objects, leases=self._leases, metrics=metrics),
-                metrics=metrics,
-                wake=wake_up.send,
-                record=recorder.record,
-            ),
-            ClaimLimits(
-                worker=name,
-                device=worker.device,
-                models=served_models(settings, registry),
-                max_items=worker.batch_items,
-                max_pixels=worker.batch_pixels,
-            ),
-            stop=self.stopping,
+        metrics_registry = CollectorRegistry()
+        store, reader = JobStore(self._client, settings.queue), JobReader(self._client)
+        objects = ObjectStore(settings.storage)
+        recorder = Recorder(store=store, reader=reader, objects=objects)
+        leases = LeaseKeeper(store, lease_seconds=settings.queue.lease_seconds)
+        metrics = WorkerMetrics(metrics_registry)
+        parts = PipelineParts(
+            store=store,
+            objects=objects,
+            engine=engine,
+            leases=leases,
+            publisher=Publisher(store=store, objects=objects, leases=leases, metrics=metrics),
+            metrics=metrics,
+            wake=wake_up.send,
+            record=recorder.record,
         )
-
-        def wake_once(model: str) -> None:
-            if not wake_up.is_pending(client, model):
-                wake_up.send(model)
-
-        self._reaper = Reaper(
+        self._pipeline = Pipeline(parts, self._claim_limits(settings), stop=self.stopping)
+        reaper = Reaper(
             store=store,
             reader=reader,
-            objects=self._objects,
+            objects=objects,
             recorder=recorder,
-            wake=wake_once,
-            worker=name,
-            interval_seconds=min(5.0, settings.queue.lease_seconds / 4),
+            wake=self._wake_unless_pending,
+            worker=self._worker,
+            interval_seconds=min(_MAX_REAPER_INTERVAL_SECONDS, settings.queue.lease_seconds / 4),
         )
-        self._health = worker.port and HealthServer(
-            host=worker.host,
-            port=worker.port,
-            registry=self.metrics_registry,
-            is_live=self._is_live,
-            is_ready=self._ready.is_set,
-        )
+        health = self._health(settings.worker, metrics_registry)
+        self._beside: list[HealthServer | LeaseKeeper | Reaper] = [*health, leases, reaper]
 
     def start(self) -> None:
-        """Start the side threads and load the models that the worker was told to serve."""
-        if self._health:
-            self._health.start()
-        self._leases.start()
-        self._reaper.start()
-        for reference in self._preload:
-            card = self._registry.resolve(reference)
+        """Start the threads beside the loop and load the models that the worker was told to serve.
+
+        Raises `SpadeError` when one of them cannot be used.
+        """
+        for part in self._beside:
+            part.start()
+        for name in self._preloaded:
+            card = self._registry.card(name)
             self._engine.load(card.name, card.version)
         self._ready.set()
 
     def drain(self, model: str) -> None:
         """Answer a wake-up."""
-        if self.pipeline.drain(seconds=_DRAIN_SECONDS):
+        if self._pipeline.drain(seconds=_DRAIN_SECONDS):
             self._wake_up.send(model)  # time was up; let Celery see to other things, then go on
 
     def stop(self) -> None:
+        """Claim nothing more and stop the threads beside the loop."""
         self.stopping.set()
-        self._reaper.stop()
-        self._leases.stop()
-        if self._health:
-            self._health.stop()
+        for part in reversed(self._beside):
+            part.stop()
+
+    def _claim_limits(self, settings: Settings) -> ClaimLimits:
+        return ClaimLimits(
+            worker=self._worker,
+            device=settings.worker.device,
+            models=served_models(settings, self._registry),
+            max_items=settings.worker.batch_items,
+            max_pixels=settings.worker.batch_pixels,
+        )
+
+    def _health(self, worker: WorkerSettings, metrics_registry: CollectorRegistry) -> list[HealthServer]:
+        """None where the worker has no port for it."""
+        if worker.port is None:
+            return []
+        return [
+            HealthServer(
+                host=worker.host,
+                port=worker.port,
+                registry=metrics_registry,
+                is_live=self._is_live,
+                is_ready=self._ready.is_set,
+            )
+        ]
+
+    def _wake_unless_pending(self, model: str) -> None:
+        if not self._wake_up.is_pending(self._client, model):
+            self._wake_up.send(model)
 
     def _is_live(self) -> bool:
-        progress = self.pipeline.progress
+        progress = self._pipeline.progress
         return not progress.busy.is_set() or progress.idle_seconds < _STUCK_SECONDS
 
 
 def served_models(settings: Settings, registry: Registry) -> tuple[str, ...]:
-    """Names of the models that a worker serves: those it was told, or all there are."""
-    return settings.worker.models or tuple(dict.fromkeys(card.name for card in registry.cards()))
+    """Names of the models that a worker serves: those it was told, or all there are.
+
+    Raises `UnknownModelError` for a name that is none; one with a version is none, since a queue has all versions.
+    """
+    told = (registry.card(name).name for name in settings.worker.models)
+    return tuple(told) or tuple(dict.fromkeys(card.name for card in registry.cards()))

@@ -1,5 +1,7 @@
-"""Settings of the service. Only entry modules call :meth:`Settings.from_environment`."""
+"""Settings of the service. Only entry modules call `Settings.from_environment`."""
 
+import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,10 +9,17 @@ from typing import Self
 
 from workers.errors import SettingsError
 
+_MAX_PORT = 65535
+
+
+def _check_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise SettingsError(f"{name} is {value}; it must be {least} or more.")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageSettings:
-    """An S3 bucket. ``public_endpoint`` is the address that clients reach, if it differs from the service's own."""
+    """An S3 bucket. `public_endpoint` is the address that clients reach, if it differs from the service's own."""
 
     endpoint: str  # host:port
     access_key: str
@@ -23,7 +32,7 @@ class StorageSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSettings:
-    """Times and caps of the job store."""
+    """Times and caps of the job store. Raises `SettingsError`."""
 
     lease_seconds: float = 30.0
     retention_seconds: float = 7 * 24 * 3600.0
@@ -34,13 +43,17 @@ class QueueSettings:
     max_owner_pixels: int = 100_000 * 256 * 256
 
     def __post_init__(self) -> None:
-        if self.lease_seconds <= 0:
+        if not 0 < self.lease_seconds < math.inf:
             raise SettingsError(f"lease_seconds is {self.lease_seconds}; it must be above 0.")
+        if not 0 <= self.retention_seconds < math.inf:
+            raise SettingsError(f"retention_seconds is {self.retention_seconds}; it must be 0 or more.")
+        for name in ("max_losses", "max_open_items", "max_open_pixels", "max_owner_items", "max_owner_pixels"):
+            _check_least(name, getattr(self, name), 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """One worker process."""
+    """One worker process. Raises `SettingsError`."""
 
     device: str = "auto"
     models: tuple[str, ...] = ()  # names of the models it serves; empty: all that the registry holds
@@ -50,10 +63,17 @@ class WorkerSettings:
     port: int | None = None  # of /livez, /readyz and /metrics; None: not served
     host: str = "127.0.0.1"
 
+    def __post_init__(self) -> None:
+        _check_least("batch_items", self.batch_items, 1)
+        _check_least("batch_pixels", self.batch_pixels, 1)
+        _check_least("threads", self.threads, 0)
+        if self.port is not None and not 1 <= self.port <= _MAX_PORT:
+            raise SettingsError(f"port is {self.port}; it must be 1 to {_MAX_PORT}.")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that the API and the workers are told from outside."""
+    """Everything that the API and the workers are told from outside. Raises `SettingsError`."""
 
     redis_url: str = field(repr=False)  # may carry a password
     storage: StorageSettings
@@ -63,49 +83,72 @@ class Settings:
     max_items_per_job: int = 1000
     max_request_bytes: int = 256 * 2**20
 
+    def __post_init__(self) -> None:
+        _check_least("max_items_per_job", self.max_items_per_job, 1)
+        _check_least("max_request_bytes", self.max_request_bytes, 1)
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read the ``SPADE_*`` variables. Raises `SettingsError` that names the variable."""
+        """Read the `SPADE_*` variables; an empty one counts as not set. Raises `SettingsError`."""
         read = _Reader(environment)
         models_dir = read.text("SPADE_MODELS_DIR", "")
-        return cls(
-            redis_url=read.required("SPADE_REDIS_URL"),
-            storage=StorageSettings(
-                endpoint=read.required("SPADE_S3_ENDPOINT"),
-                access_key=read.required("SPADE_S3_ACCESS_KEY"),
-                secret_key=read.required("SPADE_S3_SECRET_KEY"),
-                bucket=read.text("SPADE_S3_BUCKET", "spade"),
-                region=read.text("SPADE_S3_REGION", "us-east-1"),
-                secure=read.flag("SPADE_S3_SECURE"),
-                public_endpoint=read.text("SPADE_S3_PUBLIC_ENDPOINT", "") or None,
-            ),
-            queue=QueueSettings(
-                lease_seconds=read.number("SPADE_LEASE_SECONDS", 30.0),
-                retention_seconds=read.number("SPADE_RETENTION_SECONDS", 7 * 24 * 3600.0),
-                max_open_items=int(read.number("SPADE_MAX_OPEN_ITEMS", 200_000)),
-                max_owner_items=int(read.number("SPADE_MAX_OWNER_ITEMS", 100_000)),
-            ),
-            worker=WorkerSettings(
-                device=read.text("SPADE_DEVICE", "auto"),
-                models=tuple(filter(None, read.text("SPADE_WORKER_MODELS", "").split(","))),
-                batch_items=int(read.number("SPADE_BATCH_ITEMS", 8)),
-                batch_pixels=int(read.number("SPADE_BATCH_PIXELS", 8 * 512 * 512)),
-                threads=int(read.number("SPADE_THREADS", 0)),
-                port=int(read.number("SPADE_WORKER_PORT", 0)) or None,
-                host=read.text("SPADE_WORKER_HOST", "127.0.0.1"),
-            ),
+        needed = cls(redis_url=read.required("SPADE_REDIS_URL"), storage=_read_storage(read))
+        return dataclasses.replace(
+            needed,
+            queue=_read_queue(read),
+            worker=_read_worker(read),
             models_dir=Path(models_dir) if models_dir else None,
-            max_items_per_job=int(read.number("SPADE_MAX_ITEMS_PER_JOB", 1000)),
-            max_request_bytes=int(read.number("SPADE_MAX_REQUEST_BYTES", 256 * 2**20)),
+            max_items_per_job=read.integer("SPADE_MAX_ITEMS_PER_JOB", needed.max_items_per_job),
+            max_request_bytes=read.integer("SPADE_MAX_REQUEST_BYTES", needed.max_request_bytes),
         )
 
 
+def _read_storage(read: "_Reader") -> StorageSettings:
+    needed = StorageSettings(
+        endpoint=read.required("SPADE_S3_ENDPOINT"),
+        access_key=read.required("SPADE_S3_ACCESS_KEY"),
+        secret_key=read.required("SPADE_S3_SECRET_KEY"),
+    )
+    return dataclasses.replace(
+        needed,
+        bucket=read.text("SPADE_S3_BUCKET", needed.bucket),
+        region=read.text("SPADE_S3_REGION", needed.region),
+        secure=read.flag("SPADE_S3_SECURE", needed.secure),
+        public_endpoint=read.text("SPADE_S3_PUBLIC_ENDPOINT", "") or None,
+    )
+
+
+def _read_queue(read: "_Reader") -> QueueSettings:
+    default = QueueSettings()
+    return QueueSettings(
+        lease_seconds=read.number("SPADE_LEASE_SECONDS", default.lease_seconds),
+        retention_seconds=read.number("SPADE_RETENTION_SECONDS", default.retention_seconds),
+        max_open_items=read.integer("SPADE_MAX_OPEN_ITEMS", default.max_open_items),
+        max_owner_items=read.integer("SPADE_MAX_OWNER_ITEMS", default.max_owner_items),
+    )
+
+
+def _read_worker(read: "_Reader") -> WorkerSettings:
+    default = WorkerSettings()
+    return WorkerSettings(
+        device=read.text("SPADE_DEVICE", default.device),
+        models=tuple(filter(None, (name.strip() for name in read.text("SPADE_WORKER_MODELS", "").split(",")))),
+        batch_items=read.integer("SPADE_BATCH_ITEMS", default.batch_items),
+        batch_pixels=read.integer("SPADE_BATCH_PIXELS", default.batch_pixels),
+        threads=read.integer("SPADE_THREADS", default.threads),
+        port=read.integer("SPADE_WORKER_PORT", 0) or None,
+        host=read.text("SPADE_WORKER_HOST", default.host),
+    )
+
+
 class _Reader:
+    """Variables by name, as text or as what is expected of them. Raises `SettingsError` that names the variable."""
+
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
 
     def text(self, name: str, default: str) -> str:
-        return self._environment.get(name, default)
+        return self._environment.get(name) or default
 
     def required(self, name: str) -> str:
         value = self._environment.get(name)
@@ -114,16 +157,21 @@ class _Reader:
         return value
 
     def number(self, name: str, default: float) -> float:
-        text = self._environment.get(name)
-        if not text:
-            return float(default)
+        text = self.text(name, "")
         try:
-            return float(text)
+            return float(text) if text else default
         except ValueError as error:
             raise SettingsError(f"{name} is {text!r}; it must be a number.") from error
 
-    def flag(self, name: str) -> bool:
-        text = self._environment.get(name, "false").lower()
+    def integer(self, name: str, default: int) -> int:
+        text = self.text(name, "")
+        try:
+            return int(text) if text else default
+        except ValueError as error:
+            raise SettingsError(f"{name} is {text!r}; it must be a whole number.") from error
+
+    def flag(self, name: str, default: bool) -> bool:
+        text = self.text(name, str(default)).lower()
         if text not in ("true", "false", "1", "0"):
             raise SettingsError(f"{name} is {text!r}; it must be true or false.")
         return text in ("true", "1")

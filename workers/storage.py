@@ -14,8 +14,11 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from workers.errors import ObjectMissingError, StorageUnavailableError
 from workers.settings import StorageSettings
 
-_MISSING: Final = ("NoSuchKey", "NoSuchObject", "NoSuchBucket")
-_RESPONSES: Final = urllib3.Timeout(connect=2.0, read=20.0)
+_MISSING: Final = ("NoSuchKey", "NoSuchObject")
+"""A missing bucket is not among them: then the store is not as it should be, and no object can be said to be gone."""
+_TIMEOUT: Final = urllib3.Timeout(connect=2.0, read=20.0)
+_RETRIES: Final = urllib3.Retry(4, backoff_factor=0.05, status_forcelist=(500, 502, 503, 504), raise_on_status=False)
+"""Every request may be repeated: objects are written whole. rclone answers 500 now and then to parallel puts."""
 
 
 class ObjectStore:
@@ -26,11 +29,6 @@ class ObjectStore:
         self._client = _client(settings, settings.endpoint)
         # Signing needs no connection, so clients may be given an address that only they can reach.
         self._signer = _client(settings, settings.public_endpoint or settings.endpoint)
-
-    def ensure_bucket(self) -> None:
-        with _translated_errors(self._bucket):
-            if not self._client.bucket_exists(self._bucket):
-                self._client.make_bucket(self._bucket)
 
     def ping(self) -> None:
         """Raise unless the store answers and the bucket exists."""
@@ -52,11 +50,6 @@ class ObjectStore:
             finally:
                 response.close()
                 response.release_conn()
-
-    def size(self, key: str) -> int:
-        """Size in bytes, without reading the object. Raises `ObjectMissingError`."""
-        with _translated_errors(key):
-            return self._client.stat_object(self._bucket, key).size or 0
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error."""
@@ -98,7 +91,7 @@ def _client(settings: StorageSettings, endpoint: str) -> Minio:
         secret_key=settings.secret_key,
         secure=settings.secure,
         region=settings.region,  # given, so that the SDK need not ask for it
-        http_client=urllib3.PoolManager(timeout=_RESPONSES, maxsize=16, retries=urllib3.Retry(2, backoff_factor=0.1)),
+        http_client=urllib3.PoolManager(timeout=_TIMEOUT, maxsize=16, retries=_RETRIES),
     )
 
 
@@ -112,7 +105,7 @@ def _translated_errors(key: str) -> Iterator[None]:
             raise ObjectMissingError(key) from error
         raise StorageUnavailableError(f"The object store refused {key!r}: {error.code}: {error.message}") from error
     except InvalidResponseError as error:
-        if any(f"<Code>{code}</Code>" in str(error) for code in _MISSING) or "Response code: 404" in str(error):
+        if any(f"<Code>{code}</Code>" in str(error) for code in _MISSING):
             raise ObjectMissingError(key) from error
         raise StorageUnavailableError(f"The object store answered {key!r} with an error: {error}") from error
     except (ServerError, MinioException, urllib3.exceptions.HTTPError, OSError) as error:

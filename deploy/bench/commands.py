@@ -1,32 +1,40 @@
 """``spade-serve bench``: benchmarks of the service."""
 
 import dataclasses
-import json
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from deploy.bench.queue import measure_queue
+from deploy.options import print_json
+from spade.cli import json_option
 
 
 @click.group()
 def bench() -> None:
-    """Measure the service on this machine."""
+    """Measure the service on this machine.
+
+    \b
+    Example:
+        spade-serve bench queue --json
+    """
 
 
 @bench.command()
 @click.option("--items", default=5000, show_default=True, help="Items that go through the store in a round.")
 @click.option("--rounds", default=3, show_default=True, help="Rounds; the medians are reported.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def queue(items: int, rounds: int, as_json: bool) -> None:
     """Measure the job store with an engine that does nothing, and a Celery task round trip beside it.
 
-    Example: spade-serve bench queue --json
+    \b
+    Example:
+        spade-serve bench queue --json
     """
     figures = dataclasses.asdict(measure_queue(items=items, rounds=rounds))
     if as_json:
-        click.echo(json.dumps(figures))
+        print_json(figures)
         return
     table = Table("figure", "value", title="The queue on this machine")
     table.columns[1].justify = "right"

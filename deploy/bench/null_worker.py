@@ -7,9 +7,8 @@ trip is the yardstick.
 import os
 import time
 
-from deploy.bench.queue import CLAIMED_AT, ECHO, MODEL
+from deploy.bench.queue import CLAIMED_AT, ECHO, MODEL, null_result
 from workers.job_store import JobStore
-from workers.messages import Result, picture_key
 from workers.redis_client import connect
 from workers.settings import QueueSettings
 from workers.wakeup import TASK_NAME, create_celery, queue_name
@@ -27,18 +26,7 @@ def synthesize(model: str) -> None:
     batch = _store.claim(worker="null", device="none", models=[model], max_items=64, max_pixels=2**62).batch
     if batch is not None:
         _client.rpush(CLAIMED_AT, str(time.monotonic()))
-        _store.commit(
-            [
-                Result(
-                    item=item,
-                    picture_key=picture_key(item.job_id, item.index, item.fence, "png"),
-                    digest="",
-                    size_bytes=0,
-                    timings={},
-                )
-                for item in batch.items
-            ]
-        )
+        _store.commit([null_result(item) for item in batch.items])
 
 
 @app.task(name=ECHO)

@@ -20,7 +20,7 @@ from deploy.local.ports import free_port
 from deploy.local.servers import RedisServer, new_password
 from deploy.local.services import worker_command
 from workers.job_store import JobStore
-from workers.messages import ItemSpec, JobSpec, Result, picture_key
+from workers.messages import ClaimedItem, ItemSpec, JobSpec, Result, picture_key
 from workers.redis_client import RedisClient, connect
 from workers.settings import QueueSettings
 from workers.wakeup import WakeUp, create_celery, queue_name
@@ -129,18 +129,7 @@ def _through_the_store(store: JobStore, number: int, items: int) -> tuple[float,
         claim_seconds += claimed - before
         if batch is None:
             return submitted - started, claim_seconds, commit_seconds
-        store.commit(
-            [
-                Result(
-                    item=item,
-                    picture_key=picture_key(item.job_id, item.index, item.fence, "png"),
-                    digest="0" * 64,
-                    size_bytes=1,
-                    timings={"compute": 0.0},
-                )
-                for item in batch.items
-            ]
-        )
+        store.commit([null_result(item) for item in batch.items])
         commit_seconds += time.perf_counter() - claimed
 
 
@@ -156,6 +145,12 @@ def _submit_to_claim(client: RedisClient, store: JobStore, wake_up: WakeUp, numb
             raise BenchmarkError("The benchmark's worker did not claim an item within 10 s.")
         seconds.append(float(answer[1]) - before)
     return seconds
+
+
+def null_result(item: ClaimedItem) -> Result:
+    """What a worker would commit, but for the picture."""
+    key = picture_key(item.job_id, item.index, item.fence, item.picture_format)
+    return Result(item=item, picture_key=key, digest="0" * 64, size_bytes=1, timings={"compute": 0.0})
 
 
 def _spec(job_id: str, *, model: str, items: int) -> JobSpec:

@@ -1,12 +1,15 @@
 """`spade-serve up`, `demo` and `doctor`: the service on one machine."""
 
+import dataclasses
 import os
 import shlex
 import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 
 import click
 from rich.console import Console
@@ -17,8 +20,10 @@ from deploy.examples import example_label_maps
 from deploy.local.demo import run_demo
 from deploy.local.doctor import Finding, Health, examine
 from deploy.local.stack import LocalStack
-from deploy.local.state import StateFolder, default_models_folder
-from deploy.options import json_option, print_json, require_loopback, state_option
+from deploy.local.state import StateFolder
+from deploy.options import print_json, require_loopback, state_option
+from model_store.registry import default_models_folder
+from spade.cli import json_option
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -42,8 +47,7 @@ def up(state: Path, port: int | None, workers: int, host: str) -> None:
     stack = LocalStack(
         state, environment=os.environ, port=port, workers=workers, report=lambda event: click.echo(event, err=True)
     )
-    for number in _STOP_SIGNALS:
-        signal.signal(number, lambda *_: stack.stop())
+    _stop_on_signals(stack)
     click.echo(f"Starting; logs go to {stack.state.logs}")
     stack.run(on_ready=lambda: _introduce(stack))
     click.echo("Stopped.")
@@ -89,12 +93,28 @@ def doctor(state: Path, as_json: bool) -> None:
     """
     findings = examine(StateFolder(state), Path(os.environ.get("SPADE_MODELS_DIR") or default_models_folder()))
     if as_json:
-        fields = ("subject", "health", "detail", "remedy")
-        print_json([{field: getattr(finding, field) for field in fields} for finding in findings])
+        print_json({"findings": [dataclasses.asdict(finding) for finding in findings]})
     else:
         _print_findings(findings)
     if any(finding.health is Health.MISSING for finding in findings):
         raise SystemExit(1)
+
+
+def _stop_on_signals(stack: LocalStack) -> None:
+    """Each of the signals asks `stack` to stop.
+
+    The handler, which may interrupt this thread where it holds a lock, does the one thing that is safe there; a thread
+    of its own does the rest.
+    """
+    received: SimpleQueue[int] = SimpleQueue()
+    for number in _STOP_SIGNALS:
+        signal.signal(number, lambda number, _: received.put(number))
+
+    def forward() -> None:
+        while received.get():
+            stack.stop()
+
+    threading.Thread(target=forward, name="signals", daemon=True).start()
 
 
 def _introduce(stack: LocalStack) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, TaskID
 
 from api.client import SpadeClient
 from api.parameters import JobParameters
@@ -18,6 +18,7 @@ from deploy.errors import DeployError
 from deploy.examples import Example, example_label_maps
 from deploy.local.contact_sheet import Tile, draw_contact_sheet
 from deploy.local.stack import LocalStack, running
+from deploy.progress import job_progress, show_job
 from model_store.card import Training
 
 SEED = 1
@@ -25,19 +26,19 @@ CONTACT_SHEET = "contact-sheet.png"
 
 
 class DemoError(DeployError):
-    """A picture did not arrive, or is not what was asked for."""
+    """A picture is not what was asked for."""
 
 
 def run_demo(stack: LocalStack, out: Path, *, console: Console) -> Path:
     """Start `stack`, have every example made into a picture over HTTP, and stop it.
 
     Writes the pictures and a contact sheet into `out`; returns the sheet's path.
-    Raises `DemoError` where a picture is missing or has the wrong size, `DeployError` where the stack does not start,
-    `ClientError` where it does not answer.
+    Raises `DemoError` where a picture has the wrong size, `DeployError` where the stack does not start, `ClientError`
+    where it does not answer or a picture is missing.
     """
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    with _progress(console) as progress:
+    with job_progress(console) as progress:
         starting = progress.add_task("starting Redis, object store, API and worker", total=None)
         with running(stack), SpadeClient(stack.url) as client:
             progress.update(starting, total=1, completed=1, description="started Redis, object store, API and worker")
@@ -53,11 +54,6 @@ def run_demo(stack: LocalStack, out: Path, *, console: Console) -> Path:
     return out / CONTACT_SHEET
 
 
-def _progress(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console)
-
-
 def _make_pictures(client: SpadeClient, out: Path, progress: Progress) -> Iterator[Tile]:
     """One job a model, all submitted before the first is waited for."""
     submitted: list[tuple[list[Example], Job, TaskID]] = []
@@ -69,19 +65,13 @@ def _make_pictures(client: SpadeClient, out: Path, progress: Progress) -> Iterat
         task = progress.add_task(f"pictures by {job.model.name}, job {job.id}", total=job.counts.total)
         submitted.append((examples, job, task))
     for examples, job, task in submitted:
-        finished = client.follow(job.id, on_change=partial(_show, progress, task))
+        finished = client.follow(job.id, on_change=partial(show_job, progress, task))
         untrained = client.model(job.model.name).training == Training.UNTRAINED
         for example, item in zip(examples, finished.items, strict=True):
             yield _fetch(client, finished, item, example, out, untrained=untrained)
 
 
-def _show(progress: Progress, task: TaskID, job: Job) -> None:
-    progress.update(task, completed=job.counts.total - job.counts.queued - job.counts.running)
-
-
 def _fetch(client: SpadeClient, job: Job, item: Item, example: Example, out: Path, *, untrained: bool) -> Tile:
-    if item.image is None:
-        raise DemoError(f"{item.file} ended as {item.state} and has no picture: {item.detail or item.reason}")
     content = client.picture(item)
     (out / item.file).write_bytes(content)
     try:

@@ -117,7 +117,9 @@ def _disk(path: Path) -> Finding:
 
 def _memory() -> Finding:
     available = psutil.virtual_memory().available
-    return _amount("memory", available, _NEEDED_MEMORY_BYTES, "Close something; a worker with both models takes 2 GiB.")
+    return _amount(
+        "memory", available, _NEEDED_MEMORY_BYTES, "Close something; a worker with both models takes more than 1 GiB."
+    )
 
 
 def _amount(subject: str, found: int, needed: int, remedy: str) -> Finding:

@@ -14,6 +14,7 @@ from minio.error import MinioException
 from deploy.local.child import Program
 from deploy.local.ports import LOOPBACK
 from deploy.local.programs import find_rclone, find_redis_server
+from spade.files import written_whole
 
 _PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 _ANSWER_SECONDS = 2.0
@@ -26,14 +27,9 @@ def plain_environment() -> dict[str, str]:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read; it replaces the old one in one step."""
-    unfinished = path.with_name(path.name + ".new")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    with written_whole(path) as partial:
+        partial.touch(mode=0o600)
+        partial.write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +88,7 @@ class S3Server(Program):
     access_key: str
     secret_key: str = field(repr=False)
     bucket: str = "spade"
+    region: str = "us-east-1"
 
     @property
     def name(self) -> str:
@@ -114,7 +111,7 @@ class S3Server(Program):
     def is_ready(self) -> bool:
         connections = urllib3.PoolManager(timeout=_ANSWER_SECONDS, retries=False)
         client = Minio(
-            self.endpoint, self.access_key, self.secret_key, secure=False, region="us-east-1", http_client=connections
+            self.endpoint, self.access_key, self.secret_key, secure=False, region=self.region, http_client=connections
         )
         try:
             return client.bucket_exists(self.bucket)

@@ -10,8 +10,9 @@ from pathlib import Path
 from deploy.local.child import Child, Program
 from deploy.local.servers import RedisServer, S3Server
 from deploy.local.services import ApiServer, Worker, service_environment
-from deploy.local.state import StackConfig, StateFolder, default_models_folder
+from deploy.local.state import StackConfig, StateFolder
 from deploy.local.supervisor import Supervisor
+from model_store.registry import default_models_folder
 
 
 class LocalStack:
@@ -67,7 +68,7 @@ class LocalStack:
             self._supervisor.run(on_ready=on_ready)
 
     def stop(self) -> None:
-        """Ask for an orderly end; asked twice, do not wait for work in hand. Safe in a signal handler."""
+        """Ask for an orderly end; asked twice, do not wait for work in hand. For any thread, but no signal handler."""
         self._stop_early.set()
         if self._supervisor is not None:
             self._supervisor.stop()
@@ -98,7 +99,7 @@ class LocalStack:
             "SPADE_S3_ACCESS_KEY": s3.access_key,
             "SPADE_S3_SECRET_KEY": s3.secret_key,
             "SPADE_S3_BUCKET": s3.bucket,
-            "SPADE_S3_REGION": "us-east-1",
+            "SPADE_S3_REGION": s3.region,
             "SPADE_S3_SECURE": "false",
             "SPADE_S3_PUBLIC_ENDPOINT": "",
             "SPADE_MODELS_DIR": str(Path(models).absolute()),

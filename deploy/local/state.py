@@ -28,11 +28,6 @@ def default_state_folder() -> Path:
     return platformdirs.user_state_path("spade-serving", appauthor=False)
 
 
-def default_models_folder() -> Path:
-    """`~/.local/share/spade-serving/models`, or where this system keeps such things."""
-    return platformdirs.user_data_path("spade-serving", appauthor=False) / "models"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackConfig:
     """Ports and credentials of a stack, as `stack.json` keeps them."""

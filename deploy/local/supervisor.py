@@ -18,7 +18,7 @@ class Supervisor:
     """Runs `stages` of children: a stage is started when all of the one before are ready.
 
     `run` does everything in the thread that calls it, which must outlive the children (see `Child`); `stop` may be
-    called from anywhere, a signal handler included.
+    called from any thread, but not from a signal handler, since it takes a lock.
     """
 
     def __init__(self, stages: Sequence[Sequence[Child]], *, report: Callable[[str], None]) -> None:

@@ -6,6 +6,7 @@ no border.
 """
 
 import json
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ def write_instance_maps(annotations: Path, stuff_thing_folder: Path, output: Pat
     for image, path in present:
         instances = instance_map(read_instance_map(path), image)
         target = output / path.name
-        with written_whole(target) as partial:
+        with written_whole(target, durable=False) as partial:
             partial.write_bytes(encode_ids_png(instances))
         yield target
 
@@ -120,7 +121,10 @@ def _mask(polygons: Polygons, image: AnnotatedImage) -> NDArray[np.bool_]:
         return np.zeros((image.height, image.width), dtype=bool)
     # The stubs know of whole numbers only, but polygons of COCO have fractions.
     parts = masks.frPyObjects(cast(list[list[int]], polygons), image.height, image.width)
-    return masks.decode(masks.merge(parts)).astype(bool)
+    with warnings.catch_warnings():
+        # pycocotools 2.0 hands its masks over in a way that numpy 2 will not know one day; it says so each time.
+        warnings.filterwarnings("ignore", message="__array__ implementation", category=DeprecationWarning)
+        return masks.decode(masks.merge(parts)).astype(bool)
 
 
 def _free_numbers(taken: Sequence[int]) -> Iterator[int]:

@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from spade.data.config import DatasetConfig, Mode, Phase
 from spade.data.errors import DatasetError
@@ -17,6 +18,7 @@ from spade.errors import SpadeError
 from spade.label_images import UNKNOWN_IN_FILES, LabelMapError, class_histogram, decode_label_map
 
 ALL_IDS = 2**16
+UNKNOWN_NAMES = frozenset({"unknown", "unlabelled", "unlabeled", "void", "ignore", "don't care"})
 CHUNK = 16
 """Samples that a process is given at a time."""
 
@@ -94,8 +96,17 @@ def guess_mode(root: Path) -> Mode:
     )
 
 
-def inspect_dataset(root: Path, mode: Mode | None = None, *, workers: int = 1, most: int | None = None) -> Inspection:
+def inspect_dataset(
+    root: Path,
+    mode: Mode | None = None,
+    *,
+    names: Mapping[int, str] = MappingProxyType({}),
+    workers: int = 1,
+    most: int | None = None,
+) -> Inspection:
     """Reads all samples, or the first `most` of each phase, with `workers` processes.
+
+    `names` are the classes' by id, where they are known; they tell how many classes there are.
 
     Raises DatasetError: where the layout is none that is known, or no phase has files.
     """
@@ -114,11 +125,11 @@ def inspect_dataset(root: Path, mode: Mode | None = None, *, workers: int = 1, m
     if not phases:
         raise DatasetError(next(iter(absent.values())))
     return Inspection(
-        mode=mode, guessed=guessed, phases=phases, absent=absent, proposal=propose(config, phases.values())
+        mode=mode, guessed=guessed, phases=phases, absent=absent, proposal=propose(config, phases.values(), names)
     )
 
 
-def propose(config: DatasetConfig, reports: Iterable[PhaseReport]) -> Proposal | None:
+def propose(config: DatasetConfig, reports: Iterable[PhaseReport], names: Mapping[int, str]) -> Proposal | None:
     """label_nc and dont_care that fit the ids that occur; None where no ids could be read."""
     ids = sorted({number for report in reports for number in report.pixels})
     if not ids:
@@ -131,6 +142,10 @@ def propose(config: DatasetConfig, reports: Iterable[PhaseReport]) -> Proposal |
         if wrong:
             note = f"the published values of mode {config.mode}; ids that do not fit: {', '.join(map(str, wrong))}"
         return Proposal(label_nc=config.label_nc, dont_care=config.dont_care, note=note)
+    unknown = [number for number, name in names.items() if name.lower() in UNKNOWN_NAMES]
+    if names and highest <= max(names):
+        label_nc = min(unknown, default=max(names) + 1)
+        return Proposal(label_nc=label_nc, dont_care=bool(unknown) or UNKNOWN_IN_FILES in ids, note="from classes.csv")
     if UNKNOWN_IN_FILES in ids and highest < UNKNOWN_IN_FILES:
         return Proposal(label_nc=highest + 1, dont_care=True, note="255 stands for unknown")
     note = f"if {highest} stands for unknown, say label_nc {highest} and dont_care instead" if highest else "one class"

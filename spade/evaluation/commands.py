@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from spade.cli import Size, json_option
 from spade.evaluation.dataset_options import DatasetChoice, dataset_options
+from spade.options import Size, json_option
 
 if TYPE_CHECKING:
     from spade.evaluation.segmenter_run import SegmenterRun

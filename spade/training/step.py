@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from spade.config import GeneratorConfig
+from spade.config import SemanticsForm
 from spade.data.samples import TrainingBatch
 from spade.discriminator import Features
 from spade.encoder import sample_latent
+from spade.generator import SpadeGenerator
 from spade.labels import semantics_from_labels
 from spade.perceptual import PerceptualLoss
 from spade.semantics import SparseSemantics
@@ -72,7 +73,7 @@ class TrainingStep:
         networks: Networks,
         optimizers: Optimizers,
         *,
-        semantics: GeneratorConfig,
+        semantics: SemanticsForm,
         losses: LossConfig,
         config: StepConfig,
         perceptual: PerceptualLoss | None = None,
@@ -106,7 +107,8 @@ class TrainingStep:
         """One pass of each network. Neither player has moved when the losses of both are computed."""
         generator_parameters = self.networks.generator_parameters()
         discriminator_parameters = list(self.networks.discriminator.parameters())
-        self._zero_gradients()
+        self.optimizers.generator.zero_grad()
+        self.optimizers.discriminator.zero_grad()
         means: Losses = {}
         for synchronizing, batch in self._each(micro_batches):
             with synchronizing:
@@ -124,7 +126,7 @@ class TrainingStep:
         return StepResult(means, generated.pictures.detach())
 
     def _generator_phase(self, micro_batches: Sequence[TrainingBatch]) -> StepResult:
-        self._zero_gradients()
+        self.optimizers.generator.zero_grad()
         means: Losses = {}
         for synchronizing, batch in self._each(micro_batches):
             with synchronizing:
@@ -141,7 +143,7 @@ class TrainingStep:
         return StepResult(means, generated.pictures.detach())
 
     def _discriminator_phase(self, micro_batches: Sequence[TrainingBatch]) -> StepResult:
-        self._zero_gradients()
+        self.optimizers.discriminator.zero_grad()
         means: Losses = {}
         for synchronizing, batch in self._each(micro_batches):
             with synchronizing:
@@ -157,7 +159,7 @@ class TrainingStep:
         return StepResult(means, fake)
 
     def _inputs(self, batch: TrainingBatch) -> Tensor | SparseSemantics:
-        if self._config.sparse_modulation:
+        if self._config.sparse_modulation and isinstance(self.networks.generator, SpadeGenerator):
             return SparseSemantics(batch.labels, batch.instances, self._semantics)
         return semantics_from_labels(
             batch.labels,
@@ -202,10 +204,6 @@ class TrainingStep:
     def _autocast(self) -> torch.autocast:
         dtype = {Precision.BFLOAT16: torch.bfloat16, Precision.FLOAT16: torch.float16}.get(self._config.precision)
         return torch.autocast(self._device.type, dtype=dtype, enabled=dtype is not None)
-
-    def _zero_gradients(self) -> None:
-        self.optimizers.generator.zero_grad(set_to_none=True)
-        self.optimizers.discriminator.zero_grad(set_to_none=True)
 
     def _advance(self, *optimizers: torch.optim.Optimizer) -> None:
         for optimizer in optimizers:

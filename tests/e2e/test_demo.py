@@ -1,37 +1,35 @@
 """`spade-serve demo`, as `make demo` runs it."""
 
 import os
-import shutil
+import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
 from deploy.examples import example_label_maps
+from support.programs import SPADE_SERVE
+from support.waiting import wait_until
 
-SERVE = Path(sys.executable).with_name("spade-serve")
 Demo = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    models = tmp_path_factory.mktemp("models")
-
+@pytest.fixture
+def demo(models_dir: Path) -> Demo:
     def run(out: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [SERVE, "demo", "--out", out],
-            env={**os.environ, "SPADE_MODELS_DIR": str(models), "TMPDIR": str(out.parent), **settings},
+            [SPADE_SERVE, "demo", "--out", out],
+            env={**os.environ, "SPADE_MODELS_DIR": str(models_dir), "TMPDIR": str(out.parent), **settings},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
 
-    yield run
-    shutil.rmtree(models)  # large
+    return run
 
 
 def test_the_demo_makes_every_picture_and_a_contact_sheet_and_leaves_nothing_behind(demo: Demo, tmp_path: Path) -> None:
@@ -52,3 +50,18 @@ def test_a_demo_that_gets_no_pictures_fails_and_says_why(demo: Demo, tmp_path: P
     assert result.returncode == 1
     assert "Error: " in result.stderr
     assert not (tmp_path / "out" / "contact-sheet.png").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_interrupted_stops_what_it_started(number: int, tmp_path: Path) -> None:
+    environment = {**os.environ, "SPADE_MODELS_DIR": str(tmp_path / "models"), "TMPDIR": str(tmp_path / "states")}
+    (tmp_path / "states").mkdir()
+    command = [SPADE_SERVE, "demo", "--out", tmp_path / "out"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        wait_until(lambda: list((tmp_path / "states").glob("*/logs/api.log")), "the API is started")
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(number)
+        assert process.wait(60) == 130
+    assert family
+    assert psutil.wait_procs(family, timeout=10)[1] == []
+    assert list((tmp_path / "states").iterdir()) == []

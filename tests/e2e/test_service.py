@@ -5,9 +5,7 @@ import os
 import random
 import signal
 import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,23 +19,11 @@ from deploy.local.child import Child
 from deploy.local.servers import S3Server
 from deploy.local.services import Worker
 from deploy.local.stack import LocalStack, running
+from support.programs import SPADE
+from support.waiting import wait_until
 from workers.messages import State
 from workers.settings import StorageSettings
 from workers.storage import ObjectStore
-
-
-def wait_until(condition: Callable[[], bool], *, seconds: float = 120) -> None:
-    pause = threading.Event()
-    for _ in range(int(seconds / 0.05)):
-        if condition():
-            return
-        pause.wait(0.05)
-    pytest.fail(f"waited {seconds} s in vain")
-
-
-@pytest.fixture(scope="module")
-def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("models")
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +79,7 @@ def draw_label_maps(folder: Path, *, classes: int, count: int) -> list[Path]:
 
 def synthesize(request: Request, out: Path, models_dir: Path) -> dict[str, np.ndarray]:
     """What `spade synthesize` makes of the same files, by file name."""
-    command = [str(Path(sys.executable).with_name("spade")), "synthesize", request.model, *map(str, request.label_maps)]
+    command = [str(SPADE), "synthesize", request.model, *map(str, request.label_maps)]
     command += ["--output", str(out), "--seed", str(request.seed), "--models-dir", str(models_dir), "--device", "cpu"]
     command += ["--size", request.size] if request.size else []
     subprocess.run(command, check=True, capture_output=True, timeout=300)
@@ -105,6 +91,7 @@ def pixels(data: bytes) -> np.ndarray:
         return np.asarray(picture).astype(int)
 
 
+@pytest.mark.timeout(900)  # a minute on an idle machine
 def test_fifty_items_survive_the_death_of_their_worker_and_equal_the_command_line(
     stack: LocalStack, client: SpadeClient, models_dir: Path, tmp_path: Path
 ) -> None:
@@ -120,12 +107,12 @@ def test_fifty_items_survive_the_death_of_their_worker_and_equal_the_command_lin
     ]
 
     # Kill the worker while some items are done, some in its hands and some wait.
-    wait_until(lambda: 0 < sum(client.job(job.id).counts.succeeded for job in jobs) < 50)
+    wait_until(lambda: 0 < sum(client.job(job.id).counts.succeeded for job in jobs) < 50, "some items are done")
     worker = child(stack, Worker)
     victim = worker.pid
     assert victim is not None
     os.killpg(victim, signal.SIGKILL)
-    wait_until(lambda: worker.pid != victim and worker.is_running())
+    wait_until(lambda: worker.pid != victim and worker.is_running(), "another worker")
 
     # Every item succeeds exactly once, with the picture that the command line makes.
     store = object_store(stack)

@@ -158,13 +158,18 @@ local function fail(id, j, reason, detail, now)
   settle(id, j, 'running', 'failed', now)
 end
 
+-- Behind the others, which may be healthy.
+local function to_the_back(id)
+  redis.call('HSET', P .. 'item:' .. id, 'seq', redis.call('INCR', P .. 'seq'))
+end
+
 -- An attempt was lost. Only an item that was lost alone is to blame; one lost in company is tried alone first.
 local function lose(id, j, detail, max_losses, now)
   local item = P .. 'item:' .. id
   local losses = tonumber(redis.call('HGET', item, 'losses'))
   if redis.call('HGET', item, 'alone') == '1' then
     losses = redis.call('HINCRBY', item, 'losses', 1)
-    redis.call('HSET', item, 'seq', redis.call('INCR', P .. 'seq')) -- behind the others, which may be healthy
+    to_the_back(id)
   end
   if losses >= max_losses then
     redis.call('ZADD', P .. 'dead', now, id)
@@ -179,7 +184,7 @@ local function holds(id, fence)
   return v[1] == 'running' and v[2] == fence
 end
 
--- Pixels a second over the last minute.
+-- Pixels a second over the last minute, as JobReader tells them.
 local function drain_rate(model, now)
   local slot = math.floor(now / SLOT_MS)
   local pixels = 0

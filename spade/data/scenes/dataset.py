@@ -9,9 +9,10 @@ from torch.utils.data import Dataset
 from spade.data.config import DatasetConfig, Phase
 from spade.data.errors import DatasetError
 from spade.data.samples import Sample, SampleKey
+from spade.data.scenes import noise, sprites
 from spade.data.scenes.classes import label_ids
-from spade.data.scenes.light import Variant
 from spade.data.scenes.scene import draw_scene
+from spade.data.scenes.variant import Variant
 from spade.data.transforms import picture_to_floats
 
 VALIDATION_SEEDS = 2**40
@@ -54,6 +55,8 @@ class Scenes(Dataset[Sample]):
     def __init__(self, settings: SceneSettings) -> None:
         self.settings = settings
         self._ids = np.array(label_ids(settings.class_ids), dtype=np.int64)
+        noise.draw_all()
+        sprites.draw_all()
 
     @classmethod
     def of(cls, config: DatasetConfig, phase: Phase, *, seed: int = 0) -> "Scenes":

@@ -6,22 +6,12 @@ Colours are linear RGB, 1 about as bright as white paper under a clear sky.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 
 import numpy as np
 
 from spade.data.scenes.noise import Floats
-
-
-class Variant(StrEnum):
-    """Time of day and weather."""
-
-    DAY = "day"
-    SUNSET = "sunset"
-    NIGHT = "night"
-    WINTER = "winter"
-    FOG = "fog"
+from spade.data.scenes.variant import Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +39,8 @@ class Light:
     saturation: float
     stars: float
     """Brightness of the stars."""
+    clear: float = 1.0
+    """1 for a sun or moon that casts shadows and glitters on water to 0 for one behind clouds."""
 
     @property
     def direction(self) -> tuple[float, float, float]:
@@ -152,6 +144,7 @@ def _winter(random: np.random.Generator) -> Light:
         exposure=0.74,
         saturation=0.92,
         stars=0,
+        clear=1 - overcast,
     )
 
 
@@ -171,6 +164,7 @@ def _fog(random: np.random.Generator) -> Light:
         exposure=0.72,
         saturation=0.8,
         stars=0,
+        clear=0.1 * warm,
     )
 
 

@@ -97,10 +97,13 @@ def crowns() -> Tile:
     return _tile(_domes(20, spacing=16))
 
 
-@functools.cache
-def stones() -> Tile:
-    """Domes of many sizes, as pebbles; 0 to 1."""
-    return _tile(np.maximum(_domes(21, spacing=32), 0.8 * _domes(22, spacing=16)))
+TILES = (fractal, rough, grain, relief, tufts, ridged, crowns)
+
+
+def draw_all() -> None:
+    """Draws all tiles now, so that processes that are forked from this one have them."""
+    for tile in TILES:
+        tile()
 
 
 def _tile(values: NDArray[np.float64]) -> Tile:

@@ -8,11 +8,12 @@ from PIL import Image
 
 from spade.data.scenes.canvas import Canvas
 from spade.data.scenes.classes import SceneClass
-from spade.data.scenes.light import Variant, color
+from spade.data.scenes.light import color
 from spade.data.scenes.noise import Floats
 from spade.data.scenes.plan import Cover, Kind, Plan
 from spade.data.scenes.sprites import TALL, SpriteKind, sprites
 from spade.data.scenes.terrain import WATER_LEVEL, Ground, has_water, path_middle
+from spade.data.scenes.variant import Variant
 
 HEIGHTS = {
     SpriteKind.CONIFER: (8.0, 22.0),
@@ -61,7 +62,7 @@ def _trees(plan: Plan, ground: Ground, random: np.random.Generator) -> list[Thin
     things: list[Thing] = []
     if not plan.trees:
         return things
-    nearest = plan.view.focal * plan.view.eye / (plan.view.height - plan.view.horizon)
+    nearest = plan.view.nearest
     clusters = int(random.integers(1, 6))
     middles = random.uniform(-0.6, 0.6, clusters)
     distances = nearest * np.exp(random.uniform(math.log(1.6), math.log(14), clusters))
@@ -85,7 +86,7 @@ def _trees(plan: Plan, ground: Ground, random: np.random.Generator) -> list[Thin
 
 def _rocks(plan: Plan, ground: Ground, random: np.random.Generator) -> list[Thing]:
     things: list[Thing] = []
-    nearest = plan.view.focal * plan.view.eye / (plan.view.height - plan.view.horizon)
+    nearest = plan.view.nearest
     kind = SpriteKind.ROCK
     for _ in range(plan.rocks):
         distance = float(nearest * math.exp(random.uniform(math.log(1.15), math.log(7))))
@@ -163,7 +164,7 @@ def _darken(canvas: Canvas, plan: Plan, shadow: Floats) -> None:
     wet = (canvas.labels == SceneClass.SEA) | (canvas.labels == SceneClass.RIVER)
     shadow[wet | (canvas.labels == SceneClass.TREE)] = 0
     direct = light.key * np.float32(max(0.2, math.sin(light.elevation)))
-    lost = np.float32(0.72) * direct / (light.ambient + direct)
+    lost = np.float32(0.3 + 0.42 * light.clear) * direct / (light.ambient + direct)
     for number, channel in enumerate(canvas.colors):
         channel *= 1 - shadow * lost[number]
 

@@ -9,13 +9,13 @@ from spade.data.randomness import Purpose, random_for
 from spade.data.scenes.air import add_fog, add_haze
 from spade.data.scenes.canvas import Canvas
 from spade.data.scenes.classes import SceneClass
-from spade.data.scenes.light import Variant
 from spade.data.scenes.objects import paint_things, place_things
 from spade.data.scenes.plan import Kind, Plan, draw_plan
 from spade.data.scenes.shading import shade
 from spade.data.scenes.sky import paint_sky
 from spade.data.scenes.surface import Surface, paint_surface
 from spade.data.scenes.terrain import Sight, build_ground, see
+from spade.data.scenes.variant import Variant
 from spade.data.scenes.water import paint_water
 
 
@@ -53,9 +53,8 @@ def draw_scene(
 def _lay_out(plan: Plan, sight: Sight, surface: Surface, random: np.random.Generator) -> Canvas:
     """The sky, and before it the ground."""
     height, width = plan.view.height, plan.view.width
-    sky_rows = sight.top + int(
-        np.count_nonzero(~sight.hit.all(axis=1))
-    )  # ground reaches down from its top in each column
+    # In each column there is sky down to where the ground begins, so these are all rows that show any.
+    sky_rows = max(1, sight.top + int(np.count_nonzero(~sight.hit.all(axis=1))))
     colors = np.empty((3, height, width), dtype=np.float32)
     labels = np.empty((height, width), dtype=np.uint8)
     distance = np.full((height, width), np.inf, dtype=np.float32)

@@ -40,6 +40,12 @@ def sprites(kind: SpriteKind) -> tuple[Image.Image, ...]:
     return tuple(_picture(PAINTERS[kind](random)) for _ in range(EACH))
 
 
+def draw_all() -> None:
+    """Draws all sprites now, so that processes that are forked from this one have them."""
+    for kind in SpriteKind:
+        sprites(kind)
+
+
 def _picture(channels: Channels) -> Image.Image:
     stacked = np.stack([np.clip(channel, 0, 1) for channel in channels], axis=-1)
     return Image.fromarray(np.round(stacked * 255).astype(np.uint8))
@@ -94,12 +100,16 @@ def _broadleaf(random: np.random.Generator) -> Channels:
         angle, reach = random.uniform(0, 2 * math.pi), math.sqrt(random.uniform()) * 0.82
         ball_x, ball_y = reach * math.cos(angle) * broad, middle + reach * math.sin(angle) * tall
         radius = random.uniform(0.055, 0.12)
-        dx, dy = (x - ball_x) / radius, (y - ball_y) / radius
-        inside = np.hypot(dx, dy) + 0.22 * ragged < 1
+        # Of the whole sprite only the square about the ball; ragged noise pushes its edge out by a third at most.
+        reach_px = int(1.4 * radius * TALL) + 1
+        row, column = int(ball_y * TALL), int(ball_x * TALL + wide / 2)
+        part = (slice(max(0, row - reach_px), row + reach_px), slice(max(0, column - reach_px), column + reach_px))
+        dx, dy = (x[part] - ball_x) / radius, (y[part] - ball_y) / radius
+        inside = np.hypot(dx, dy) + 0.22 * np.maximum(ragged[part], -1.8) < 1
         height = (middle + tall - ball_y) / (2 * tall)  # of the ball within the crown
-        side[inside] = (0.5 + 0.28 * dx + 0.3 * ball_x / broad)[inside]
-        sky[inside] = ((0.3 + 0.5 * height) * (0.72 - 0.3 * dy) * (1 + 0.17 * leaves) + 0.05)[inside]
-        alpha[inside] = 1
+        side[part][inside] = (0.5 + 0.28 * dx + 0.3 * ball_x / broad)[inside]
+        sky[part][inside] = ((0.3 + 0.5 * height) * (0.72 - 0.3 * dy) * (1 + 0.17 * leaves[part]) + 0.05)[inside]
+        alpha[part][inside] = 1
     wood = trunk & (alpha == 0)
     return side, np.where(wood, 0.4, sky), np.where(wood, 0.0, 1.0), np.maximum(alpha, wood)
 

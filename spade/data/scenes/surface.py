@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from spade.data.scenes import noise
 from spade.data.scenes.classes import LOOKS, Material, SceneClass
-from spade.data.scenes.light import Variant, color
+from spade.data.scenes.light import color
 from spade.data.scenes.noise import Floats
 from spade.data.scenes.plan import Cover, Kind, Plan
 from spade.data.scenes.shading import Relief
 from spade.data.scenes.terrain import WATER_LEVEL, Ground, Sight, Zone, path_middle
+from spade.data.scenes.variant import Variant
 
 FLOWERS = (color(0.75, 0.72, 0.65), color(0.7, 0.5, 0.04), color(0.55, 0.04, 0.03), color(0.3, 0.14, 0.55))
 LABELS = np.array([LOOKS[one].label for one in Material], dtype=np.uint8)
@@ -109,10 +110,11 @@ def _tone(plan: Plan, sight: Sight, materials: NDArray[np.uint8], patches: Float
         pixels = np.float32(view.focal * size) / distance  # that one value of the tile takes up
         tufts = noise.tufts().at(sight.across / np.float32(size) + dx, depth / np.float32(size) + dz)
         tone += tufts * np.minimum(pixels * np.float32(1.4), 1) * np.float32(strength)
-    forest = (materials == Material.FOREST) | (materials == Material.SNOWY_FOREST)
-    if forest.any():
-        crowns = noise.crowns().at(sight.across * 2 + plan.offsets[7], sight.distance * 2 + plan.offsets[6])
-        tone = np.where(forest, 0.06 + 0.62 * crowns * crowns + 0.12 * patches, tone)
+    wooded = np.flatnonzero((materials == Material.FOREST) | (materials == Material.SNOWY_FOREST))
+    if len(wooded):
+        across, ahead = sight.across.reshape(-1).take(wooded), distance.reshape(-1).take(wooded)
+        crowns = noise.crowns().at(across * 2 + plan.offsets[7], ahead * 2 + plan.offsets[6])
+        tone.reshape(-1)[wooded] = 0.06 + 0.62 * crowns * crowns + 0.12 * patches.reshape(-1).take(wooded)
     within: Floats = np.clip(tone, 0, 1)
     return within
 

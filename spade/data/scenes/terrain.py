@@ -146,9 +146,7 @@ def see(view: View, ground: Ground) -> Sight:
 
 
 def _slice_distances(plan: Plan) -> Floats:
-    view = plan.view
-    first = 0.5 * view.focal * view.eye / (view.height - view.horizon)
-    parts = [np.geomspace(first, NEAR, 72)]
+    parts = [np.geomspace(0.5 * plan.view.nearest, NEAR, 72)]
     far = MIDDLE if plan.hills or plan.forest else NEAR
     if far > NEAR:
         parts.append(np.geomspace(NEAR, MIDDLE, 76)[1:])

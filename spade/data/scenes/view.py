@@ -21,6 +21,11 @@ class View:
     eye: float
     """Metres above the ground's zero."""
 
+    @property
+    def nearest(self) -> float:
+        """Distance of the ground at the picture's lower edge, in metres."""
+        return self.focal * self.eye / (self.height - self.horizon)
+
     def slopes_across(self) -> Floats:
         """x / z of each column's middle (W,)."""
         middles = np.arange(self.width, dtype=np.float32) + np.float32(0.5 - self.width / 2)

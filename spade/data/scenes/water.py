@@ -111,7 +111,7 @@ def _glint(plan: Plan, across: Floats, distance: Floats, slope: Floats, chop: Fl
     towards = (right * x + up * y + z) / np.sqrt(1 + right * right + up * up)
     spread = 90 if plan.kind is Kind.COAST else 160
     sparkle = np.clip(0.55 + 0.5 * chop, 0, 2)
-    glint: Floats = np.exp((towards - 1) * spread) * sparkle * np.float32(1.1)
+    glint: Floats = np.exp((towards - 1) * spread) * sparkle * np.float32(1.1 * plan.light.clear)
     return glint
 
 

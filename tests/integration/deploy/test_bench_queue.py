@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
-from pathlib import Path
+
+from support.programs import SPADE_SERVE
 
 
 def test_the_queue_benchmark_prints_one_json_object_of_positive_figures() -> None:
     command = [
-        str(Path(sys.executable).with_name("spade-serve")),
+        SPADE_SERVE,
         "bench",
         "queue",
         "--items",

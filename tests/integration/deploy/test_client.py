@@ -71,7 +71,7 @@ def test_an_item_without_a_picture_has_none_to_fetch(client: SpadeClient) -> Non
     job = client.submit([BEACH], LANDSCAPE)
     client.cancel(job.id)
     canceled = client.follow(job.id).items[0].model_copy(update={"image": None})
-    with pytest.raises(ClientError, match=r"beach\.png has no picture"):
+    with pytest.raises(ClientError, match=r"beach\.png ended as \w+ and has no picture"):
         client.picture(canceled)
 
 
@@ -145,6 +145,12 @@ def test_while_a_job_is_followed_a_lost_connection_is_tried_again() -> None:
     with serving(answer) as url, SpadeClient(url) as client, pytest.raises(ClientError, match="answered 404"):
         client.follow("any")
     assert asked == ["/v1/jobs/any?wait=1"] * 2
+
+
+def test_a_proxy_is_not_asked_for_what_is_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with serving(lambda handler: reply(handler, 200, b'{"models": []}')) as url, SpadeClient(url) as client:
+        assert client.models().models == []
 
 
 def test_another_service_at_the_address_is_recognized() -> None:

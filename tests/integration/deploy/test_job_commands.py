@@ -10,12 +10,13 @@ from PIL import Image
 
 from deploy.cli import main
 from deploy.examples import example_label_maps
+from support.programs import Up
 
 BEACH, LAKE = (str(example.path) for example in example_label_maps()[:2])
 
 
 @pytest.fixture
-def spade_serve(up: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def spade_serve(up: Up, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("SPADE_URL", up.url)
 
     def invoke(*arguments: str) -> Result:
@@ -72,7 +73,20 @@ def test_a_malformed_size_is_refused_before_anything_is_sent(spade_serve: Any, s
     assert "Traceback" not in result.output
 
 
-def test_a_job_that_does_not_succeed_is_an_error(spade_serve: Any, tmp_path: Path) -> None:
+def test_a_fault_of_no_single_parameter_is_told_without_a_name(spade_serve: Any) -> None:
+    result = spade_serve("submit", BEACH, "--model", "landscape", "--seed", str(2**53 - 1), "--variations", "2")
+    assert result.exit_code == 2
+    assert "Error: seed + variations - 1 may be at most" in result.output
+
+
+def test_a_folder_that_cannot_be_made_is_one_line_and_exit_code_1(spade_serve: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = spade_serve("submit", BEACH, "--model", "landscape", "--out", str(tmp_path / "file" / "out"))
+    assert result.exit_code == 1
+    assert f"Error: {tmp_path}/file/out: Not a directory" in result.output
+
+
+def test_a_picture_of_a_size_that_the_model_cannot_make_is_an_error(spade_serve: Any, tmp_path: Path) -> None:
     result = spade_serve("submit", BEACH, "--model", "landscape", "--size", "128x128", "--out", str(tmp_path))
     assert result.exit_code == 1
     assert "256" in result.output

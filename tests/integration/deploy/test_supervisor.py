@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +19,8 @@ from deploy.local.child import Child, Program
 from deploy.local.ports import free_port
 from deploy.local.servers import RedisServer, S3Server, new_access_key, new_password, new_secret_key, plain_environment
 from deploy.local.supervisor import Supervisor
-
-
-def until(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
-    """Wait for `condition`, asking often; fails after `seconds`."""
-    pause = threading.Event()
-    for _ in range(int(seconds / 0.02)):
-        if condition():
-            return
-        pause.wait(0.02)
-    pytest.fail(f"not within {seconds} s: {what}")
+from support.programs import is_gone
+from support.waiting import wait_until
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +94,7 @@ def test_killed_servers_are_started_again_on_the_same_port_with_the_same_data(
             pid = child.pid
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
-            until(
+            wait_until(
                 lambda child=child, pid=pid: child.pid != pid and child.program.is_ready(), f"{child.program.name} back"
             )
         assert client.get("kept") == b"yes"
@@ -140,7 +132,7 @@ def test_redis_keeps_everything_rather_than_evicting(redis_server: RedisServer, 
 def test_a_child_that_keeps_dying_is_started_later_each_time(tmp_path: Path) -> None:
     child = child_of(Script(folder=tmp_path, code=READY + "time.sleep(0.2)"), tmp_path)
     with supervised([child]) as (_, events):
-        until(lambda: len(events) >= 3, "three deaths")
+        wait_until(lambda: len(events) >= 3, "three deaths")
     assert [event.rpartition(" in ")[2] for event in events[:3]] == ["0.1 s", "0.2 s", "0.4 s"]
 
 
@@ -189,11 +181,11 @@ def test_what_a_dead_child_left_running_in_its_group_is_ended_with_it(tmp_path: 
     fork = "import os, signal; pid = os.fork(); pid and open('grandchild', 'w').write(str(pid)); "
     child = child_of(Script(folder=tmp_path, code=fork + PATIENT), tmp_path)
     with supervised([child]) as (_, events):
-        until(lambda: (tmp_path / "logs" / "grandchild").exists(), "the grandchild")
+        wait_until(lambda: (tmp_path / "logs" / "grandchild").exists(), "the grandchild")
         grandchild = psutil.Process(int((tmp_path / "logs" / "grandchild").read_text()))
         assert child.pid is not None
         os.kill(child.pid, signal.SIGKILL)
-        until(lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE, "it is gone")
+        wait_until(lambda: is_gone(grandchild), "it is gone")
         assert events
 
 
@@ -211,7 +203,7 @@ def test_children_die_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
         server = psutil.Process(int(parent.stdout.readline()))
         assert server.is_running()
         parent.kill()
-        until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, "redis died with its parent")
+        wait_until(lambda: is_gone(server), "redis died with its parent")
 
 
 def test_a_long_log_is_put_aside_at_the_next_start(tmp_path: Path) -> None:

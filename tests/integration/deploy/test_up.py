@@ -5,10 +5,8 @@ import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import httpx
-import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -16,28 +14,30 @@ from api.client import SpadeClient
 from api.parameters import JobParameters
 from deploy.cli import main
 from deploy.examples import example_label_maps
+from deploy.local.services import answers
+from support.programs import Up, is_gone
+from support.waiting import wait_until
 from workers.messages import State
 
-Until = Callable[..., None]
-StartUp = Callable[..., AbstractContextManager[Any]]
+StartUp = Callable[..., AbstractContextManager[Up]]
 BEACH = example_label_maps()[0].path
 LANDSCAPE = JobParameters(model="landscape", seed=1)
 
 
-def test_the_curl_that_it_shows_makes_a_picture(up: Any) -> None:
+def test_the_curl_that_it_shows_makes_a_picture(up: Up) -> None:
     command = up.introduction.partition("another terminal:\n")[2].partition("  spade-serve submit")[0]
     answer = subprocess.run(command, shell=True, capture_output=True, check=True)  # noqa: S602 - as a person does
     assert b'"state":"succeeded"' in answer.stdout
     assert httpx.get(f"{up.url}/docs").status_code == 200
 
 
-def test_a_second_stack_on_the_same_state_is_refused(up: Any) -> None:
+def test_a_second_stack_on_the_same_state_is_refused(up: Up) -> None:
     result = CliRunner().invoke(main, ["up", "--state", str(up.state)])
     assert result.exit_code == 1
     assert f"Error: A stack is already running on {up.state}: process {up.process.pid}, {up.url}." in result.output
 
 
-def test_its_logs_and_its_metrics_are_in_the_state_folder(up: Any) -> None:
+def test_its_logs_and_its_metrics_are_in_the_state_folder(up: Up) -> None:
     logs = {path.name for path in (up.state / "logs").glob("*.log")}
     assert logs == {"api.log", "redis.log", "s3.log", "worker-1.log"}
     assert "spade_api_requests_total" in httpx.get(f"{up.url}/metrics").text
@@ -45,15 +45,13 @@ def test_its_logs_and_its_metrics_are_in_the_state_folder(up: Any) -> None:
 
 
 @pytest.mark.parametrize("word", ["gunicorn", "celery", "rclone", "valkey-server"])
-def test_a_part_that_is_killed_comes_back_and_the_service_goes_on(
-    up: Any, client: SpadeClient, until: Until, word: str
-) -> None:
+def test_a_part_that_is_killed_comes_back_and_the_service_goes_on(up: Up, client: SpadeClient, word: str) -> None:
     before = client.follow(client.submit([BEACH], LANDSCAPE).id)
     picture = client.picture(before.items[0])
     victim = up.child(word)
     victim.kill()
-    until(lambda: up.child(word) not in (None, victim), f"another {word}")
-    until(lambda: is_ready(up.url), "the API is ready")
+    wait_until(lambda: up.child(word) not in (None, victim), f"another {word}")
+    wait_until(lambda: answers(f"{up.url}/readyz"), "the API is ready")
     after = client.follow(client.submit([BEACH], LANDSCAPE).id)
     assert client.job(before.id).state is State.SUCCEEDED
     assert client.picture(before.items[0]) == client.picture(after.items[0]) == picture
@@ -68,7 +66,7 @@ def test_ctrl_c_stops_everything(start_up: StartUp, tmp_path: Path) -> None:
 
 
 def test_after_everything_was_killed_the_next_start_has_all_jobs_and_finishes_them(
-    start_up: StartUp, tmp_path: Path, until: Until
+    start_up: StartUp, tmp_path: Path
 ) -> None:
     short_lease = {"SPADE_LEASE_SECONDS": "2"}  # how long what the dead worker held is out of reach
     with start_up(tmp_path / "state", **short_lease) as up, SpadeClient(up.url) as client:
@@ -76,7 +74,7 @@ def test_after_everything_was_killed_the_next_start_has_all_jobs_and_finishes_th
         job = client.submit([BEACH], LANDSCAPE.model_copy(update={"variations": 2}))
         family = up.family()
         up.end(signal.SIGKILL)
-        until(lambda: all(is_gone(process) for process in family), "the children died with their supervisor")
+        wait_until(lambda: all(is_gone(process) for process in family), "the children died with their supervisor")
     with start_up(tmp_path / "state", **short_lease) as up, SpadeClient(up.url) as client:
         assert up.url == url
         finished = client.follow(job.id)
@@ -84,26 +82,12 @@ def test_after_everything_was_killed_the_next_start_has_all_jobs_and_finishes_th
         assert len({client.picture(item) for item in finished.items}) == 2
 
 
-def test_a_worker_that_is_told_to_stop_holds_nothing_back(start_up: StartUp, tmp_path: Path, until: Until) -> None:
+def test_a_worker_that_is_told_to_stop_holds_nothing_back(start_up: StartUp, tmp_path: Path) -> None:
     # With such a lease the job can end only if the first worker finished or gave back all that it had taken.
     settings = {"SPADE_LEASE_SECONDS": "1000", "SPADE_BATCH_ITEMS": "1"}
     with start_up(tmp_path / "state", **settings) as up, SpadeClient(up.url) as client:
         job = client.submit([BEACH], LANDSCAPE.model_copy(update={"variations": 3}))
-        until(lambda: client.job(job.id).counts.running > 0, "the worker has begun")
+        wait_until(lambda: client.job(job.id).counts.running > 0, "the worker has begun")
         assert up.end(signal.SIGTERM) == 0
     with start_up(tmp_path / "state", **settings) as up, SpadeClient(up.url) as client:
         assert client.follow(job.id).state is State.SUCCEEDED
-
-
-def is_ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz").status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
-
-
-def is_gone(process: psutil.Process) -> bool:
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True

@@ -6,31 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from support.jobs import job_spec, result_of
 from workers.errors import JobExistsError, JobExpiredError, JobUnknownError, QueueFullError, QueueUnavailableError
 from workers.job_reader import JobReader
 from workers.job_store import Claim, JobStore
-from workers.messages import Batch, CancelOutcome, ClaimedItem, ItemSpec, JobSpec, Priority, Result, State, picture_key
+from workers.messages import Batch, CancelOutcome, JobSpec, Priority, State, picture_key
 from workers.redis_client import PREFIX, RedisClient, connect
 from workers.settings import QueueSettings
-
-
-def make_spec(job_id: str, items: int = 1, **changes: object) -> JobSpec:
-    values: dict[str, object] = {
-        "id": job_id,
-        "owner": "ann",
-        "model": "landscape",
-        "model_version": "1",
-        "weights_digest": "0" * 64,
-        "height": 256,
-        "width": 256,
-        "items": tuple(
-            ItemSpec(index=i, file=f"{i}.png", label_map_key=f"k{i}", instance_map_key=None, seed=i)
-            for i in range(items)
-        ),
-        "created_ms": 0,
-        "request_digest": f"digest of {job_id}",
-    }
-    return JobSpec(**{**values, **changes})
 
 
 def claim(store: JobStore, *, items: int = 8, models: tuple[str, ...] = ("landscape",), worker: str = "w1") -> Claim:
@@ -43,13 +25,8 @@ def claim_batch(store: JobStore, **options: object) -> Batch:
     return batch
 
 
-def result(item: ClaimedItem) -> Result:
-    key = picture_key(item.job_id, item.index, item.fence, "png")
-    return Result(item=item, picture_key=key, digest="d", size_bytes=3, timings={"compute": 0.5})
-
-
 def finish(store: JobStore, batch: Batch) -> None:
-    assert all(store.commit([result(item) for item in batch.items]).published)
+    assert all(store.commit([result_of(item) for item in batch.items]).published)
 
 
 def expire_leases(client: RedisClient) -> None:
@@ -59,11 +36,11 @@ def expire_leases(client: RedisClient) -> None:
 
 
 def test_an_item_is_claimed_committed_and_read_back(job_store: JobStore, reader: JobReader) -> None:
-    job_store.submit(make_spec("j", labels={"who": "me"}))
+    job_store.submit(job_spec("j", labels={"who": "me"}))
     batch = claim_batch(job_store)
     assert (batch.model, batch.model_version, batch.height, batch.width) == ("landscape", "1", 256, 256)
     assert reader.job("j").state is State.RUNNING
-    commit = job_store.commit([result(batch.items[0])])
+    commit = job_store.commit([result_of(batch.items[0])])
     assert commit.published == (True,)
     assert commit.ended_jobs == ("j",)
     job, item = reader.job("j"), reader.item("j", 0)
@@ -76,10 +53,10 @@ def test_an_item_is_claimed_committed_and_read_back(job_store: JobStore, reader:
 
 
 def test_counts_add_up_through_every_state(job_store: JobStore, reader: JobReader) -> None:
-    job_store.submit(make_spec("j", 4))
+    job_store.submit(job_spec("j", 4))
     batch = claim_batch(job_store, items=3)
     job_store.fail(batch.items[:1], reason="input-unreadable", detail="no such object")
-    finish_one = job_store.commit([result(batch.items[1])])
+    finish_one = job_store.commit([result_of(batch.items[1])])
     assert finish_one.ended_jobs == ()
     counts = reader.job("j").counts
     assert {state: counts[state] for state in State if counts[state]} == {
@@ -92,18 +69,18 @@ def test_counts_add_up_through_every_state(job_store: JobStore, reader: JobReade
 
 
 def test_a_job_with_a_failed_item_fails_and_keeps_the_other_results(job_store: JobStore, reader: JobReader) -> None:
-    job_store.submit(make_spec("j", 2))
+    job_store.submit(job_spec("j", 2))
     batch = claim_batch(job_store)
-    job_store.commit([result(batch.items[1])])
+    job_store.commit([result_of(batch.items[1])])
     assert job_store.fail(batch.items[:1], reason="model-unusable", detail="x") == ("j",)
     assert reader.job("j").state is State.FAILED
     assert reader.item("j", 1).picture_key is not None
 
 
 def test_items_of_different_jobs_share_a_batch_and_different_sizes_do_not(job_store: JobStore) -> None:
-    job_store.submit(make_spec("a", 2))
-    job_store.submit(make_spec("b", 2, height=512))
-    job_store.submit(make_spec("c", 2))
+    job_store.submit(job_spec("a", 2))
+    job_store.submit(job_spec("b", 2, height=512))
+    job_store.submit(job_spec("c", 2))
     first = claim(job_store)
     assert first.batch is not None
     assert [item.job_id for item in first.batch.items] == ["a", "a", "c", "c"]
@@ -116,13 +93,13 @@ def test_items_of_different_jobs_share_a_batch_and_different_sizes_do_not(job_st
 
 
 def test_a_worker_gets_only_items_of_models_it_serves(job_store: JobStore) -> None:
-    job_store.submit(make_spec("a", model="coco-stuff"))
+    job_store.submit(job_spec("a", model="coco-stuff"))
     assert claim(job_store).batch is None
     assert claim_batch(job_store, models=("landscape", "coco-stuff")).model == "coco-stuff"
 
 
 def test_a_batch_keeps_to_the_pixel_budget_but_never_below_one_item(job_store: JobStore) -> None:
-    job_store.submit(make_spec("a", 5))
+    job_store.submit(job_spec("a", 5))
     by_pixels = job_store.claim(
         worker="w", device="cpu", models=["landscape"], max_items=8, max_pixels=2 * 256 * 256 + 1
     )
@@ -134,7 +111,7 @@ def test_a_batch_keeps_to_the_pixel_budget_but_never_below_one_item(job_store: J
 
 
 def test_a_lowered_ceiling_is_remembered_for_the_device_and_bucket(job_store: JobStore) -> None:
-    job_store.submit(make_spec("a", 8))
+    job_store.submit(job_spec("a", 8))
     batch = claim_batch(job_store, items=8)
     assert job_store.lower_ceiling(device="cpu", bucket=batch.bucket, batch_size=8) == 4
     job_store.release(batch.items)
@@ -145,24 +122,24 @@ def test_a_lowered_ceiling_is_remembered_for_the_device_and_bucket(job_store: Jo
 
 
 def test_more_urgent_classes_are_served_first_and_fill_up_with_less_urgent_items(job_store: JobStore) -> None:
-    job_store.submit(make_spec("bulk", 2, priority=Priority.BULK))
-    job_store.submit(make_spec("normal", 2))
-    job_store.submit(make_spec("now", 2, priority=Priority.INTERACTIVE))
+    job_store.submit(job_spec("bulk", 2, priority=Priority.BULK))
+    job_store.submit(job_spec("normal", 2))
+    job_store.submit(job_spec("now", 2, priority=Priority.INTERACTIVE))
     batch = claim_batch(job_store, items=5)
     assert [item.job_id for item in batch.items] == ["now", "now", "normal", "normal", "bulk"]
 
 
 def test_an_owner_with_many_items_does_not_starve_another(job_store: JobStore) -> None:
-    job_store.submit(make_spec("many", 100, owner="ann"))
+    job_store.submit(job_spec("many", 100, owner="ann"))
     finish(job_store, claim_batch(job_store, items=20))
-    job_store.submit(make_spec("few", 3, owner="bob"))
+    job_store.submit(job_spec("few", 3, owner="bob"))
     batch = claim_batch(job_store, items=6)
     assert Counter(item.job_id for item in batch.items) == {"many": 3, "few": 3}
 
 
 def test_fairness_counts_pixels_not_items(job_store: JobStore) -> None:
-    job_store.submit(make_spec("large", 8, owner="ann", height=512, width=512))
-    job_store.submit(make_spec("small", 8, owner="bob"))
+    job_store.submit(job_spec("large", 8, owner="ann", height=512, width=512))
+    job_store.submit(job_spec("small", 8, owner="bob"))
     served: Counter[str] = Counter()
     for _ in range(10):
         batch = claim_batch(job_store, items=1)
@@ -171,9 +148,9 @@ def test_fairness_counts_pixels_not_items(job_store: JobStore) -> None:
 
 
 def test_an_owner_that_idles_earns_no_credit(job_store: JobStore) -> None:
-    job_store.submit(make_spec("a", 50, owner="ann"))
+    job_store.submit(job_spec("a", 50, owner="ann"))
     finish(job_store, claim_batch(job_store, items=40))
-    job_store.submit(make_spec("b", 50, owner="bob"))
+    job_store.submit(job_spec("b", 50, owner="bob"))
     served = Counter(claim_batch(job_store, items=1).items[0].job_id for _ in range(10))
     assert served == {"a": 5, "b": 5}
 
@@ -181,31 +158,31 @@ def test_an_owner_that_idles_earns_no_credit(job_store: JobStore) -> None:
 def test_a_late_commit_is_refused_and_the_newer_one_stands(
     job_store: JobStore, redis_client: RedisClient, reader: JobReader
 ) -> None:
-    job_store.submit(make_spec("j"))
+    job_store.submit(job_spec("j"))
     late = claim_batch(job_store, worker="late").items[0]
     expire_leases(redis_client)
     assert job_store.reap().lost == 1
     newer = claim_batch(job_store, worker="newer").items[0]
     assert newer.fence > late.fence
-    assert job_store.commit([result(late)]).published == (False,)
-    assert job_store.commit([result(newer)]).published == (True,)
-    assert job_store.commit([result(late)]).published == (False,)
+    assert job_store.commit([result_of(late)]).published == (False,)
+    assert job_store.commit([result_of(newer)]).published == (True,)
+    assert job_store.commit([result_of(late)]).published == (False,)
     assert reader.item("j", 0).picture_key == picture_key("j", 0, newer.fence, "png")
     assert reader.job("j").counts[State.SUCCEEDED] == 1
 
 
 def test_a_commit_whose_answer_was_lost_may_be_repeated(job_store: JobStore, reader: JobReader) -> None:
-    job_store.submit(make_spec("j"))
+    job_store.submit(job_spec("j"))
     item = claim_batch(job_store).items[0]
-    assert job_store.commit([result(item)]).ended_jobs == ("j",)
-    again = job_store.commit([result(item)])
+    assert job_store.commit([result_of(item)]).ended_jobs == ("j",)
+    again = job_store.commit([result_of(item)])
     assert again.published == (True,)
     assert again.ended_jobs == ()
     assert reader.job("j").counts[State.SUCCEEDED] == 1
 
 
 def test_renewed_leases_are_not_reaped(job_store: JobStore, redis_client: RedisClient) -> None:
-    job_store.submit(make_spec("j"))
+    job_store.submit(job_spec("j"))
     items = claim_batch(job_store).items
     expire_leases(redis_client)
     assert job_store.advance(items) == [True]
@@ -215,7 +192,7 @@ def test_renewed_leases_are_not_reaped(job_store: JobStore, redis_client: RedisC
 def test_an_item_that_kills_its_worker_thrice_alone_is_poison(
     job_store: JobStore, redis_client: RedisClient, reader: JobReader
 ) -> None:
-    job_store.submit(make_spec("bad"))
+    job_store.submit(job_spec("bad"))
     for _ in range(3):
         assert len(claim_batch(job_store).items) == 1
         expire_leases(redis_client)
@@ -230,7 +207,7 @@ def test_an_item_that_kills_its_worker_thrice_alone_is_poison(
 def test_items_of_a_batch_that_died_are_run_alone_before_any_is_blamed(
     job_store: JobStore, redis_client: RedisClient, reader: JobReader
 ) -> None:
-    job_store.submit(make_spec("j", 4))
+    job_store.submit(job_spec("j", 4))
     assert len(claim_batch(job_store).items) == 4
     expire_leases(redis_client)
     assert job_store.reap().lost == 4
@@ -253,16 +230,31 @@ def test_items_of_a_batch_that_died_are_run_alone_before_any_is_blamed(
 
 
 def test_released_items_return_to_their_place_without_blame(job_store: JobStore, reader: JobReader) -> None:
-    job_store.submit(make_spec("first", 1))
-    job_store.submit(make_spec("second", 1))
+    job_store.submit(job_spec("first", 1))
+    job_store.submit(job_spec("second", 1))
     for _ in range(5):
         job_store.release(claim_batch(job_store, items=1).items)
     assert claim_batch(job_store, items=1).items[0].job_id == "first"
     assert reader.item("first", 0).state is State.RUNNING
 
 
+def test_an_item_that_was_to_run_alone_still_does_after_a_release(job_store: JobStore) -> None:
+    job_store.submit(job_spec("j", 3))
+    job_store.lose(claim_batch(job_store).items, detail="crash")
+    job_store.release(claim_batch(job_store).items)
+    assert [len(claim_batch(job_store).items) for _ in range(3)] == [1, 1, 1]
+
+
+def test_postponed_items_come_after_the_others_and_alone(job_store: JobStore, reader: JobReader) -> None:
+    job_store.submit(job_spec("j", 4))
+    job_store.postpone(claim_batch(job_store, items=2).items)
+    order = [[item.index for item in claim_batch(job_store).items] for _ in range(3)]
+    assert order == [[2, 3], [0], [1]]
+    assert reader.job("j").counts[State.RUNNING] == 4
+
+
 def test_cancel_tells_the_truth_about_every_item(job_store: JobStore, reader: JobReader) -> None:
-    job_store.submit(make_spec("j", 4))
+    job_store.submit(job_spec("j", 4))
     done = claim_batch(job_store, items=1)
     finish(job_store, done)
     computing = claim_batch(job_store, items=1)
@@ -277,7 +269,7 @@ def test_cancel_tells_the_truth_about_every_item(job_store: JobStore, reader: Jo
     ]
     assert ended == ("j",)
     assert job_store.advance(claimed.items, stage="computing") == [False]
-    assert job_store.commit([result(computing.items[0])]).published == (False,)
+    assert job_store.commit([result_of(computing.items[0])]).published == (False,)
     job = reader.job("j")
     assert (job.state, job.counts[State.CANCELED], job.counts[State.SUCCEEDED]) == (State.CANCELED, 3, 1)
     assert reader.stats().leases == 0
@@ -285,7 +277,7 @@ def test_cancel_tells_the_truth_about_every_item(job_store: JobStore, reader: Jo
 
 
 def test_nobody_cancels_or_reads_the_job_of_another(job_store: JobStore, reader: JobReader) -> None:
-    job_store.submit(make_spec("j", owner="ann"))
+    job_store.submit(job_spec("j", owner="ann"))
     with pytest.raises(JobUnknownError):
         job_store.cancel("j", owner="bob")
     with pytest.raises(JobUnknownError):
@@ -298,8 +290,8 @@ def test_nobody_cancels_or_reads_the_job_of_another(job_store: JobStore, reader:
 def test_items_past_their_deadline_expire_without_a_worker(
     job_store: JobStore, redis_client: RedisClient, reader: JobReader
 ) -> None:
-    job_store.submit(make_spec("reaped", 2, deadline_seconds=60))
-    job_store.submit(make_spec("in time", 1, deadline_seconds=3600))
+    job_store.submit(job_spec("reaped", 2, deadline_seconds=60))
+    job_store.submit(job_spec("in time", 1, deadline_seconds=3600))
     for index in range(2):
         redis_client.zadd(f"{PREFIX}deadlines", {f"reaped:{index}": 1})
     reaped = job_store.reap()
@@ -309,8 +301,8 @@ def test_items_past_their_deadline_expire_without_a_worker(
 
 
 def test_a_claim_expires_late_items_instead_of_handing_them_out(job_store: JobStore, reader: JobReader) -> None:
-    job_store.submit(make_spec("late", 3, deadline_seconds=0))
-    job_store.submit(make_spec("good", 1))
+    job_store.submit(job_spec("late", 3, deadline_seconds=0))
+    job_store.submit(job_spec("good", 1))
     taken = claim(job_store)
     assert taken.batch is not None
     assert [item.job_id for item in taken.batch.items] == ["good"]
@@ -331,16 +323,16 @@ def test_a_job_over_a_cap_is_refused_whole(
     redis_client: RedisClient, reader: JobReader, caps: QueueSettings, scope: str, unit: str
 ) -> None:
     store = JobStore(redis_client, caps)
-    store.submit(make_spec("fits", 4))
+    store.submit(job_spec("fits", 4))
     with pytest.raises(QueueFullError) as refused:
-        store.submit(make_spec("too many", 2))
+        store.submit(job_spec("too many", 2))
     assert (refused.value.scope, refused.value.unit) == (scope, unit)
     assert refused.value.retry_after_seconds >= 1
     assert reader.stats().open_items == 4
     with pytest.raises(JobUnknownError):
         reader.job("too many")
     finish(store, claim_batch(store))
-    store.submit(make_spec("fits now", 2))
+    store.submit(job_spec("fits now", 2))
 
 
 def test_caps_hold_when_many_submit_at_once(redis_client: RedisClient, reader: JobReader) -> None:
@@ -348,7 +340,7 @@ def test_caps_hold_when_many_submit_at_once(redis_client: RedisClient, reader: J
 
     def submit(number: int) -> bool:
         try:
-            store.submit(make_spec(f"j{number}", 3))
+            store.submit(job_spec(f"j{number}", 3))
         except QueueFullError:
             return False
         return True
@@ -361,22 +353,22 @@ def test_caps_hold_when_many_submit_at_once(redis_client: RedisClient, reader: J
 
 def test_the_wait_named_by_a_full_queue_follows_the_measured_rate(redis_client: RedisClient) -> None:
     store = JobStore(redis_client, QueueSettings(max_open_items=1000))
-    store.submit(make_spec("warm-up", 600))
+    store.submit(job_spec("warm-up", 600))
     while (taken := claim(store, items=100)).batch is not None:
         finish(store, taken.batch)
-    store.submit(make_spec("load", 1000))
+    store.submit(job_spec("load", 1000))
     with pytest.raises(QueueFullError) as near:
-        store.submit(make_spec("near", 10))
+        store.submit(job_spec("near", 10))
     with pytest.raises(QueueFullError) as far:
-        store.submit(make_spec("far", 1000))
+        store.submit(job_spec("far", 1000))
     assert near.value.retry_after_seconds < far.value.retry_after_seconds
     assert 80 <= far.value.retry_after_seconds <= 100  # 600 in the last minute, counted over 50 to 60 s
 
 
 def test_a_second_job_of_the_same_id_is_refused_with_the_first_ones_digest(job_store: JobStore) -> None:
-    job_store.submit(make_spec("j"))
+    job_store.submit(job_spec("j"))
     with pytest.raises(JobExistsError) as refused:
-        job_store.submit(make_spec("j", 2))
+        job_store.submit(job_spec("j", 2))
     assert refused.value.request_digest == "digest of j"
 
 
@@ -384,7 +376,7 @@ def test_a_forgotten_job_is_gone_for_its_owner_and_unknown_to_others(
     redis_client: RedisClient, reader: JobReader
 ) -> None:
     store = JobStore(redis_client, QueueSettings(retention_seconds=0))
-    store.submit(make_spec("j", 2))
+    store.submit(job_spec("j", 2))
     finish(store, claim_batch(store))
     assert store.jobs_past_retention() == ["j"]
     store.forget("j")
@@ -394,7 +386,7 @@ def test_a_forgotten_job_is_gone_for_its_owner_and_unknown_to_others(
     with pytest.raises(JobUnknownError):
         reader.job("j", owner="bob")
     with pytest.raises(JobExpiredError):
-        store.submit(make_spec("j"))
+        store.submit(job_spec("j"))
     assert list(reader.jobs("ann")) == []
     left = redis_client.keys(f"{PREFIX}item:*")
     assert left == []
@@ -402,7 +394,7 @@ def test_a_forgotten_job_is_gone_for_its_owner_and_unknown_to_others(
 
 def test_unfinished_jobs_are_never_past_retention(redis_client: RedisClient) -> None:
     store = JobStore(redis_client, QueueSettings(retention_seconds=0))
-    store.submit(make_spec("j"))
+    store.submit(job_spec("j"))
     claim(store)
     assert store.jobs_past_retention() == []
 
@@ -411,7 +403,7 @@ def test_jobs_are_listed_newest_first_also_within_one_millisecond(
     job_store: JobStore, redis_client: RedisClient, reader: JobReader
 ) -> None:
     for number in range(250):
-        job_store.submit(make_spec(f"j{number:03}"))
+        job_store.submit(job_spec(f"j{number:03}"))
     redis_client.zadd(f"{PREFIX}jobs:ann", {f"j{number:03}": 1000 + number // 120 for number in range(250)})
     for number in range(250):
         redis_client.hset(f"{PREFIX}job:j{number:03}", mapping={"created_ms": str(1000 + number // 120)})
@@ -422,9 +414,9 @@ def test_jobs_are_listed_newest_first_also_within_one_millisecond(
 
 
 def test_position_counts_what_is_ahead_and_eta_needs_a_rate(job_store: JobStore, reader: JobReader) -> None:
-    job_store.submit(make_spec("urgent", 2, priority=Priority.INTERACTIVE))
-    job_store.submit(make_spec("first", 3))
-    job_store.submit(make_spec("second", 2))
+    job_store.submit(job_spec("urgent", 2, priority=Priority.INTERACTIVE))
+    job_store.submit(job_spec("first", 3))
+    job_store.submit(job_spec("second", 2))
     where = reader.position(reader.job("second"))
     assert where is not None
     assert (where.position, where.eta_seconds) == (5, None)
@@ -432,12 +424,13 @@ def test_position_counts_what_is_ahead_and_eta_needs_a_rate(job_store: JobStore,
     where = reader.position(reader.job("second"))
     assert where is not None
     assert where.position == 3
-    assert where.eta_seconds == pytest.approx(5 / (2 / 60))
+    assert where.eta_seconds is not None
+    assert 125 <= where.eta_seconds <= 150  # five items; two were done in the last minute, counted over 50 to 60 s
     assert reader.position(reader.job("urgent")) is None
 
 
 def test_a_waiting_reader_is_woken_by_the_change(job_store: JobStore, reader: JobReader) -> None:
-    job_store.submit(make_spec("j"))
+    job_store.submit(job_spec("j"))
     before = reader.job("j").changes
     woken = threading.Event()
 
@@ -454,14 +447,14 @@ def test_a_waiting_reader_is_woken_by_the_change(job_store: JobStore, reader: Jo
 
 
 def test_waiting_ends_when_the_time_is_over(job_store: JobStore, reader: JobReader) -> None:
-    job_store.submit(make_spec("j"))
+    job_store.submit(job_spec("j"))
     reader.wait_for_change("j", changes=reader.job("j").changes, seconds=0.05)
     assert reader.job("j").state is State.QUEUED
 
 
 def test_stats_count_what_waits_by_model_and_priority(job_store: JobStore, reader: JobReader) -> None:
-    job_store.submit(make_spec("a", 3, priority=Priority.BULK))
-    job_store.submit(make_spec("b", 2, model="coco-stuff"))
+    job_store.submit(job_spec("a", 3, priority=Priority.BULK))
+    job_store.submit(job_spec("b", 2, model="coco-stuff"))
     claim(job_store, items=1)
     stats = reader.stats()
     assert [(q.model, q.waiting[Priority.BULK], q.waiting[Priority.NORMAL]) for q in stats.queues] == [
@@ -476,7 +469,7 @@ def test_stats_count_what_waits_by_model_and_priority(job_store: JobStore, reade
 
 
 def test_ended_jobs_stay_listed_until_their_record_is_stored(job_store: JobStore) -> None:
-    job_store.submit(make_spec("j"))
+    job_store.submit(job_spec("j"))
     assert job_store.unrecorded_jobs() == []
     finish(job_store, claim_batch(job_store))
     assert job_store.unrecorded_jobs() == ["j"]
@@ -490,7 +483,7 @@ def test_one_worker_at_a_time_is_the_reaper(job_store: JobStore) -> None:
 
 
 def test_concurrent_claimers_never_get_the_same_item(redis_url: str, job_store: JobStore, reader: JobReader) -> None:
-    job_store.submit(make_spec("j", 300))
+    job_store.submit(job_spec("j", 300))
 
     def work(number: int) -> list[int]:
         store = JobStore(connect(redis_url), QueueSettings())
@@ -509,12 +502,12 @@ def test_concurrent_claimers_never_get_the_same_item(redis_url: str, job_store: 
 def test_redis_being_away_is_reported_as_such() -> None:
     nowhere = connect("redis://127.0.0.1:1/0")
     with pytest.raises(QueueUnavailableError):
-        JobStore(nowhere, QueueSettings()).submit(make_spec("j"))
+        JobStore(nowhere, QueueSettings()).submit(job_spec("j"))
     with pytest.raises(QueueUnavailableError):
         JobReader(nowhere).stats()
     nowhere.close()
 
 
 def test_a_spec_survives_its_json() -> None:
-    spec = make_spec("j", 3, priority=Priority.BULK, labels={"a": "b"}, deadline_seconds=1.5)
+    spec = job_spec("j", 3, priority=Priority.BULK, labels={"a": "b"}, deadline_seconds=1.5)
     assert JobSpec.from_json(spec.to_json()) == spec

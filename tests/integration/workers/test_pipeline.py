@@ -3,7 +3,9 @@
 import hashlib
 import io
 import json
+import struct
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,13 +17,17 @@ from prometheus_client import CollectorRegistry
 from deploy.local.child import Child
 from deploy.local.ports import free_port
 from deploy.local.servers import S3Server, new_access_key, new_secret_key
-from spade.errors import ConfigError, OutOfMemoryError
+from spade.errors import CheckpointError, ConfigError, OutOfMemoryError
 from spade.label_images import encode_ids_png
+from spade.pictures import PictureFormat, encode_picture
+from support.jobs import OWNER, job_spec
+from support.waiting import wait_until
+from workers.errors import StorageUnavailableError
 from workers.inputs import Inputs
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
 from workers.leases import LeaseKeeper
-from workers.messages import ItemSpec, JobSpec, State, job_prefix, label_map_key, record_key
+from workers.messages import State, job_prefix, label_map_key, record_key
 from workers.metrics import QueueCollector, WorkerMetrics
 from workers.pipeline import ClaimLimits, Pipeline, PipelineParts
 from workers.publishing import Publisher
@@ -57,7 +63,14 @@ class FakeEngine:
 class Bench:
     """A pipeline with everything it needs within reach of the test."""
 
-    def __init__(self, client: RedisClient, objects: ObjectStore, *, batch_items: int = 4) -> None:
+    def __init__(
+        self,
+        client: RedisClient,
+        objects: ObjectStore,
+        *,
+        batch_items: int = 4,
+        read_from: ObjectStore | None = None,
+    ) -> None:
         self.client = client
         self.objects = objects
         self.engine = FakeEngine()
@@ -72,7 +85,7 @@ class Bench:
         self.pipeline = Pipeline(
             PipelineParts(
                 store=self.store,
-                objects=objects,
+                objects=read_from or objects,
                 engine=self.engine,
                 leases=self.leases,
                 publisher=Publisher(store=self.store, objects=objects, leases=self.leases, metrics=metrics),
@@ -88,30 +101,8 @@ class Bench:
         for index in range(items):
             label_map = np.full((SIZE, SIZE), index, np.uint16)
             self.objects.put(label_map_key(job_id, index), encode_ids_png(label_map))
-        self.store.submit(
-            JobSpec(
-                id=job_id,
-                owner="ann",
-                model="landscape",
-                model_version="1",
-                weights_digest="",
-                height=SIZE,
-                width=SIZE,
-                items=tuple(
-                    ItemSpec(
-                        index=i,
-                        file=f"{i}.png",
-                        label_map_key=label_map_key(job_id, i),
-                        instance_map_key=None,
-                        seed=100 + i,
-                    )
-                    for i in range(items)
-                ),
-                created_ms=0,
-                request_digest="",
-                picture_format=picture_format,
-            )
-        )
+        spec = job_spec(job_id, items, height=SIZE, width=SIZE, picture_format=picture_format)
+        self.store.submit(spec)
 
     def states(self, job_id: str) -> list[State]:
         return [item.state for item in self.reader.items(self.reader.job(job_id))]
@@ -135,7 +126,7 @@ def test_every_item_is_computed_from_its_own_map_and_seed_and_stored_once(bench:
         assert hashlib.sha256(data).hexdigest() == item.digest
         assert len(data) == item.size_bytes
         with Image.open(io.BytesIO(data)) as picture:
-            assert picture.getpixel((3, 3)) == (item.index, 100 + item.index, 0)
+            assert picture.getpixel((3, 3)) == (item.index, item.seed, 0)
         assert set(item.timings) == {"wait", "decode", "compute", "encode", "upload"}
     assert [len(batch) for batch in bench.engine.batches] == [4, 4, 2]
 
@@ -163,20 +154,7 @@ def test_the_next_batch_is_fetched_while_the_engine_computes(bench: Bench) -> No
     def wait_until_the_second_batch_is_claimed(_: Inputs) -> None:
         if running_during_first:
             return
-        claimed = threading.Event()
-
-        def look() -> None:
-            while bench.reader.stats().leases < 8:
-                if claimed.wait(0.01):
-                    return
-            claimed.set()
-
-        watcher = threading.Thread(target=look)
-        watcher.start()
-        in_time = claimed.wait(20)
-        claimed.set()
-        watcher.join()
-        assert in_time
+        wait_until(lambda: bench.reader.stats().leases == 8, "the second batch is claimed")
         running_during_first.append(bench.reader.stats().leases)
 
     bench.engine.before = wait_until_the_second_batch_is_claimed
@@ -232,7 +210,7 @@ def test_one_bad_item_is_isolated_and_the_others_of_its_batch_succeed(bench: Ben
 
 def test_an_unusable_model_fails_its_items_at_once(bench: Bench) -> None:
     def refuse(_: Inputs) -> None:
-        raise ConfigError("the size does not fit")
+        raise CheckpointError("the weights are damaged")
 
     bench.engine.before = refuse
     bench.submit("j", 2)
@@ -241,20 +219,111 @@ def test_an_unusable_model_fails_its_items_at_once(bench: Bench) -> None:
     assert len(bench.engine.batches) == 1
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "wrong size"])
+def test_an_item_that_does_not_fit_the_model_takes_no_other_job_with_it(bench: Bench) -> None:
+    def refuse(inputs: Inputs) -> None:
+        if any(item.job_id == "bad" for item in inputs.items):
+            raise ConfigError("label map: id 60000 is out of range")
+
+    bench.engine.before = refuse
+    bench.submit("good", 3)
+    bench.submit("bad", 1)
+    bench.pipeline.drain(seconds=60)
+    assert bench.states("good") == [State.SUCCEEDED] * 3
+    bad = bench.reader.item("bad", 0)
+    assert (bad.state, bad.reason, bad.attempts) == (State.FAILED, "input-unusable", 2)
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    """A small file whose header promises a picture of this size."""
+    good = bytearray(encode_ids_png(np.zeros((SIZE, SIZE), np.uint16)))
+    good[16:24] = struct.pack(">II", width, height)
+    good[29:33] = struct.pack(">I", zlib.crc32(good[12:29]))
+    return bytes(good)
+
+
+def png_with_text(unpacked_bytes: int) -> bytes:
+    """A good file with a comment that is small packed and large unpacked."""
+    good = encode_ids_png(np.zeros((SIZE, SIZE), np.uint16))
+    chunk = b"zTXtk\0\0" + zlib.compress(bytes(unpacked_bytes))
+    return good[:33] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + good[33:]
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda _: b"",
+    "other": lambda _: b"no picture",
+    "truncated": lambda good: good[:40],
+    "wrong size": lambda _: encode_ids_png(np.zeros((4, 4), np.uint16)),
+    "colours": lambda _: encode_picture(np.zeros((SIZE, SIZE, 3), np.uint8), PictureFormat.PNG, 90),
+    "large header": lambda _: png_that_claims(60_000, 60_000),
+    "largest header": lambda _: png_that_claims(2**31 - 1, 2**31 - 1),
+}
+
+
+@pytest.mark.parametrize("damage", ["missing", *DAMAGES])
 def test_an_item_whose_input_cannot_be_read_fails_alone(bench: Bench, damage: str) -> None:
     bench.submit("j", 3)
     key = label_map_key("j", 1)
     if damage == "missing":
         bench.objects.delete(key)
-    elif damage == "truncated":
-        bench.objects.put(key, bench.objects.get(key)[:40])
     else:
-        bench.objects.put(key, encode_ids_png(np.zeros((4, 4), np.uint16)))
+        bench.objects.put(key, DAMAGES[damage](bench.objects.get(key)))
     bench.pipeline.drain(seconds=60)
     assert bench.states("j") == [State.SUCCEEDED, State.FAILED, State.SUCCEEDED]
     assert bench.reader.item("j", 1).reason == "input-unreadable"
     assert key in (bench.reader.item("j", 1).detail or "")
+
+
+def test_text_in_a_stored_input_is_not_unpacked(bench: Bench) -> None:
+    bench.submit("j", 2)
+    bench.objects.put(label_map_key("j", 1), png_with_text(100 * 2**20))
+    bench.pipeline.drain(seconds=60)
+    assert bench.states("j") == [State.SUCCEEDED] * 2
+
+
+class PartlyAway(ObjectStore):
+    """A store that answers, but keeps some objects to itself for a while."""
+
+    def __init__(self, settings: StorageSettings, *, held_back: set[str]) -> None:
+        super().__init__(settings)
+        self.held_back = held_back
+
+    def get(self, key: str) -> bytes:
+        if key in self.held_back:
+            raise StorageUnavailableError("503 Slow Down")
+        return super().get(key)
+
+
+def test_an_input_that_the_store_holds_back_does_not_hold_up_the_others(
+    redis_client: RedisClient, objects: ObjectStore, s3: StorageSettings
+) -> None:
+    held_back = PartlyAway(s3, held_back={label_map_key("first", 0)})
+    bench = Bench(redis_client, objects, read_from=held_back)
+    bench.submit("first", 2)
+    bench.submit("second", 6)
+    drain = threading.Thread(target=bench.pipeline.drain, kwargs={"seconds": 60})
+    drain.start()
+    wait_until(lambda: bench.reader.job("second").state is State.SUCCEEDED, "what can be had is made")
+    assert bench.states("first")[1] is State.SUCCEEDED
+    held_back.held_back.clear()
+    drain.join(timeout=60)
+    assert bench.states("first") == [State.SUCCEEDED] * 2
+
+
+def test_an_error_of_reading_that_nobody_foresaw_leaves_no_item_in_hand(
+    redis_client: RedisClient, objects: ObjectStore, s3: StorageSettings
+) -> None:
+    class Unforeseen(ObjectStore):
+        def get(self, key: str) -> bytes:
+            if key == label_map_key("j", 1):
+                raise MemoryError("no room for it")
+            return super().get(key)
+
+    bench = Bench(redis_client, objects, read_from=Unforeseen(s3))
+    bench.submit("j", 3)
+    bench.pipeline.drain(seconds=60)
+    assert bench.states("j") == [State.SUCCEEDED, State.FAILED, State.SUCCEEDED]
+    assert bench.reader.item("j", 1).reason == "poison"
+    assert "no room for it" in (bench.reader.item("j", 1).detail or "")
 
 
 def test_an_item_canceled_before_its_batch_is_computed_is_not_computed(bench: Bench) -> None:
@@ -263,10 +332,8 @@ def test_an_item_canceled_before_its_batch_is_computed_is_not_computed(bench: Be
 
     def cancel_b_once_it_is_claimed(inputs: Inputs) -> None:
         if inputs.items[0].job_id == "a":
-            deadline = threading.Event()
-            while bench.reader.job("b").counts[State.RUNNING] < 4:
-                assert not deadline.wait(0.01)
-            bench.store.cancel("b", owner="ann")
+            wait_until(lambda: bench.reader.job("b").counts[State.RUNNING] == 4, "b is claimed")
+            bench.store.cancel("b", owner=OWNER)
 
     bench.engine.before = cancel_b_once_it_is_claimed
     bench.pipeline.drain(seconds=60)
@@ -277,7 +344,7 @@ def test_an_item_canceled_before_its_batch_is_computed_is_not_computed(bench: Be
 
 def test_a_result_canceled_while_it_is_computed_is_removed_from_the_object_store(bench: Bench) -> None:
     bench.submit("j", 2)
-    bench.engine.before = lambda _: bench.store.cancel("j", owner="ann") and None
+    bench.engine.before = lambda _: bench.store.cancel("j", owner=OWNER) and None
     bench.pipeline.drain(seconds=60)
     assert bench.states("j") == [State.CANCELED] * 2
     assert bench.pictures("j") == []
@@ -346,9 +413,10 @@ def test_the_loop_waits_for_an_object_store_that_went_away(
     child.kill()
     drain = threading.Thread(target=bench.pipeline.drain, kwargs={"seconds": 60})
     drain.start()
-    patience = threading.Event()
-    while bench.reader.item("j", 0).attempts == 0 or bench.reader.stats().leases:
-        assert not patience.wait(0.01)  # it has tried once and given the items back
+    wait_until(
+        lambda: bench.reader.item("j", 0).attempts > 0 and not bench.reader.stats().leases,
+        "it has tried once and given the items back",
+    )
     child.start()
     child.wait_ready()
     drain.join(timeout=30)
@@ -391,11 +459,9 @@ def test_the_reaper_returns_records_wakes_and_removes(redis_client: RedisClient,
     )
     bench.submit("waits", 1)
     bench.submit("ended", 1)
-    bench.store.cancel("ended", owner="ann")
+    bench.store.cancel("ended", owner=OWNER)
     reaper.start()
-    patience = threading.Event()
-    while not bench.woken or list(objects.keys(job_prefix("ended"))):
-        assert not patience.wait(0.01)
+    wait_until(lambda: bench.woken and not list(objects.keys(job_prefix("ended"))), "a full round")
     reaper.stop()
     assert set(bench.woken) == {"landscape"}
     assert bench.states("waits") == [State.QUEUED]

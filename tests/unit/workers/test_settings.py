@@ -35,7 +35,7 @@ def test_everything_can_be_set() -> None:
         {
             **NEEDED,
             "SPADE_MODELS_DIR": "/models",
-            "SPADE_WORKER_MODELS": "landscape,coco-stuff",
+            "SPADE_WORKER_MODELS": "landscape, coco-stuff,",
             "SPADE_BATCH_ITEMS": "3",
             "SPADE_WORKER_PORT": "9100",
             "SPADE_LEASE_SECONDS": "2.5",
@@ -54,11 +54,43 @@ def test_everything_can_be_set() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("SPADE_LEASE_SECONDS", "soon"), ("SPADE_LEASE_SECONDS", "0"), ("SPADE_S3_SECURE", "maybe")],
+    [
+        ("SPADE_LEASE_SECONDS", "soon"),
+        ("SPADE_BATCH_ITEMS", "8.5"),
+        ("SPADE_MAX_OPEN_ITEMS", "inf"),
+        ("SPADE_S3_SECURE", "maybe"),
+    ],
 )
-def test_a_malformed_setting_is_refused_with_its_value(name: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=value):
+def test_a_malformed_setting_is_refused_with_its_name_and_value(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} is '{value}'; it must be "):
         Settings.from_environment({**NEEDED, name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "right"),
+    [
+        ("SPADE_LEASE_SECONDS", "0", "above 0"),
+        ("SPADE_LEASE_SECONDS", "nan", "above 0"),
+        ("SPADE_LEASE_SECONDS", "inf", "above 0"),
+        ("SPADE_RETENTION_SECONDS", "-1", "0 or more"),
+        ("SPADE_MAX_OWNER_ITEMS", "0", "1 or more"),
+        ("SPADE_BATCH_ITEMS", "0", "1 or more"),
+        ("SPADE_BATCH_PIXELS", "-5", "1 or more"),
+        ("SPADE_THREADS", "-1", "0 or more"),
+        ("SPADE_WORKER_PORT", "65536", "1 to 65535"),
+        ("SPADE_MAX_ITEMS_PER_JOB", "0", "1 or more"),
+        ("SPADE_MAX_REQUEST_BYTES", "0", "1 or more"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_with_what_would_be_right(name: str, value: str, right: str) -> None:
+    field = name.removeprefix("SPADE_").removeprefix("WORKER_").lower()
+    with pytest.raises(SettingsError, match=f"^{field} is {value}.*; it must be {right}"):
+        Settings.from_environment({**NEEDED, name: value})
+
+
+def test_an_empty_setting_counts_as_not_set() -> None:
+    empty = {"SPADE_LEASE_SECONDS": "", "SPADE_S3_BUCKET": "", "SPADE_S3_SECURE": "", "SPADE_DEVICE": ""}
+    assert Settings.from_environment({**NEEDED, **empty}) == Settings.from_environment(NEEDED)
 
 
 def test_no_secret_is_in_the_representation() -> None:

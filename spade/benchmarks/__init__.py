@@ -1,0 +1,1 @@
+"""Benchmarks of the model itself, each a command of `spade bench`."""

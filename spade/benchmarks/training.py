@@ -1,0 +1,131 @@
+"""How fast an iteration of training is, and how much memory it takes: the plain path against the fast one.
+
+`published` is the iteration as published, on one-hot tensors; `plain` runs each network once, on one-hot tensors;
+`fast` runs each network once and computes modulation on distinct windows. `plain` and `fast` are the same mathematics,
+so their losses are compared.
+"""
+
+import multiprocessing
+import resource
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from spade.config import GeneratorConfig
+from spade.data.samples import TrainingBatch
+from spade.discriminator import DiscriminatorConfig
+from spade.training.networks import InitConfig, build_networks
+from spade.training.objective import LossConfig
+from spade.training.optimizers import OptimizerConfig, build_optimizers
+from spade.training.step import StepConfig, TrainingStep
+
+PATHS: Final = {
+    "published": StepConfig(exact_published=True, sparse_modulation=False),
+    "plain": StepConfig(sparse_modulation=False),
+    "fast": StepConfig(sparse_modulation=True),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathFigures:
+    """Of one path. Seconds are medians over the rounds, memory is the peak of a process that ran it alone."""
+
+    seconds: float
+    pictures_per_second: float
+    peak_memory_bytes: int
+    losses: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingFigures:
+    """Of all paths, with the ratios that matter."""
+
+    threads: int
+    paths: dict[str, PathFigures]
+    speedup_over_published: float
+    speedup_over_plain: float
+    memory_of_fast_over_plain: float
+    largest_loss_difference: float
+    """Relative, between `plain` and `fast`, whose weights and pictures are the same."""
+
+
+def measure_training(
+    config: GeneratorConfig, batch: TrainingBatch, *, rounds: int, threads: int, discriminator_channels: int = 64
+) -> TrainingFigures:
+    """Time every path in turn, `rounds` times over, after one iteration to warm up, whose losses are compared."""
+    torch.set_num_threads(threads)
+    steps = {name: _step(config, discriminator_channels, path) for name, path in PATHS.items()}
+    losses = {name: _losses(step, batch) for name, step in steps.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in PATHS}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            started = time.perf_counter()
+            step.run([batch])
+            seconds[name].append(time.perf_counter() - started)
+    del steps
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    memory = {name: _peak_memory(config, batch, discriminator_channels, name, threads) for name in PATHS}
+    paths = {
+        name: PathFigures(
+            seconds=medians[name],
+            pictures_per_second=len(batch) / medians[name],
+            peak_memory_bytes=memory[name],
+            losses=losses[name],
+        )
+        for name in PATHS
+    }
+    return TrainingFigures(
+        threads=threads,
+        paths=paths,
+        speedup_over_published=medians["published"] / medians["fast"],
+        speedup_over_plain=medians["plain"] / medians["fast"],
+        memory_of_fast_over_plain=memory["fast"] / memory["plain"],
+        largest_loss_difference=max(
+            abs(losses["fast"][name] - value) / abs(value) for name, value in losses["plain"].items()
+        ),
+    )
+
+
+def _step(config: GeneratorConfig, discriminator_channels: int, path: StepConfig) -> TrainingStep:
+    """The same weights for every path."""
+    torch.manual_seed(0)
+    discriminator = DiscriminatorConfig(
+        in_channels=config.semantic_channels + config.output_channels, base_channels=discriminator_channels
+    )
+    networks = build_networks(config, discriminator, None, InitConfig())
+    optimizers = build_optimizers(networks, OptimizerConfig())
+    return TrainingStep(networks, optimizers, semantics=config, losses=LossConfig(perceptual=0), config=path)
+
+
+def _losses(step: TrainingStep, batch: TrainingBatch) -> dict[str, float]:
+    return {name: loss.item() for name, loss in step.run([batch]).losses.items()}
+
+
+def _peak_memory(
+    config: GeneratorConfig, batch: TrainingBatch, discriminator_channels: int, path: str, threads: int
+) -> int:
+    """Peak resident memory, bytes, of a fresh process that runs one iteration."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        return pool.apply(_run_alone, (config, batch, discriminator_channels, path, threads))
+
+
+def _run_alone(
+    config: GeneratorConfig, batch: TrainingBatch, discriminator_channels: int, path: str, threads: int
+) -> int:
+    torch.set_num_threads(threads)
+    _step(config, discriminator_channels, PATHS[path]).run([batch])
+    return _high_water_mark()
+
+
+def _high_water_mark() -> int:
+    """Peak resident memory of this process, bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # there, unlike in getrusage, the peak does not begin with that of the parent process
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

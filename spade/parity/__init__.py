@@ -1,0 +1,1 @@
+"""Our networks held against numbers recorded from the published code."""

@@ -1,0 +1,163 @@
+"""A full queue, and parts that are away: nothing is accepted half."""
+
+import dataclasses
+import io
+
+import pytest
+
+from workers.errors import QueueUnavailableError
+from workers.job_reader import JobReader
+from workers.job_store import JobStore
+from workers.redis_client import connect
+from workers.settings import QueueSettings
+from workers.storage import ObjectStore
+from workers.wakeup import WakeUp, create_celery
+
+NOBODY = "127.0.0.1:9"
+
+
+class Recorded(JobStore):
+    """A job store whose connection breaks when a job is submitted; `before` or after Redis has done it."""
+
+    def __init__(self, client, *, lost_reply):
+        super().__init__(client, QueueSettings())
+        self.lost_reply = lost_reply
+
+    def submit(self, spec):
+        if self.lost_reply:
+            super().submit(spec)
+        raise QueueUnavailableError("the connection broke")
+
+
+class Repeating(JobStore):
+    """A job store whose client repeats a call, because the first reply was lost."""
+
+    def submit(self, spec):
+        super().submit(spec)
+        super().submit(spec)
+
+
+class Crossed(JobStore):
+    """A job store in which another job takes the id at the last moment."""
+
+    def submit(self, spec):
+        super().submit(dataclasses.replace(spec, request_digest="other"))
+        super().submit(spec)
+
+
+@pytest.fixture
+def send(make_client, label_map):
+    def send(**replaced):
+        data = {"params": '{"model": "landscape"}', "label_map": [(io.BytesIO(label_map), f"{i}.png") for i in (0, 1)]}
+        return make_client(**replaced).post("/v1/jobs", data=data)
+
+    return send
+
+
+@pytest.mark.parametrize("caps", [{"max_open_items": 1}, {"max_owner_items": 1}, {"max_open_pixels": 256 * 256}])
+def test_a_full_queue_answers_when_to_try_again_and_keeps_nothing(send, redis_client, assert_untouched, caps):
+    response = send(job_store=JobStore(redis_client, QueueSettings(**caps)))
+    assert response.status_code == 429
+    assert response.json["type"] == "urn:spade-serving:problem:queue-full"
+    assert int(response.headers["Retry-After"]) >= 1
+    assert "at most" in response.json["detail"]
+    assert_untouched()
+
+
+def test_a_redis_that_is_away_answers_503_and_nothing_is_stored(send, assert_untouched, settings):
+    away = connect(f"redis://{NOBODY}/0")
+    response = send(job_store=JobStore(away, settings.queue), job_reader=JobReader(away))
+    assert response.status_code == 503
+    assert response.json["type"] == "urn:spade-serving:problem:queue-unavailable"
+    assert response.headers["Retry-After"] == "5"
+    assert NOBODY not in response.get_data(as_text=True)
+    assert_untouched()
+
+
+def test_an_object_store_that_is_away_answers_503_and_nothing_is_queued(send, assert_untouched, settings):
+    away = ObjectStore(dataclasses.replace(settings.storage, endpoint=NOBODY))
+    response = send(object_store=away)
+    assert response.status_code == 503
+    assert response.json["type"] == "urn:spade-serving:problem:storage-unavailable"
+    assert response.headers["Retry-After"] == "5"
+    assert NOBODY not in response.get_data(as_text=True)
+    assert_untouched()
+
+
+def test_a_job_whose_submission_broke_keeps_its_inputs_but_was_not_acknowledged(send, redis_client, objects, reader):
+    response = send(job_store=Recorded(redis_client, lost_reply=True))
+    assert response.status_code == 503
+    (job,) = reader.jobs("local")
+    assert sorted(objects.keys("jobs/")) == [f"jobs/{job.id}/inputs/{i}.png" for i in (0, 1)]
+
+
+def test_a_job_that_never_reached_the_queue_leaves_no_description_to_rebuild_it_from(send, redis_client, objects):
+    assert send(job_store=Recorded(redis_client, lost_reply=False)).status_code == 503
+    assert not [key for key in objects.keys("jobs/") if key.endswith("job.json")]
+
+
+def test_a_repeated_call_to_redis_is_one_job(send, redis_client, reader):
+    assert send(job_store=Repeating(redis_client, QueueSettings())).status_code == 202
+    assert len(list(reader.jobs("local"))) == 1
+    assert reader.stats().open_items == 2
+
+
+def test_a_job_of_the_same_id_in_the_queue_refuses_another(send, redis_client, objects):
+    response = send(job_store=Crossed(redis_client, QueueSettings()))
+    assert response.status_code == 409
+    assert list(objects.keys("jobs/")) == []
+
+
+def test_a_broker_that_takes_no_wake_up_does_not_lose_the_job(send, reader):
+    response = send(wake_up=WakeUp(create_celery(f"redis://{NOBODY}/0")))
+    assert response.status_code == 202
+    assert reader.stats().open_items == 2
+
+
+def test_a_wake_up_is_sent_for_the_model(post, redis_client):
+    post()
+    assert redis_client.llen("{spade-celery}:synthesize.landscape") == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/v1/jobs"), ("GET", "/v1/jobs/x"), ("GET", "/v1/jobs/x/items/0/image"), ("POST", "/v1/jobs/x/cancel")],
+)
+def test_reads_answer_503_while_redis_is_away(make_client, settings, method, path):
+    away = connect(f"redis://{NOBODY}/0")
+    client = make_client(job_store=JobStore(away, settings.queue), job_reader=JobReader(away))
+    response = client.open(path, method=method)
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
+
+
+def test_models_are_listed_while_redis_is_away(make_client):
+    client = make_client(job_reader=JobReader(connect(f"redis://{NOBODY}/0")))
+    assert client.get("/v1/models").status_code == 200
+
+
+def test_readiness_says_which_part_is_away(make_client, settings):
+    ready = make_client().get("/readyz")
+    assert (ready.status_code, ready.json) == (
+        200,
+        {"status": "ready", "checks": {"queue": "ok", "object_store": "ok"}},
+    )
+
+    no_queue = make_client(job_reader=JobReader(connect(f"redis://{NOBODY}/0"))).get("/readyz")
+    assert no_queue.status_code == 503
+    assert no_queue.content_type == "application/problem+json"
+    assert no_queue.json["checks"] == {"queue": "away", "object_store": "ok"}
+
+    away = ObjectStore(dataclasses.replace(settings.storage, endpoint=NOBODY))
+    no_store = make_client(object_store=away).get("/readyz")
+    assert no_store.status_code == 503
+    assert no_store.json["checks"] == {"queue": "ok", "object_store": "away"}
+
+
+def test_the_process_is_alive_whatever_is_away(make_client, settings):
+    away = ObjectStore(dataclasses.replace(settings.storage, endpoint=NOBODY))
+    client = make_client(job_reader=JobReader(connect(f"redis://{NOBODY}/0")), object_store=away)
+    assert client.get("/livez").status_code == 200
+    metrics = client.get("/metrics")
+    assert metrics.status_code == 200
+    assert "spade_queue_up 0.0" in metrics.get_data(as_text=True)

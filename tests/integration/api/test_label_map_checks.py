@@ -1,0 +1,85 @@
+"""The dry run for label maps."""
+
+import base64
+import io
+from functools import partial
+
+import numpy as np
+import pytest
+
+from spade.label_images import encode_ids_png
+
+pytestmark = pytest.mark.usefixtures("nothing_happened")
+
+
+@pytest.fixture
+def check(post):
+    return partial(post, path="/v1/label-maps/validate")
+
+
+def test_a_good_map_is_described(check, client, label_map):
+    response = check([("a.png", label_map)])
+    assert response.status_code == 200
+    report = response.json
+    assert report["valid"] is True
+    assert report["model"]["name"] == "landscape"
+    assert report["picture_size"] == {"width": 256, "height": 256}
+    (described,) = report["label_maps"]
+    names = {item["id"]: item["name"] for item in client.get("/v1/models/landscape").json["classes"]}
+    assert described == {
+        "file": "a.png",
+        "valid": True,
+        "size": {"width": 4, "height": 4},
+        "classes": [{"id": i, "name": names[i], "pixels": 3, "share": 0.1875} for i in range(4)]
+        + [{"id": 32, "name": "unknown", "pixels": 4, "share": 0.25}],
+        "errors": [],
+    }
+
+
+def test_a_bad_map_is_a_result_rather_than_an_error(check, label_map):
+    ids = np.zeros((6, 6), dtype=np.uint8)
+    ids[1, 2:5] = 99
+    response = check([("good.png", label_map), ("bad.png", encode_ids_png(ids)), ("empty.png", b"")])
+    assert response.status_code == 200
+    report = response.json
+    assert report["valid"] is False
+    good, bad, empty = report["label_maps"]
+    assert good["valid"]
+    assert not bad["valid"]
+    assert bad["errors"][0]["code"] == "ids-out-of-range"
+    assert bad["errors"][0]["offenders"] == [{"value": 99, "count": 3, "box": [2, 1, 5, 2]}]
+    assert "size" not in bad
+    assert empty["errors"][0]["code"] == "empty"
+
+
+def test_instance_maps_are_checked_along(check, label_map):
+    instances = {"instance_map": [(io.BytesIO(encode_ids_png(np.arange(16).reshape(4, 4))), "i.png")]}
+    report = check([("a.png", label_map)], parts=instances, model="coco-stuff").json
+    assert report["label_maps"][0]["instances"] == 16
+
+
+def test_maps_may_be_sent_as_json(client, label_map):
+    body = {
+        "params": {"model": "landscape", "size": "256x256"},
+        "label_maps": [{"file": "a.png", "content": base64.b64encode(label_map).decode()}],
+    }
+    assert client.post("/v1/label-maps/validate", json=body).json["valid"] is True
+
+
+def test_parameters_of_jobs_that_have_nothing_to_do_with_maps_are_refused(check, label_map):
+    response = check([("a.png", label_map)], seed=1)
+    assert response.status_code == 422
+    assert response.json["errors"][0]["parameter"] == "seed"
+
+
+@pytest.mark.parametrize("parameters", [{"model": "nope"}, {"size": "1x1"}, {"palette": "crayon"}])
+def test_parameters_that_no_job_could_have_are_refused(check, label_map, parameters):
+    assert check([("a.png", label_map)], **parameters).status_code == 422
+
+
+def test_a_check_without_maps_is_refused(check):
+    assert check([]).status_code == 422
+
+
+def test_another_content_type_is_refused(client):
+    assert client.post("/v1/label-maps/validate", data=b"x", content_type="image/png").status_code == 415

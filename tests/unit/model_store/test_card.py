@@ -1,0 +1,96 @@
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_store.card import LabelClass, ModelCard
+from model_store.errors import CardError
+from model_store.registry import BUILT_IN_MODELS
+
+
+def test_a_card_survives_the_way_through_json(card: ModelCard) -> None:
+    assert ModelCard.from_json(card.to_json()) == card
+
+
+def test_what_the_architecture_says_is_said_by_the_card(card: ModelCard) -> None:
+    assert (card.label_nc, card.unknown_id, card.uses_instances, card.latent) == (3, 3, True, False)
+    assert (card.width, card.height, card.reference) == (64, 32, "tiny@1")
+    assert card.classes[0].rgb == 0x9CEEDD
+    assert card.class_ids == {"sky-other": 0, "tree": 1, "person": 2, "unknown": 3}
+
+
+def test_a_class_called_unknown_keeps_its_name(card: ModelCard) -> None:
+    classes = (*card.classes[:2], dataclasses.replace(card.classes[2], name="unknown"))
+    assert dataclasses.replace(card, classes=classes).class_ids["unknown"] == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"name": "Tiny"}, "name 'Tiny'"),
+        ({"name": "../x"}, "name '../x'"),
+        ({"version": "latest"}, "version 'latest'"),
+        ({"classes": ()}, "ids must be 0 to 2, in order"),
+        ({"weights": None}, "weights: expected an object, found NoneType"),
+        ({"training": "maybe"}, "training: 'maybe' is not one of untrained, trained"),
+        ({"styles": "night"}, "styles: expected a list"),
+        ({"colour": 1}, "unknown key 'colour'"),
+    ],
+)
+def test_a_card_that_contradicts_itself_is_refused(card: ModelCard, changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(CardError, match=rf"^the card: .*{named}"):
+        ModelCard.from_json(json.dumps(card.to_dict() | changes), where="the card")
+
+
+@pytest.mark.parametrize(
+    ("number", "changes", "named"),
+    [
+        (1, {"id": 0}, "in order"),
+        (1, {"name": "person"}, "name 'person' is given 2 times"),
+        (1, {"color": "#00ff00"}, "color '#00ff00' is given 2 times"),
+        (1, {"color": "#00FF00"}, "class 1: color must be like"),
+    ],
+)
+def test_classes_have_ids_in_order_and_names_and_colours_of_their_own(
+    card: ModelCard, number: int, changes: dict[str, Any], named: str
+) -> None:
+    classes = list(card.classes)
+    classes[number] = dataclasses.replace(classes[number], **changes)
+    with pytest.raises(CardError, match=named):
+        dataclasses.replace(card, classes=tuple(classes))
+
+
+@pytest.mark.parametrize(("changes", "named"), [({"sha256": "00"}, "64 hexadecimal"), ({"bytes": 0}, "positive")])
+def test_weights_have_a_digest_and_a_size(card: ModelCard, changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(CardError, match=named):
+        dataclasses.replace(card, weights=dataclasses.replace(card.weights, **changes))
+
+
+def test_a_generator_that_cannot_be_is_named_in_its_card(card: ModelCard) -> None:
+    data = card.to_dict()
+    data["generator"]["kernel_size"] = 4
+    with pytest.raises(CardError, match=r"^card\.json: .*kernel_size is 4"):
+        ModelCard.from_json(json.dumps(data))
+
+
+def test_text_that_is_no_json_is_refused() -> None:
+    with pytest.raises(CardError, match="card: not JSON"):
+        ModelCard.from_json("{", where="card")
+
+
+@pytest.mark.parametrize("path", sorted(BUILT_IN_MODELS.glob("*/*/card.json")), ids=lambda path: path.parts[-3])
+def test_a_built_in_card_says_that_the_model_is_untrained(path: Path) -> None:
+    card = ModelCard.from_json(path.read_text())
+    assert card.training == "untrained"
+    assert "Untrained" in card.description
+    assert card.weights.seed is not None
+
+
+def test_class_ids_of_coco_stuff_are_the_red_bytes_of_the_gaugan_colours() -> None:
+    card = ModelCard.from_json((BUILT_IN_MODELS / "coco-stuff" / "1" / "card.json").read_text())
+    assert [label_class.rgb >> 16 for label_class in card.classes] == list(range(182))
+    assert card.classes[0].name == "person"
+    assert card.classes[156] == LabelClass(id=156, name="sky-other", color="#9ceedd")
+    assert card.classes[181].name == "wood"
