@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import track
 
+from model_store.card import Training
 from model_store.registry import Registry, default_models_folder
 from spade.evaluation.dataset_options import PHASES, DatasetChoice, dataset_options
 from spade.options import Size, json_option
@@ -93,6 +94,8 @@ def test_model(
     click.echo(f"{output / PAGE}: {len(written)} pictures of {width}x{height}")
     if not reference.has_photographs and photographs is None:
         click.echo("Note: the dataset has no photographs to show beside them.")
+    if opened.card and opened.card.training is Training.UNTRAINED:
+        click.echo(f"Note: {opened.reference} is untrained: these are patterns, not photographs.")
 
 
 def _about(opened: "OfflineModel", reference: "DatasetReference", width: int, height: int) -> "ResultsAbout":
@@ -102,6 +105,7 @@ def _about(opened: "OfflineModel", reference: "DatasetReference", width: int, he
     described = reference.described()
     return ResultsAbout(
         model=opened.reference,
+        training=str(opened.card.training) if opened.card else None,
         weights_sha256=weights_digest(opened),
         dataset=described.source,
         split=described.split or "",

@@ -34,7 +34,9 @@ class ResultsAbout:
     """What the pictures are, for the page and the list."""
 
     model: str
-    weights_sha256: str | None
+    training: str | None
+    """Whether the model was trained, where that is known."""
+    weights_sha256: str
     dataset: str
     split: str
     width: int
@@ -77,7 +79,8 @@ def write_page_and_list(folder: Path, written: Sequence[Written], about: Results
     """Writes `index.html` and `results.json`. Raises OSError."""
     facts = {
         "model": about.model,
-        "weights": f"sha256 {about.weights_sha256[:16]}…" if about.weights_sha256 else "",
+        "training": about.training or "",
+        "weights": f"sha256 {about.weights_sha256[:16]}…",
         "dataset": f"{about.dataset}, {about.split}",
         "size": f"{about.width}x{about.height}",
     }
@@ -100,7 +103,7 @@ def _row(written: Written) -> PageRow:
 
 
 def _listed(written: Sequence[Written], about: ResultsAbout) -> dict[str, Any]:
-    known = ("model", "weights_sha256", "dataset", "split", "width", "height")
+    known = ("model", "training", "weights_sha256", "dataset", "split", "width", "height")
     pictures = [{"name": one.name, "seed": one.seed, **one.files} for one in written]
     return {name: getattr(about, name) for name in known} | {"versions": installed_versions(), "pictures": pictures}
 

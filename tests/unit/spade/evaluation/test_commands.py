@@ -81,7 +81,8 @@ def test_label_maps_without_photographs_are_enough(shapes_dataset: Dataset, tmp_
     assert not (tmp_path / "results" / "images" / "real_image").exists()
     listed = json.loads((tmp_path / "results" / "results.json").read_text())
     assert [one["seed"] for one in listed["pictures"]] == [7, 8]
-    assert (listed["model"], listed["width"]) == ("landscape@1", 256)
+    assert (listed["model"], listed["training"], listed["width"]) == ("landscape@1", "untrained", 256)
+    assert "is untrained: these are patterns" in ok("test", "landscape", *custom(root), *where, "--limit", "1")
 
 
 def test_pictures_on_disk_and_the_model_itself_get_the_same_marks(

@@ -39,7 +39,7 @@ def test_shapes_are_learnt_in_seconds(shapes_config: Config, tmp_path: Path) -> 
     run = make_run(shapes_config(train=48, val=8), tmp_path / "s.safetensors", base_channels=6, epochs=8)
     results = epochs(run)
     best = max(result.scores.mean_iou for result in results)
-    assert best > 0.75  # by chance, or with one class everywhere, it is below 0.3
+    assert best > 0.7  # by chance, or with one class everywhere, it is below 0.3
     assert results[-1].loss < results[0].loss
 
     _, record = load_segmenter(tmp_path / "s.safetensors")
