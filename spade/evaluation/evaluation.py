@@ -32,16 +32,18 @@ def judged(
 
     Raises ConfigError: where there are too few pictures. Whatever reading them raises.
     """
-    for photographs in reference:
-        on_device = photographs.to(device)
-        for judge in judges:
-            judge.see_reference(on_device)
-        on_pictures(len(photographs))
-    for batch in generated:
-        moved = _moved(batch, device)
-        for judge in judges:
-            judge.see(moved)
-        on_pictures(len(batch.names))
+    # On CUDA, float32 proper: TF32, the default, would show in the numbers.
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        for photographs in reference:
+            on_device = photographs.to(device)
+            for judge in judges:
+                judge.see_reference(on_device)
+            on_pictures(len(photographs))
+        for batch in generated:
+            moved = _moved(batch, device)
+            for judge in judges:
+                judge.see(moved)
+            on_pictures(len(batch.names))
     results = [result for judge in judges for result in judge.results()]
     metrics = tuple(result for result in results if isinstance(result, Metric))
     return metrics, tuple(result for result in results if isinstance(result, LeftOut))

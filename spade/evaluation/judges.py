@@ -127,7 +127,7 @@ class PairJudge:
     @torch.inference_mode()
     def see(self, batch: Batch) -> None:
         if batch.photographs is not None:
-            distances = self._distance(batch.generated, batch.photographs).double()
+            distances = self._distance(batch.generated, batch.photographs).cpu().double()  # MPS has no float64
             self._sum += distances.sum().item()
             self._sum_of_squares += distances.square().sum().item()
             self._count += len(distances)
