@@ -1,11 +1,13 @@
 """The whole `spade` command line: the commands of `spade.cli`, and those that need the registry of models."""
 
+from model_store.evaluate import evaluate
+from model_store.results import test_model
 from model_store.synthesize import synthesize
 from model_store.training_export import export
 from spade.cli import spade
 
-spade.add_command(synthesize)
-spade.add_command(export)
+for command in (synthesize, test_model, evaluate, export):
+    spade.add_command(command)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from spade.benchmarks.commands import bench
 from spade.config import Upsampling
 from spade.data.commands import dataset
 from spade.errors import SpadeError
+from spade.evaluation.commands import train_segmenter
 from spade.options import OneLineErrors, Size, json_option
 from spade.training.commands import train
 
@@ -34,6 +35,7 @@ def spade() -> None:
 spade.add_command(dataset)
 spade.add_command(bench)
 spade.add_command(train)
+spade.add_command(train_segmenter)
 
 
 @spade.command("verify-parity")

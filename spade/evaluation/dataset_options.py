@@ -1,0 +1,143 @@
+"""The options of a command line that say which dataset is meant, and the configuration that they make."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from spade.config import GeneratorConfig
+from spade.data.class_files import read_class_names
+from spade.data.config import INSTANCE_MODES, Ade20kIds, DatasetConfig, Mode, Phase, Preprocess
+from spade.data.presets import PRESETS
+from spade.errors import ConfigError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PHASES = tuple(str(phase) for phase in Phase)
+OPTIONS = (
+    click.option("--dataset", "mode", type=click.Choice([str(mode) for mode in Mode]), help="How its files lie."),
+    click.option("--dataroot", metavar="DIR", help="The folder that holds the dataset."),
+    click.option("--label-dir", metavar="DIR", help="Of custom: a folder of label maps that is not under --dataroot."),
+    click.option("--image-dir", metavar="DIR", help="Of custom: the folder of photographs for --label-dir."),
+    click.option("--instance-dir", metavar="DIR", help="Of custom: the folder of instance maps for --label-dir."),
+    click.option("--label-nc", type=click.IntRange(min=1), help="Number of classes, unknown not counted."),
+    click.option("--dont-care/--no-dont-care", default=None, help="Whether pixels may be of unknown class."),
+    click.option("--instances/--no-instances", default=None, help="Whether to read instance maps."),
+    click.option("--class-names", metavar="NAME,NAME,...", help="Names of the classes in the order of their ids."),
+    click.option("--palette", metavar="FILE.csv", help="Which colour of coloured label images means which class."),
+    click.option(
+        "--ade20k-ids", type=click.Choice([str(ids) for ids in Ade20kIds]), help="How ade20k's ids are read: raw."
+    ),
+    click.option("--pairing-check/--no-pairing-check", default=None, help="Whether files must have equal names."),
+    click.option("--limit", type=click.IntRange(min=1), help="Use the first so many samples only."),
+)
+
+
+def dataset_options(command: Command) -> Command:
+    """Adds the options; the command takes them as keywords and makes a `DatasetChoice` of them."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetChoice:
+    """What was given on the command line; None for what was not."""
+
+    mode: str | None
+    dataroot: str | None
+    label_dir: str | None
+    image_dir: str | None
+    instance_dir: str | None
+    label_nc: int | None
+    dont_care: bool | None
+    instances: bool | None
+    class_names: str | None
+    palette: str | None
+    ade20k_ids: str | None
+    pairing_check: bool | None
+    limit: int | None
+
+    @classmethod
+    def taken_from(cls, options: dict[str, Any]) -> "DatasetChoice":
+        """Removes its own options from `options`."""
+        return cls(**{field.name: options.pop(field.name) for field in fields(cls)})
+
+    def config(self, height: int, width: int) -> DatasetConfig:
+        """The dataset with every sample brought to (height, width). Raises ConfigError: where it contradicts itself."""
+        preset = self._preset()
+        changes = at_size(height, width) | self._given_changes(preset)
+        return replace(preset, **changes)
+
+    def config_for(self, model: GeneratorConfig, height: int, width: int, *, reference: str) -> DatasetConfig:
+        """The same for the model called `reference`; what is not given about custom data is as the model has it.
+
+        Raises ConfigError: where the dataset's classes are not the model's.
+        """
+        preset = self._preset()
+        if preset.mode is Mode.CUSTOM:
+            preset = replace(preset, label_nc=model.label_nc, dont_care=model.dont_care)
+        changes = at_size(height, width) | self._given_changes(preset)
+        if self.instances is None:
+            changes["instance_edges"] = model.instance_edges and preset.mode in INSTANCE_MODES
+        config = replace(preset, **changes)
+        require_fitting(model, config, reference=reference)
+        return config
+
+    def _preset(self) -> DatasetConfig:
+        if self.mode is None:
+            raise ConfigError(f"no dataset was named; give --dataset, one of {', '.join(Mode)}")
+        if self.dataroot is None and self.label_dir is None and self.mode != Mode.SCENES:
+            raise ConfigError(f"--dataset {self.mode} needs --dataroot, the folder that holds it")
+        return PRESETS[Mode(self.mode)](self.dataroot or "").dataset
+
+    def _given_changes(self, preset: DatasetConfig) -> dict[str, Any]:
+        changes = {
+            "label_dir": self.label_dir,
+            "image_dir": self.image_dir,
+            "instance_dir": self.instance_dir,
+            "label_nc": self.label_nc,
+            "dont_care": self.dont_care,
+            "instance_edges": self.instances,
+            "class_names": self.class_names and tuple(name.strip() for name in self.class_names.split(",")),
+            "palette": self.palette,
+            "ade20k_ids": self.ade20k_ids and Ade20kIds(self.ade20k_ids),
+            "pairing_check": self.pairing_check,
+            "max_dataset_size": self.limit,
+        }
+        given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+        if self.class_names is None and self.dataroot is not None and preset.mode is not Mode.SCENES:
+            given |= _names_in(Path(self.dataroot), given.get("label_nc", preset.label_nc))
+        return given
+
+
+def _names_in(root: Path, label_nc: int) -> dict[str, Any]:
+    """The class names that the dataset's own classes.csv gives, if it names all of them."""
+    names = read_class_names(root)
+    if set(range(label_nc)) <= names.keys():
+        return {"class_names": tuple(names[class_id] for class_id in range(label_nc))}
+    return {}
+
+
+def require_fitting(model: GeneratorConfig, dataset: DatasetConfig, *, reference: str) -> None:
+    """Raises ConfigError: where the classes of the dataset and of the model called `reference` differ."""
+    for name, meaning in (("label_nc", "classes"), ("dont_care", "an unknown class")):
+        ours, theirs = getattr(model, name), getattr(dataset, name)
+        if ours != theirs:
+            raise ConfigError(
+                f"model {reference} and dataset {dataset.mode} differ in {meaning}: {name} is {ours} in the model, "
+                f"{theirs} in the dataset"
+            )
+
+
+def at_size(height: int, width: int) -> dict[str, Any]:
+    """The settings that make every sample of a dataset (height, width), uncropped: as the published code tests."""
+    return {
+        "preprocess": Preprocess.FIXED,
+        "crop_size": width,
+        "load_size": width,
+        "aspect_ratio": width / height,
+        "flip": False,
+    }

@@ -1,0 +1,107 @@
+"""One pass over reference photographs and one over generated pictures, which all judges look at. Memory is bounded.
+
+B batch, H W pixels.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spade.data.loading import LoadingConfig
+from spade.data.transforms import picture_to_floats
+from spade.errors import ConfigError
+from spade.evaluation.judges import Batch, Judge
+from spade.evaluation.picture_folder import PictureFolder, file_stem
+from spade.evaluation.reference import DatasetReference, Reference
+from spade.evaluation.report import LeftOut, Metric
+from spade.evaluation.synthesized import synthesized
+from spade.synthesis import Synthesizer
+
+
+def judged(
+    judges: Sequence[Judge],
+    reference: Iterable[Tensor],
+    generated: Iterable[Batch],
+    *,
+    device: torch.device,
+    on_pictures: Callable[[int], None],
+) -> tuple[tuple[Metric, ...], tuple[LeftOut, ...]]:
+    """What the judges say; `reference` are photographs (B, 3, H, W). `on_pictures` is told how many were looked at.
+
+    Raises ConfigError: where there are too few pictures. Whatever reading them raises.
+    """
+    # On CUDA, float32 proper: TF32, the default, would show in the numbers.
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        for photographs in reference:
+            on_device = photographs.to(device)
+            for judge in judges:
+                judge.see_reference(on_device)
+            on_pictures(len(photographs))
+        for batch in generated:
+            moved = _moved(batch, device)
+            for judge in judges:
+                judge.see(moved)
+            on_pictures(len(batch.names))
+    results = [result for judge in judges for result in judge.results()]
+    metrics = tuple(result for result in results if isinstance(result, Metric))
+    return metrics, tuple(result for result in results if isinstance(result, LeftOut))
+
+
+def photographs_of(reference: Reference, loading: LoadingConfig) -> Iterator[Tensor]:
+    """The photographs of a reference that has them."""
+    for batch in reference.batches(loading):
+        assert batch.photographs is not None
+        yield batch.photographs
+
+
+def from_folder(
+    folder: PictureFolder, reference: Reference, loading: LoadingConfig, *, height: int, width: int, resize: bool
+) -> Iterator[Batch]:
+    """The pictures of a folder with what the reference has of the same names.
+
+    Where the reference is a folder too and names differ, they come on their own.
+    """
+    if reference.classes is None and {*map(file_stem, reference.names)} != {*folder.names}:
+        for start in range(0, len(folder.names), loading.batch_size):
+            names = folder.names[start : start + loading.batch_size]
+            yield Batch(names=names, generated=folder.read(names, height, width, resize=resize))
+        return
+    for batch in reference.batches(loading):
+        yield Batch(
+            names=batch.names,
+            generated=folder.read(batch.names, height, width, resize=resize),
+            photographs=batch.photographs,
+            labels=None if batch.source is None else batch.source.labels,
+        )
+
+
+def from_model(
+    synthesizer: Synthesizer, reference: DatasetReference, loading: LoadingConfig, *, seed: int
+) -> Iterator[Batch]:
+    """A model's pictures of the reference's label maps, as bytes would hold them."""
+    for made in synthesized(synthesizer, reference.label_batches(loading), seed=seed):
+        pictures = np.stack([picture_to_floats(picture) for picture in made.pictures])
+        yield Batch(
+            names=made.source.names,
+            generated=torch.from_numpy(pictures),
+            photographs=getattr(made.source, "pictures", None),
+            labels=made.source.labels,
+        )
+
+
+def require_any(found: Sequence[object], left_out: Sequence[LeftOut]) -> None:
+    """Raises ConfigError: where nothing was, or can be, measured; with all reasons."""
+    if not found:
+        reasons = "; ".join(dict.fromkeys(f"{one.title}: {one.reason}" for one in left_out))
+        raise ConfigError(f"nothing can be measured. {reasons}")
+
+
+def _moved(batch: Batch, device: torch.device) -> Batch:
+    return Batch(
+        names=batch.names,
+        generated=batch.generated.to(device),
+        photographs=None if batch.photographs is None else batch.photographs.to(device),
+        labels=None if batch.labels is None else batch.labels.to(device),
+    )
