@@ -21,7 +21,7 @@ from workers.storage import ObjectStore
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in workers.app; what tests start inherits it
 
-pytest.register_assert_rewrite("support.problems")
+pytest.register_assert_rewrite("support")
 
 
 @pytest.fixture(scope="session")
