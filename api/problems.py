@@ -59,6 +59,9 @@ KINDS: Final[dict[type[Exception], Kind]] = {
     QueueUnavailableError: Kind(
         503, "queue-unavailable", "The queue does not answer", UNAVAILABLE_RETRY_SECONDS, TRY_AGAIN
     ),
+    errors.SubmissionUncertainError: Kind(
+        503, "submission-uncertain", "The queue went away", UNAVAILABLE_RETRY_SECONDS
+    ),
     StorageUnavailableError: Kind(
         503, "storage-unavailable", "The object store does not answer", UNAVAILABLE_RETRY_SECONDS, TRY_AGAIN
     ),

@@ -311,7 +311,7 @@ def test_hundreds_of_faults_are_cut_short(client):
 def test_a_refused_put_reserves_nothing(post, services):
     assert_problem(post(path="/v1/jobs/mine", method="PUT", seed=-1), 422, "parameters-refused")
     assert_problem(post([b""], path="/v1/jobs/mine", method="PUT"), 422, "files-refused")
-    assert services.job_store.reserve("mine", seconds=1)
+    assert services.job_store.reserve("mine", holder="another request", seconds=1)
 
 
 def test_problems_are_json_that_any_client_reads(post):

@@ -276,6 +276,15 @@ def test_cancel_tells_the_truth_about_every_item(job_store: JobStore, reader: Jo
     assert claim(job_store).batch is None
 
 
+def test_a_cancel_whose_answer_was_lost_may_be_repeated(job_store: JobStore) -> None:
+    job_store.submit(job_spec("j", 3))
+    finish(job_store, claim_batch(job_store, items=1))
+    job_store.advance(claim_batch(job_store, items=1).items, stage="computing")
+    first, _ = job_store.cancel("j", owner="ann")
+    assert job_store.cancel("j", owner="ann")[0] == first
+    assert first == [CancelOutcome.TOO_LATE, CancelOutcome.DISCARDED, CancelOutcome.DEQUEUED]
+
+
 def test_nobody_cancels_or_reads_the_job_of_another(job_store: JobStore, reader: JobReader) -> None:
     job_store.submit(job_spec("j", owner="ann"))
     with pytest.raises(JobUnknownError):
@@ -475,6 +484,86 @@ def test_ended_jobs_stay_listed_until_their_record_is_stored(job_store: JobStore
     assert job_store.unrecorded_jobs() == ["j"]
     job_store.mark_recorded("j")
     assert job_store.unrecorded_jobs() == []
+
+
+def test_at_the_memory_limit_nothing_is_taken_in_and_what_was_taken_in_is_finished_and_forgotten(
+    redis_client: RedisClient, reader: JobReader
+) -> None:
+    store = JobStore(redis_client, QueueSettings(retention_seconds=0))
+    store.submit(job_spec("j", 3))
+    redis_client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(QueueFullError):
+            store.submit(job_spec("k"))
+        with pytest.raises(QueueUnavailableError, match="OutOfMemory"):
+            store.reserve("k", holder="a", seconds=1)
+        assert store.is_reaper(worker="w", seconds=60)
+        batch = claim_batch(store, items=2)
+        store.advance(batch.items, stage="computing")
+        store.release(batch.items[:1])
+        assert store.commit([result_of(batch.items[1])]).published == (True,)
+        store.cancel("j", owner="ann")
+        assert reader.job("j").counts[State.SUCCEEDED] == 1
+        store.forget("j")
+    finally:
+        redis_client.config_set("maxmemory", 0)
+    with pytest.raises(JobExpiredError):
+        reader.job("j")
+
+
+def test_no_more_is_taken_in_than_redis_has_memory_to_finish(redis_client: RedisClient, reader: JobReader) -> None:
+    store = JobStore(redis_client, QueueSettings())
+    redis_client.config_set("maxmemory", redis_client.info("memory")["used_memory"] + 1_000_000)
+    try:
+        accepted = 0
+
+        def submit_without_end() -> None:
+            nonlocal accepted
+            while True:
+                store.submit(job_spec(f"j{accepted}", 5))
+                accepted += 1
+
+        with pytest.raises(QueueFullError) as refused:
+            submit_without_end()
+        while (batch := claim(store).batch) is not None:
+            finish(store, batch)
+        assert redis_client.info("memory")["used_memory"] < int(redis_client.config_get("maxmemory")["maxmemory"])
+    finally:
+        redis_client.config_set("maxmemory", 0)
+    assert 10 <= accepted < 100
+    assert refused.value.unit == "items"
+    assert reader.stats().open_items == 0
+
+
+def test_a_rate_keeps_the_slots_of_the_last_minute_only(job_store: JobStore, redis_client: RedisClient) -> None:
+    slots = f"{PREFIX}drain:landscape"
+    job_store.submit(job_spec("j", 2))
+    finish(job_store, claim_batch(job_store, items=1))
+    (newest,) = redis_client.hgetall(slots)
+    redis_client.delete(slots)
+    redis_client.hset(slots, mapping={str(int(newest) - age): "1" for age in (3, 60, 600, 6000)})
+    finish(job_store, claim_batch(job_store, items=1))
+    assert min(redis_client.hgetall(slots), key=int) == str(int(newest) - 3)
+
+
+def test_a_reservation_is_its_holders_until_it_runs_out(job_store: JobStore, redis_client: RedisClient) -> None:
+    assert job_store.reserve("j", holder="a", seconds=60)
+    assert job_store.reserve("j", holder="a", seconds=60)  # the answer to the first call was lost
+    assert not job_store.reserve("j", holder="b", seconds=60)
+    job_store.unreserve("j", holder="b")
+    assert job_store.keep_reserved("j", holder="a", seconds=60)
+    redis_client.delete(f"{PREFIX}reserved:j")
+    assert not job_store.keep_reserved("j", holder="a", seconds=60)
+    assert job_store.reserve("j", holder="b", seconds=60)
+
+
+def test_items_of_a_job_that_was_just_forgotten_are_gone(job_store: JobStore, reader: JobReader) -> None:
+    job_store.submit(job_spec("j", 2))
+    job_store.cancel("j", owner="ann")
+    job = reader.job("j")
+    job_store.forget("j")
+    with pytest.raises(JobExpiredError):
+        reader.items(job)
 
 
 def test_one_worker_at_a_time_is_the_reaper(job_store: JobStore) -> None:
