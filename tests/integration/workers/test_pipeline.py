@@ -41,7 +41,7 @@ SIZE = 8
 
 
 class FakeEngine:
-    """Paints each picture in the label map's first id and the seed, after asking ``before`` what it thinks of it."""
+    """Paints each picture in the label map's first id and the seed, after asking `before` what it thinks of it."""
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
