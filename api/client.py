@@ -68,6 +68,7 @@ class SpadeClient:
         self.close()
 
     def close(self) -> None:
+        """Close the connections."""
         self._http.close()
 
     def submit(

@@ -80,6 +80,16 @@ class BeingSubmittedError(ApiError):
     """Another request is submitting a job with this id right now."""
 
 
+class SubmissionUncertainError(ApiError):
+    """The queue went away while it took a job, so that nobody knows whether it has it."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"The queue went away while it took job {job_id!r}, which may be queued or not. Ask for the job before "
+            "sending it again; one with an id of your own (PUT) may simply be sent again."
+        )
+
+
 class NotReadyError(ApiError):
     """A part that the service needs does not answer. `checks` maps each part to `ok` or `away`."""
 

@@ -1,5 +1,6 @@
 """Jobs over HTTP: submit, read, list, cancel."""
 
+import logging
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
@@ -21,14 +22,19 @@ from api.representation import (
     JobPage,
     job_path,
     represent,
+    represent_accepted,
     summarize,
 )
+from api.reservation import reserved
 from api.services import current_owner, current_services
-from api.submission import find_existing, prepare, reserved, submit
+from api.submission import find_existing, prepare, request_digest, submit
 from api.waiting import preferred_wait, wait_for
-from workers.messages import JobView, QueuePosition, State
+from workers.errors import QueueUnavailableError
+from workers.messages import JobSpec, JobView, QueuePosition, State
 
 jobs: Final = APIBlueprint("jobs", __name__, abp_tags=[{"name": "jobs"}])
+
+_log = logging.getLogger(__name__)
 
 SUBMISSION: Final[dict[str, Any]] = {
     "request_body": multipart_or_json(file_form(JobParameters), JobBody),
@@ -71,9 +77,10 @@ def submit_job(header: PreferHeader) -> Response:
 
     All label maps are checked first; if one cannot be used, nothing is stored or queued and every fault is listed.
     """
-    job_id = str(ULID())
-    _queue(job_id, _read_body())
-    return _answer_queued(job_id, header)
+    services = current_services()
+    job = prepare(_read_body(), services=services, owner=current_owner(), job_id=str(ULID()))
+    submit(job, services)
+    return _answer_queued(job.spec, header)
 
 
 @jobs.put(f"{JOBS_PATH}/<job_id>", operation_id="submit_job_with_id", **SUBMISSION)
@@ -82,13 +89,16 @@ def submit_job_with_id(path: NewJobPath, header: PreferHeader) -> Response:
 
     Safe to repeat: the same request again answers 200 with the job as it is, another one with the same id 409.
     """
-    services = current_services()
+    services, owner = current_services(), current_owner()
     body = _read_body()
-    with reserved(path.job_id, services):
-        if find_existing(path.job_id, body, services=services, owner=current_owner()):
-            return _answer(services.job_reader.job(path.job_id, owner=current_owner()), status=200)
-        _queue(path.job_id, body)
-    return _answer_queued(path.job_id, header)
+    digest = request_digest(body)
+    if not find_existing(path.job_id, digest, services=services, owner=owner):
+        job = prepare(body, services=services, owner=owner, job_id=path.job_id)
+        with reserved(path.job_id, services.job_store) as reservation:
+            if not find_existing(path.job_id, digest, services=services, owner=owner):
+                submit(job, services, reservation=reservation)
+                return _answer_queued(job.spec, header)
+    return _answer(services.job_reader.job(path.job_id, owner=owner), status=200)
 
 
 @jobs.get(
@@ -154,20 +164,21 @@ def _read_body() -> Body[JobParameters]:
     return read_job_body(request, objects=services.object_store, max_files=services.settings.max_items_per_job)
 
 
-def _queue(job_id: str, body: Body[JobParameters]) -> None:
-    services = current_services()
-    submit(prepare(body, services=services, owner=current_owner(), job_id=job_id), services)
-
-
-def _answer_queued(job_id: str, header: PreferHeader) -> Response:
+def _answer_queued(spec: JobSpec, header: PreferHeader) -> Response:
     """202 with the job, or 200 if the client wanted to wait and the job ended in that time."""
     seconds = preferred_wait(header.prefer or "")
-    job = wait_for(
-        current_services(), job_id, owner=current_owner(), seconds=seconds, enough=lambda job: job.state.is_final
-    )
-    finished = seconds > 0 and job.state.is_final
-    response = _answer(job, status=200 if finished else 202)
-    response.headers["Location"] = job_path(job_id)
+    try:
+        job = wait_for(
+            current_services(), spec.id, owner=spec.owner, seconds=seconds, enough=lambda job: job.state.is_final
+        )
+        finished = seconds > 0 and job.state.is_final
+        response = _answer(job, status=200 if finished else 202)
+    except QueueUnavailableError as error:
+        # It is accepted all the same; told otherwise, the client would send it again.
+        _log.warning("accepted job not read", extra={"job": spec.id, "error": str(error)})
+        finished = False
+        response = answer_json(represent_accepted(spec), status=202)
+    response.headers["Location"] = job_path(spec.id)
     if finished:
         response.headers["Preference-Applied"] = f"wait={seconds:g}"
     return response

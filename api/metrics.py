@@ -47,7 +47,7 @@ class ApiMetrics:
         if self._multiprocess_dir is None:
             own = generate_latest(self._registry)
         else:
-            MultiProcessCollector(registry, path=self._multiprocess_dir)  # type: ignore[no-untyped-call]
+            MultiProcessCollector(registry, path=self._multiprocess_dir)  # type: ignore[no-untyped-call]  # the library is untyped here
             own = b""
         registry.register(QueueCollector(self._reader))
         return Response(own + generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

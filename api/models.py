@@ -17,12 +17,16 @@ models: Final = APIBlueprint("models", __name__, abp_tags=[{"name": "models"}])
 
 
 class LabelClassModel(BaseModel):
+    """A class of the model's label maps."""
+
     id: int
     name: str
     color: str = Field(description="#rrggbb")
 
 
 class Weights(BaseModel):
+    """The weights file that a picture's `weights_digest` names."""
+
     sha256: str
     bytes: int
 
@@ -50,6 +54,7 @@ class Model(BaseModel):
 
     @classmethod
     def from_card(cls, card: ModelCard, *, palettes: list[str], pixels_per_second: float | None) -> Self:
+        """What clients are told of `card`, and of what is known beside it."""
         generator = card.generator
         return cls(
             name=card.name,
@@ -73,10 +78,14 @@ class Model(BaseModel):
 
 
 class ModelList(BaseModel):
+    """All models."""
+
     models: list[Model]
 
 
 class ModelPath(BaseModel):
+    """Which model."""
+
     name: str = Field(description="`name` for the newest version, or `name@version`")
 
 

@@ -37,6 +37,8 @@ class ListQuery(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
+    """Jobs, and the cursor that leads to the page after; None at the end."""
+
     jobs: list[JobView]
     cursor: str | None
 

@@ -21,11 +21,15 @@ UNSAFE_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class PicturePath(BaseModel):
+    """Which picture."""
+
     job_id: str
     index: int = Field(ge=0)
 
 
 class PictureQuery(BaseModel):
+    """How it is to be sent."""
+
     model_config = ConfigDict(extra="forbid")
 
     proxy: bool = Field(default=False, description="Answer with the bytes instead of a redirect to the object store")

@@ -20,10 +20,14 @@ TAGS: Final[list[Tag | dict[str, Any]]] = [{"name": "service"}]
 
 
 class Liveness(BaseModel):
+    """Answer of a process that is alive."""
+
     status: str = "alive"
 
 
 class Readiness(BaseModel):
+    """Answer of a service that can serve; `checks` has every part that it needs, each `ok`."""
+
     status: str = "ready"
     checks: dict[str, str]
 

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Flask, Response, g, request
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # gunicorn has no types
 from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.exceptions import HTTPException
 
@@ -45,6 +46,7 @@ class Kind:
 
 KINDS: Final[dict[type[Exception], Kind]] = {
     errors.MalformedBodyError: Kind(400, "malformed-body", "The request body cannot be read"),
+    ParseException: Kind(400, "malformed-body", "The request body cannot be read"),
     UnknownModelError: Kind(404, "model-unknown", "No such model"),
     JobUnknownError: Kind(404, "job-unknown", "No such job"),
     ObjectMissingError: Kind(404, "picture-missing", "The picture is no longer stored"),
@@ -58,6 +60,9 @@ KINDS: Final[dict[type[Exception], Kind]] = {
     QueueFullError: Kind(429, "queue-full", "The queue is full"),
     QueueUnavailableError: Kind(
         503, "queue-unavailable", "The queue does not answer", UNAVAILABLE_RETRY_SECONDS, TRY_AGAIN
+    ),
+    errors.SubmissionUncertainError: Kind(
+        503, "submission-uncertain", "The queue went away", UNAVAILABLE_RETRY_SECONDS
     ),
     StorageUnavailableError: Kind(
         503, "storage-unavailable", "The object store does not answer", UNAVAILABLE_RETRY_SECONDS, TRY_AGAIN

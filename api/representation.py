@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, PlainSerializer
 
 from api.parameters import Size
 from spade.pictures import PictureFormat
-from workers.messages import CancelOutcome, ItemView, JobView, Priority, QueuePosition, State
+from workers.messages import CancelOutcome, ItemSpec, ItemView, JobSpec, JobView, Priority, QueuePosition, State
 
 JOBS_PATH: Final = "/v1/jobs"
 
@@ -153,6 +153,52 @@ def represent(job: JobView, items: Sequence[ItemView], position: QueuePosition |
         seed=items[0].seed,
         queue=None if position is None else Queue(position=position.position, eta_seconds=position.eta_seconds),
         items=[_represent_item(job.id, item) for item in items],
+    )
+
+
+def represent_accepted(spec: JobSpec) -> Job:
+    """A job as it was when it was accepted, for when the queue cannot be asked for it."""
+    deadline = spec.deadline_seconds
+    view = JobView(
+        id=spec.id,
+        owner=spec.owner,
+        state=State.QUEUED,
+        counts=dict.fromkeys(State, 0) | {State.QUEUED: len(spec.items)},
+        changes=1,
+        created_ms=spec.created_ms,
+        started_ms=None,
+        finished_ms=None,
+        deadline_ms=None if deadline is None else spec.created_ms + round(deadline * 1000),
+        request_digest=spec.request_digest,
+        model=spec.model,
+        model_version=spec.model_version,
+        weights_digest=spec.weights_digest,
+        height=spec.height,
+        width=spec.width,
+        precision=spec.precision,
+        priority=spec.priority,
+        picture_format=spec.picture_format,
+        picture_quality=spec.picture_quality,
+        style=spec.style,
+        labels=spec.labels,
+    )
+    return represent(view, [_accepted_item(item) for item in spec.items], None)
+
+
+def _accepted_item(item: ItemSpec) -> ItemView:
+    return ItemView(
+        index=item.index,
+        file=item.file,
+        seed=item.seed,
+        state=State.QUEUED,
+        attempts=0,
+        reason=None,
+        detail=None,
+        picture_key=None,
+        digest=None,
+        size_bytes=None,
+        timings={},
+        label_map_key=item.label_map_key,
     )
 
 

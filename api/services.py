@@ -46,10 +46,12 @@ def connect_services(settings: Settings) -> Services:
 
 
 def install_services(extensions: dict[str, object], services: Services) -> None:
+    """Hand `services` over to the views of the application that has these `extensions`."""
     extensions[_KEY] = services
 
 
 def current_services() -> Services:
+    """The services of the application that answers the current request."""
     return cast(Services, current_app.extensions[_KEY])
 
 

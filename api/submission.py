@@ -7,15 +7,15 @@ import secrets
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from api.bodies import Body
 from api.decoding import MAX_REQUEST_PIXELS, DecodedMap, choose_palette, decode_maps, file_digest, resolve_model
-from api.errors import BeingSubmittedError, Fault, FilesRefusedError
+from api.errors import Fault, FilesRefusedError, SubmissionUncertainError
 from api.parameters import JobParameters, MapParameters, refuse_parameter
 from api.problems import MAX_FAULTS
+from api.reservation import Reservation
 from api.services import Services
 from model_store.card import ModelCard
 from spade.errors import ConfigError
@@ -28,7 +28,6 @@ from workers.messages import ItemSpec, JobSpec
 DRAWN_SEEDS: Final = 2**32
 MAX_PICTURE_PIXELS: Final = 2**22
 STORING_THREADS: Final = 8
-RESERVATION_SECONDS: Final = 600.0
 
 _log = logging.getLogger(__name__)
 
@@ -94,44 +93,40 @@ def prepare(body: Body[JobParameters], *, services: Services, owner: str, job_id
     return PreparedJob(spec=spec, objects=objects)
 
 
-def submit(job: PreparedJob, services: Services) -> None:
+def submit(job: PreparedJob, services: Services, *, reservation: Reservation | None = None) -> None:
     """Store the job's inputs and description, then queue it. What was stored is removed again if the queue refuses.
 
-    Raises QueueFullError, QueueUnavailableError, StorageUnavailableError or JobExpiredError.
+    `reservation` is for an id that the client chose.
+    Raises QueueFullError, QueueUnavailableError, StorageUnavailableError, JobExistsError, JobExpiredError,
+    BeingSubmittedError, or SubmissionUncertainError.
     """
     spec = job.spec
     services.job_reader.ping()  # while Redis is away nothing needs to be stored and removed again
     try:
-        _store(job, services)
-        _enqueue(spec, services)
-    except QueueUnavailableError:
-        # Redis went away during the call, so the job may be queued all the same: then it needs its inputs. Without
-        # its description it is not one that was acknowledged.
-        _remove_stored(messages.spec_key(spec.id), services)
-        raise
+        _store(job, services, reservation)
+        services.job_store.submit(spec)
+    except QueueUnavailableError as error:
+        # Redis went away during the call, so the job may be queued all the same: then it needs its inputs. Nobody
+        # asks again for an id of ours, so that job is not to be rebuilt from its description.
+        if reservation is None:
+            _remove_stored(messages.spec_key(spec.id), services)
+        raise SubmissionUncertainError(spec.id) from error
+    except JobExistsError as error:
+        # Calls whose answer was lost are repeated; then the job that is there already is this very one. If it is not,
+        # what lies under the id is that job's.
+        if error.request_digest != spec.request_digest:
+            raise
     except ServiceError:
+        if reservation is not None:
+            reservation.keep()  # or else what lies there is another's by now
         _remove_stored(messages.job_prefix(spec.id), services)
         raise
     services.wake_up.send(spec.model)
     _log.info("job accepted", extra={"job": spec.id, "model": spec.model, "items": len(spec.items)})
 
 
-@contextmanager
-def reserved(job_id: str, services: Services) -> Iterator[None]:
-    """Keep an id that a client chose to this request for the block, so that no other one stores inputs under it.
-
-    Raises BeingSubmittedError or QueueUnavailableError.
-    """
-    if not services.job_store.reserve(job_id, seconds=RESERVATION_SECONDS):
-        raise BeingSubmittedError(f"Another request is submitting job {job_id!r} right now; ask for it shortly.")
-    try:
-        yield
-    finally:
-        services.job_store.unreserve(job_id)
-
-
-def find_existing(job_id: str, body: Body[JobParameters], *, services: Services, owner: str) -> bool:
-    """Whether the owner's job with this id exists with the same content.
+def find_existing(job_id: str, digest: str, *, services: Services, owner: str) -> bool:
+    """Whether the owner's job with this id exists with the same content, as `request_digest` tells it.
 
     Raises JobExistsError when it is another's or its content differs, JobExpiredError when it is no longer kept.
     """
@@ -139,29 +134,22 @@ def find_existing(job_id: str, body: Body[JobParameters], *, services: Services,
         existing = services.job_reader.job(job_id)
     except JobUnknownError:
         return False
-    if existing.owner != owner or existing.request_digest != request_digest(body):
+    if existing.owner != owner or existing.request_digest != digest:
         raise JobExistsError(job_id, existing.request_digest)
     return True
 
 
-def _store(job: PreparedJob, services: Services) -> None:
+def _store(job: PreparedJob, services: Services, reservation: Reservation | None) -> None:
     def put(key: str) -> None:
         services.object_store.put(key, job.objects[key], content_type="image/png")
+        if reservation is not None:
+            reservation.keep()
 
     with ThreadPoolExecutor(max_workers=STORING_THREADS) as pool:
         for _ in pool.map(put, job.objects):
             pass  # raises what a put raised
     description = job.spec.to_json().encode()
     services.object_store.put(messages.spec_key(job.spec.id), description, content_type="application/json")
-
-
-def _enqueue(spec: JobSpec, services: Services) -> None:
-    try:
-        services.job_store.submit(spec)
-    except JobExistsError as error:
-        # Redis calls whose answer was lost are repeated; then the job that is there already is this very one.
-        if error.request_digest != spec.request_digest:
-            raise
 
 
 def _remove_stored(prefix: str, services: Services) -> None:

@@ -36,6 +36,7 @@ class OfflineModel:
 
     @property
     def config(self) -> GeneratorConfig:
+        """Its architecture."""
         return self.synthesizer.config
 
 

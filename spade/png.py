@@ -35,6 +35,8 @@ class PngError(SpadeError):
 
 
 class ColorType(IntEnum):
+    """What a sample means, as the header numbers it."""
+
     GREY = 0
     RGB = 2
     INDEXED = 3
@@ -70,6 +72,7 @@ class PngHeader:
 
     @property
     def channels(self) -> int:
+        """Samples of a pixel."""
         return CHANNELS[self.color_type]
 
     def unpacked_bytes(self) -> int:
@@ -85,6 +88,7 @@ class PngHeader:
         return total
 
     def to_chunk(self) -> bytes:
+        """The IHDR chunk again."""
         fields = (self.width, self.height, self.bit_depth, self.color_type, 0, 0, int(self.interlaced))
         return _chunk(b"IHDR", struct.pack(">IIBBBBB", *fields))
 

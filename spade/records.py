@@ -22,7 +22,7 @@ def record_from_mapping(record_type: type[T], data: object, *, where: str) -> T:
     """
     if not isinstance(data, Mapping):
         raise ConfigError(f"{where}: expected an object, found {_describe(data)}")
-    fields = {field.name: field for field in dataclasses.fields(record_type)}  # type: ignore[arg-type]
+    fields = {field.name: field for field in dataclasses.fields(record_type)}  # type: ignore[arg-type]  # T is a dataclass
     unknown = sorted(str(key) for key in data if key not in fields)
     if unknown:
         raise ConfigError(f"{where}: unknown key {unknown[0]!r}; known keys are {', '.join(fields)}")
@@ -54,7 +54,7 @@ def _convert(wanted: Any, value: object, *, where: str) -> Any:  # noqa: ANN401 
             raise ConfigError(f"{where}: expected a list, found {_describe(value)}")
         return tuple(_convert(get_args(wanted)[0], item, where=f"{where}[{i}]") for i, item in enumerate(value))
     if dataclasses.is_dataclass(wanted):
-        return record_from_mapping(wanted, value, where=where)  # type: ignore[arg-type]
+        return record_from_mapping(wanted, value, where=where)  # type: ignore[arg-type]  # as asked above
     if issubclass(wanted, StrEnum):
         if value not in list(wanted):
             raise ConfigError(f"{where}: {value!r} is not one of {', '.join(wanted)}")
@@ -66,7 +66,7 @@ def _convert(wanted: Any, value: object, *, where: str) -> Any:  # noqa: ANN401 
     return value
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a record
     if dataclasses.is_dataclass(value):
         return record_to_mapping(value)
     if isinstance(value, tuple):

@@ -12,7 +12,8 @@ import pytest
 
 from deploy.local.child import Child
 from deploy.local.ports import free_port
-from deploy.local.servers import RedisServer, S3Server, new_access_key, new_password, new_secret_key
+from deploy.local.servers import RedisServer, new_password
+from support.servers import new_s3_server, storage_of
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
 from workers.redis_client import RedisClient, connect
@@ -21,7 +22,7 @@ from workers.storage import ObjectStore
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in workers.app; what tests start inherits it
 
-pytest.register_assert_rewrite("support.problems")
+pytest.register_assert_rewrite("support.label_maps", "support.problems")
 
 
 @pytest.fixture(scope="session")
@@ -36,16 +37,9 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageSettings]:
     """An S3 server with an empty bucket."""
     folder = tmp_path_factory.mktemp("s3")
-    server = S3Server(
-        folder=folder / "data", port=free_port(), access_key=new_access_key(), secret_key=new_secret_key()
-    )
+    server = new_s3_server(folder / "data")
     with Child(server, log=folder / "s3.log"):
-        yield StorageSettings(
-            endpoint=server.endpoint,
-            access_key=server.access_key,
-            secret_key=server.secret_key,
-            bucket=server.bucket,
-        )
+        yield storage_of(server)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Entry module of a worker: ``celery --app workers.app worker --pool solo``. Reads the environment."""
+"""Entry module of a worker: `celery --app workers.app worker --pool solo`. Reads the environment."""
 
 import logging
 import os

@@ -38,7 +38,7 @@ class JobExpiredError(ServiceError):
 
 
 class JobExistsError(ServiceError):
-    """A job with this id is already there; ``request_digest`` says of what request."""
+    """A job with this id is already there; `request_digest` says of what request."""
 
     def __init__(self, job_id: str, request_digest: str) -> None:
         super().__init__(f"There is already a job {job_id!r}.")
@@ -47,7 +47,7 @@ class JobExistsError(ServiceError):
 
 
 class QueueFullError(ServiceError):
-    """The job would exceed a cap: of ``scope`` "service" or "owner", counted in ``unit`` "items" or "pixels"."""
+    """The job would exceed a cap: of `scope` "service" or "owner", counted in `unit` "items" or "pixels"."""
 
     def __init__(self, *, scope: str, unit: str, cap: int, retry_after_seconds: int) -> None:
         super().__init__(f"The queue is full: at most {cap:,} open {unit} per {scope}.")

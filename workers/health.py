@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 
 
 class HealthServer:
-    """Serves ``/livez`` (the loop makes progress), ``/readyz`` (models are loaded) and ``/metrics``."""
+    """Serves `/livez` (the loop makes progress), `/readyz` (models are loaded) and `/metrics`."""
 
     def __init__(
         self,

@@ -45,14 +45,16 @@ class JobReader:
         return _item_view(index, fields)
 
     def items(self, job: JobView, *, start: int = 0, count: int | None = None) -> list[ItemView]:
-        """The items ``start`` to ``start + count`` of a job, in order."""
+        """The items ``start`` to ``start + count`` of a job, in order. Raises `JobExpiredError` if it is gone."""
         stop = job.total if count is None else min(job.total, start + count)
         with translated_errors():
             pipeline = self._client.pipeline(transaction=False)
             for index in range(start, stop):
                 pipeline.hgetall(f"{PREFIX}item:{job.id}:{index}")
             rows = pipeline.execute()
-        return [_item_view(start + offset, fields) for offset, fields in enumerate(rows) if fields]
+        if not all(rows):
+            raise JobExpiredError(job.id)
+        return [_item_view(start + offset, fields) for offset, fields in enumerate(rows)]
 
     def jobs(self, owner: str, *, before: tuple[int, str] | None = None) -> Iterator[JobView]:
         """An owner's jobs, newest first, from after ``before`` = (created_ms, id) of the last one seen."""

@@ -85,14 +85,20 @@ class JobStore:
             case ["full", scope, unit, cap, retry_after]:
                 raise QueueFullError(scope=scope, unit=unit, cap=cap, retry_after_seconds=retry_after)
 
-    def reserve(self, job_id: str, *, seconds: float) -> bool:
-        """Whether the caller alone may now store inputs for a job of this id that a client chose."""
-        with translated_errors():
-            return bool(self._client.set(f"{PREFIX}reserved:{job_id}", "1", nx=True, px=round(seconds * 1000)))
+    def reserve(self, job_id: str, *, holder: str, seconds: float) -> bool:
+        """Whether the holder alone may now store inputs for a job of this id that a client chose."""
+        return self._reserve(job_id, holder, "take", seconds)
 
-    def unreserve(self, job_id: str) -> None:
-        with translated_errors():
-            self._client.delete(f"{PREFIX}reserved:{job_id}")
+    def keep_reserved(self, job_id: str, *, holder: str, seconds: float) -> bool:
+        """Prolong a reservation; False when it has run out."""
+        return self._reserve(job_id, holder, "keep", seconds)
+
+    def unreserve(self, job_id: str, *, holder: str) -> None:
+        """Let a reservation go; one that is another's by now stays."""
+        self._reserve(job_id, holder, "drop", 0)
+
+    def _reserve(self, job_id: str, holder: str, step: str, seconds: float) -> bool:
+        return bool(self._scripts.run("reserve", job_id, holder, step, round(seconds * 1000)))
 
     def claim(self, *, worker: str, device: str, models: Iterable[str], max_items: int, max_pixels: int) -> Claim:
         """Take up to a batch of waiting items of one bucket, in scheduling order, under a lease."""
@@ -160,8 +166,7 @@ class JobStore:
 
     def is_reaper(self, *, worker: str, seconds: float) -> bool:
         """Whether this worker may reap now: at most one does in ``seconds``."""
-        with translated_errors():
-            return bool(self._client.set(f"{PREFIX}reaper", worker, nx=True, px=round(seconds * 1000)))
+        return bool(self._scripts.run("reaper", worker, round(seconds * 1000)))
 
     def unrecorded_jobs(self) -> list[str]:
         """Ended jobs whose final record is not stored yet."""

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, with the fields given as ``extra``."""
+"""Structured logs: one JSON object a line, with the fields given as `extra`."""
 
 import json
 import logging

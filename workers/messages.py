@@ -19,6 +19,7 @@ class State(StrEnum):
 
     @property
     def is_final(self) -> bool:
+        """Whether nothing more will happen."""
         return self not in (State.QUEUED, State.RUNNING)
 
 
@@ -31,6 +32,7 @@ class Priority(StrEnum):
 
     @property
     def rank(self) -> int:
+        """0 for the most urgent class."""
         return list(Priority).index(self)
 
 
@@ -56,7 +58,7 @@ class ItemSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """A whole accepted request. Stored as ``job.json`` beside the inputs, from which a lost queue can be rebuilt."""
+    """A whole accepted request. Stored as `job.json` beside the inputs, from which a lost queue can be rebuilt."""
 
     id: str
     owner: str
@@ -87,10 +89,12 @@ class JobSpec:
         return self.height * self.width
 
     def to_json(self) -> str:
+        """The text of `job.json`."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
+        """Read what `to_json` wrote."""
         values: dict[str, Any] = json.loads(text)
         items = tuple(ItemSpec(**item) for item in values.pop("items"))
         return cls(items=items, **{**values, "priority": Priority(values["priority"])})
@@ -102,6 +106,7 @@ def job_prefix(job_id: str) -> str:
 
 
 def spec_key(job_id: str) -> str:
+    """Where the job as it was accepted goes before it is acknowledged."""
     return f"{job_prefix(job_id)}job.json"
 
 
@@ -111,10 +116,12 @@ def record_key(job_id: str) -> str:
 
 
 def label_map_key(job_id: str, map_index: int) -> str:
+    """Where a label map goes, in the size of the pictures; its variations share it."""
     return f"{job_prefix(job_id)}inputs/{map_index}.png"
 
 
 def instance_map_key(job_id: str, map_index: int) -> str:
+    """Where the instance map of a label map goes."""
     return f"{job_prefix(job_id)}inputs/{map_index}.instance.png"
 
 
@@ -140,6 +147,7 @@ class ClaimedItem:
 
     @property
     def id(self) -> str:
+        """Name of the item in the job store."""
         return f"{self.job_id}:{self.index}"
 
 
@@ -186,7 +194,7 @@ class ItemView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobView:
-    """A job as a reader sees it. ``changes`` grows with every change of the job or of one of its items."""
+    """A job as a reader sees it. `changes` grows with every change of the job or of one of its items."""
 
     id: str
     owner: str
@@ -212,6 +220,7 @@ class JobView:
 
     @property
     def total(self) -> int:
+        """Number of items."""
         return sum(self.counts.values())
 
 
@@ -247,7 +256,7 @@ class StoreStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
-    """How many items or jobs of a model ever came to a state; ``state`` is ``accepted`` or a final one."""
+    """How many items or jobs of a model ever came to a state; `state` is `accepted` or a final one."""
 
     kind: str  # "items" or "jobs"
     model: str

@@ -40,7 +40,7 @@ class WorkerMetrics:
 
 
 class QueueCollector(Collector):
-    """The queue as the job store has it. While Redis is away only ``spade_queue_up`` is there, and is 0."""
+    """The queue as the job store has it. While Redis is away only `spade_queue_up` is there, and is 0."""
 
     def __init__(self, reader: JobReader) -> None:
         self._reader = reader

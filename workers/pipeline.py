@@ -232,8 +232,7 @@ class Pipeline:
         _log.error("batch not computed", extra={"bucket": batch.bucket, "items": len(items), "error": detail})
         match error:
             case OutOfMemoryError() if len(items) > 1:
-                self._parts.store.lower_ceiling(device=self._limits.device, bucket=batch.bucket, batch_size=len(items))
-                self._give_back(self._parts.store.release, items)
+                self._give_back(lambda whole: self._release_in_smaller_batches(batch, whole), items)
             case OutOfMemoryError():
                 self._fail(items, reason="out-of-memory", detail=detail)
             case ConfigError() if len(items) > 1:
@@ -244,6 +243,11 @@ class Pipeline:
                 self._fail(items, reason="model-unusable", detail=detail)
             case _:
                 self._lose(items, detail=detail)
+
+    def _release_in_smaller_batches(self, batch: Batch, items: Sequence[ClaimedItem]) -> tuple[str, ...]:
+        store = self._parts.store
+        store.lower_ceiling(device=self._limits.device, bucket=batch.bucket, batch_size=len(items))
+        return store.release(items)
 
     def _fail(self, items: Sequence[ClaimedItem], *, reason: str, detail: str) -> None:
         self._give_back(lambda failed: self._parts.store.fail(failed, reason=reason, detail=detail), items)

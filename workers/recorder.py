@@ -36,8 +36,9 @@ class Recorder:
     def _record(self, job_id: str) -> None:
         try:
             job = self._reader.job(job_id)
+            items = self._reader.items(job)
         except (JobExpiredError, JobUnknownError):
             return  # removed in the meantime
-        record = dataclasses.asdict(job) | {"items": [dataclasses.asdict(item) for item in self._reader.items(job)]}
+        record = dataclasses.asdict(job) | {"items": [dataclasses.asdict(item) for item in items]}
         self._objects.put(record_key(job_id), json.dumps(record).encode(), content_type="application/json")
         self._store.mark_recorded(job_id)

@@ -6,8 +6,8 @@ from typing import Any, Final, Literal, Protocol, cast, overload
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ClusterDownError, OutOfMemoryError, ReadOnlyError, ResponseError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -16,8 +16,10 @@ from workers.errors import QueueUnavailableError
 PREFIX: Final = "{spade}:"
 """Before every key of the job store. The hash tag keeps all of them in one slot of a cluster."""
 
-_UNAVAILABLE: Final = (RedisConnectionError, RedisTimeoutError, ReadOnlyError)
-_REFUSALS: Final = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "OOM", "MISCONF", "READONLY")
+_AWAY: Final = (RedisConnectionError, RedisTimeoutError)
+_REFUSALS: Final = (ReadOnlyError, OutOfMemoryError, ClusterDownError, TryAgainError)
+_OTHER_REFUSALS: Final = ("MISCONF", "BUSY", "NOREPLICAS")
+"""Refusals that redis-py has no class for begin with these words; of the others it removes the word."""
 
 
 class Script(Protocol):
@@ -58,8 +60,6 @@ class RedisClient(Commands, Protocol):
     """A connection pool to one Redis, shared between threads."""
 
     def ping(self) -> bool: ...
-    def set(self, name: str, value: str, /, *, nx: bool, px: int) -> bool | None: ...
-    def delete(self, name: str, /) -> int: ...
     def blpop(self, name: str, /, *, timeout: float) -> tuple[str, str] | None: ...
     def rpush(self, name: str, value: str, /) -> int: ...
     def hset(self, name: str, /, *, mapping: Mapping[str, str]) -> int: ...
@@ -91,9 +91,11 @@ def translated_errors() -> Iterator[None]:
     """Turn "Redis is away" into our own error; a mistake in a script stays what it is."""
     try:
         yield
-    except _UNAVAILABLE as error:
+    except _AWAY as error:
         raise QueueUnavailableError(f"Redis does not answer: {error}") from error
+    except _REFUSALS as error:
+        raise QueueUnavailableError(f"Redis refuses work: {type(error).__name__}: {error}") from error
     except ResponseError as error:
-        if str(error).startswith(_REFUSALS):
+        if str(error).startswith(_OTHER_REFUSALS):
             raise QueueUnavailableError(f"Redis refuses work: {error}") from error
         raise

@@ -5,7 +5,10 @@ from typing import Any, Final
 
 from workers.redis_client import PREFIX, RedisClient, translated_errors
 
-_NAMES: Final = ("submit", "claim", "advance", "commit", "give_back", "cancel", "reap", "forget")
+_TAKING_IN: Final = ("submit", "reserve")
+_FINISHING: Final = ("claim", "advance", "commit", "give_back", "cancel", "reap", "reaper", "forget")
+_IN_FULL_MEMORY_TOO: Final = "#!lua flags=allow-oom\n"
+"""When Redis is at its memory limit, work is no longer taken in, but still finished and forgotten, which makes room."""
 
 
 class Scripts:
@@ -14,7 +17,11 @@ class Scripts:
     def __init__(self, client: RedisClient) -> None:
         folder = resources.files("workers") / "lua"
         common = (folder / "common.lua").read_text()
-        self._scripts = {name: client.register_script(common + (folder / f"{name}.lua").read_text()) for name in _NAMES}
+        heads = dict.fromkeys(_TAKING_IN, "") | dict.fromkeys(_FINISHING, _IN_FULL_MEMORY_TOO)
+        self._scripts = {
+            name: client.register_script(head + common + (folder / f"{name}.lua").read_text())
+            for name, head in heads.items()
+        }
 
     def run(self, name: str, *arguments: str | int | float) -> Any:  # noqa: ANN401 - the shape is the script's
         with translated_errors():

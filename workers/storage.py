@@ -1,4 +1,4 @@
-"""The object store: label maps, job descriptions and pictures in one S3 bucket, through the ``minio`` SDK."""
+"""The object store: label maps, job descriptions and pictures in one S3 bucket, through the `minio` SDK."""
 
 import io
 from collections.abc import Iterator
@@ -57,21 +57,21 @@ class ObjectStore:
             self._client.remove_object(self._bucket, key)
 
     def delete_prefix(self, prefix: str) -> None:
-        """Remove every object whose key starts with ``prefix``."""
+        """Remove every object whose key starts with `prefix`."""
         with _translated_errors(prefix):
             doomed = (DeleteObject(key) for key in self.keys(prefix))
             for error in self._client.remove_objects(self._bucket, doomed):
                 raise StorageUnavailableError(f"The object store kept {error.name!r}: {error.message}")
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """Keys that start with ``prefix``, in order, a page at a time."""
+        """Keys that start with `prefix`, in order, a page at a time."""
         with _translated_errors(prefix):
             for entry in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
                 if entry.object_name is not None:
                     yield entry.object_name
 
     def presigned_get(self, key: str, *, seconds: int, content_type: str, file_name: str) -> str:
-        """A URL that anyone may read the object from for ``seconds``."""
+        """A URL that anyone may read the object from for `seconds`."""
         with _translated_errors(key):
             return self._signer.presigned_get_object(
                 self._bucket,

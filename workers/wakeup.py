@@ -52,6 +52,7 @@ class WakeUp:
         self._celery = celery
 
     def send(self, model: str) -> None:
+        """Wake a worker that serves `model`."""
         try:
             self._celery.send_task(TASK_NAME, args=[model], queue=queue_name(model))
         except OperationalError as error:

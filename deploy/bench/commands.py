@@ -1,4 +1,4 @@
-"""``spade-serve bench``: benchmarks of the service."""
+"""`spade-serve bench`: benchmarks of the service."""
 
 import dataclasses
 

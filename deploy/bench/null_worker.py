@@ -1,6 +1,6 @@
 """Entry module of the benchmark's Celery worker: the real wake-ups and the real job store, and no engine.
 
-``workers.synthesize`` claims and commits at once and tells when it claimed; ``echo`` is a plain Celery task whose round
+`workers.synthesize` claims and commits at once and tells when it claimed; `echo` is a plain Celery task whose round
 trip is the yardstick.
 """
 

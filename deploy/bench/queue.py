@@ -75,7 +75,7 @@ class NullWorker(Program):
 
 
 def measure_queue(*, items: int, rounds: int) -> QueueFigures:
-    """Run the benchmark; ``items`` go through the store in each of ``rounds``."""
+    """Run the benchmark; `items` go through the store in each of `rounds`."""
     with tempfile.TemporaryDirectory() as folder:
         server = RedisServer(folder=Path(folder) / "redis", port=free_port(), password=new_password())
         with Child(server, log=Path(folder) / "redis.log"):

@@ -70,6 +70,7 @@ class Child:
 
     @property
     def pid(self) -> int | None:
+        """Its process id, also when it has ended; None before the first start."""
         return self._process.pid if self._process else None
 
     @property
@@ -101,6 +102,7 @@ class Child:
         return self._process.poll() if self._process else None
 
     def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def wait_ready(self, *, stop: threading.Event | None = None) -> None:

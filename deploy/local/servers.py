@@ -122,6 +122,7 @@ class S3Server(Program):
 
 
 def new_password() -> str:
+    """48 hexadecimal digits, which need no quoting in a URL or in redis.conf."""
     return secrets.token_hex(24)
 
 

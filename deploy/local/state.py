@@ -42,6 +42,7 @@ class StackConfig:
 
     @property
     def url(self) -> str:
+        """Address of the API."""
         return f"http://{LOOPBACK}:{self.api_port}"
 
     @classmethod
@@ -51,6 +52,7 @@ class StackConfig:
         return cls(**{**values, "worker_ports": tuple(values["worker_ports"])})
 
     def to_json(self) -> str:
+        """The text of `stack.json`."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
 

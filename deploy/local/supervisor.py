@@ -30,6 +30,7 @@ class Supervisor:
 
     @property
     def children(self) -> list[Child]:
+        """All of them, in the order of their start."""
         return [child for stage in self._stages for child in stage]
 
     def stop(self) -> None:

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from prometheus_client import CollectorRegistry, generate_latest
 
+from api.metrics import ApiMetrics
 from deploy.local.stack import LocalStack, running
 from support.programs import SPADE
+from workers.messages import Priority, QueueStats, StoreStats, Total
+from workers.metrics import WorkerMetrics
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"(<!-- not run[^\n]*\n)?```bash\n(.*?)```", README, re.DOTALL)
+BLOCKS = re.findall(r"(<!-- not run[^\n]*\n)?``bash\n(.*?)``", README, re.DOTALL)
 RUN = [text for not_run, text in BLOCKS if not not_run]
 
 
@@ -69,6 +73,23 @@ def test_the_page_names_every_setting_and_no_other() -> None:
     known = set(re.findall(r'"(SPADE_[A-Z0-9_]+)"', settings))
     named = set(re.findall(r"`(SPADE_[A-Z0-9_]+)`", README))
     assert named == known | {"SPADE_URL"}
+
+
+class Stats:
+    """A job store that has counted something of every kind."""
+
+    def stats(self) -> StoreStats:
+        queue = QueueStats(model="m", waiting={Priority.BULK: 1}, oldest_seconds=1.0, drained_pixels_per_second=1.0)
+        totals = (Total(kind="jobs", model="m", state="failed", reason="", count=1),)
+        return StoreStats(queues=(queue,), leases=1, open_items=1, open_pixels=1, dead_letters=0, totals=totals)
+
+
+def test_the_page_names_every_metric_and_no_other() -> None:
+    registry = CollectorRegistry()
+    WorkerMetrics(registry)
+    pages = ApiMetrics(Stats()).page().get_data(as_text=True) + generate_latest(registry).decode()
+    exported = set(re.findall(r"^# TYPE (\w+) (?:counter|gauge|histogram)$", pages, re.MULTILINE))
+    assert set(re.findall(r"`(spade_\w+)`", README)) == exported
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])

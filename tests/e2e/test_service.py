@@ -20,9 +20,9 @@ from deploy.local.servers import S3Server
 from deploy.local.services import Worker
 from deploy.local.stack import LocalStack, running
 from support.programs import SPADE
+from support.servers import storage_of
 from support.waiting import wait_until
 from workers.messages import State
-from workers.settings import StorageSettings
 from workers.storage import ObjectStore
 
 
@@ -47,9 +47,7 @@ def child(stack: LocalStack, kind: type) -> Child:
 def object_store(stack: LocalStack) -> ObjectStore:
     server = child(stack, S3Server).program
     assert isinstance(server, S3Server)
-    return ObjectStore(
-        StorageSettings(endpoint=server.endpoint, access_key=server.access_key, secret_key=server.secret_key)
-    )
+    return ObjectStore(storage_of(server))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("api", "workers", "model_store", "spade", "deploy")
+MOST_LINES = 300
 FOLDERS = {".ci", *PACKAGES, "k8s", "tests"}
 
 # Only these may read the environment, connect or log when they are imported.
@@ -155,3 +156,8 @@ def test_there_is_no_new_folder_at_the_top() -> None:
 
 def test_tests_are_no_package() -> None:
     assert [path for path in tracked_files() if path.startswith("tests/") and path.endswith("__init__.py")] == []
+
+
+def test_no_file_of_code_is_longer_than_300_lines() -> None:
+    lengths = {path: len((ROOT / path).read_text().splitlines()) for path in tracked_files() if path.endswith(".py")}
+    assert {path: length for path, length in lengths.items() if length > MOST_LINES} == {}

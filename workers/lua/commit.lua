@@ -4,6 +4,16 @@
 local now = now_ms()
 local slot = math.floor(now / SLOT_MS)
 local published = {}
+
+-- Note pixels finished in this slot; the first of a slot removes those that no rate is made of any more.
+local function drained(j, slot)
+  local drain = P .. 'drain:' .. j.model
+  if redis.call('HINCRBY', drain, slot, j.pixels) > j.pixels then return end
+  for _, old in ipairs(redis.call('HKEYS', drain)) do
+    if tonumber(old) <= slot - RATE_SLOTS then redis.call('HDEL', drain, old) end
+  end
+end
+
 for i = 1, #ARGV, 6 do
   local id, fence, picture = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if holds(id, fence) then
@@ -11,8 +21,7 @@ for i = 1, #ARGV, 6 do
     redis.call('HSET', P .. 'item:' .. id, 'picture', picture, 'digest', ARGV[i + 3], 'bytes', ARGV[i + 4],
       'timings', ARGV[i + 5])
     settle(id, j, 'running', 'succeeded', now)
-    redis.call('HINCRBY', P .. 'drain:' .. j.model, slot, j.pixels)
-    redis.call('HDEL', P .. 'drain:' .. j.model, slot - RATE_SLOTS, slot - RATE_SLOTS - 1)
+    drained(j, slot)
     published[#published + 1] = 1
   else
     published[#published + 1] = redis.call('HGET', P .. 'item:' .. id, 'picture') == picture and 1 or 0

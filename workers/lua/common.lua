@@ -12,9 +12,11 @@
 --   jobs:<owner>, unrecorded, ended   zset   jobs by creation; jobs whose final record is not stored yet; ended jobs
 --   dead                              zset   items given up as poison
 --   open                              hash   open items and pixels, total and per owner
---   drain:<model>                     hash   pixels finished per 10 s slot
+--   drain:<model>                     hash   pixels finished per 10 s slot of the last minute
 --   totals                            hash   counters since ever: items|<model>|<state>|<reason>, jobs|<model>|<state>|
 --   ceilings:<device>                 hash   items of a bucket that fit into the device's memory
+--   reserved:<job>                    string who stores the inputs of a job of this id just now
+--   reaper                            string the worker whose turn it is
 --   gone:<job>                        string owner of a job whose retention is over
 local P = KEYS[1]
 local SLOT_MS = 10000

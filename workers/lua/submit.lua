@@ -5,6 +5,7 @@
 local job_id, owner, model, bucket, rank = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local pixels = tonumber(ARGV[6])
 local FIRST, FIELDS = 16, 4
+local BYTES_PER_ITEM = 4096
 local total = (#ARGV - FIRST + 1) / FIELDS
 local now = now_ms()
 
@@ -19,9 +20,17 @@ local function seconds_until(excess_pixels)
   return math.max(1, math.min(3600, math.ceil(excess_pixels / rate)))
 end
 
+-- Open items that Redis has memory for: what is taken in has to be finished too, and finishing an item takes as much.
+local function items_with_room()
+  local memory = redis.pcall('INFO', 'memory')
+  local most = type(memory) == 'string' and tonumber(string.match(memory, '\nmaxmemory:(%d+)')) or 0
+  if most == 0 then return math.huge end -- no limit, or none that we may know of
+  return math.max(0, math.floor((most - tonumber(string.match(memory, '\nused_memory:(%d+)'))) / BYTES_PER_ITEM))
+end
+
 local open = redis.call('HMGET', P .. 'open', 'items', 'pixels', 'items:' .. owner, 'pixels:' .. owner)
 local caps = {
-  { 'service', 'items', tonumber(ARGV[12]), tonumber(open[1] or 0) + total, pixels },
+  { 'service', 'items', math.min(tonumber(ARGV[12]), items_with_room()), tonumber(open[1] or 0) + total, pixels },
   { 'service', 'pixels', tonumber(ARGV[13]), tonumber(open[2] or 0) + total * pixels, 1 },
   { 'owner', 'items', tonumber(ARGV[14]), tonumber(open[3] or 0) + total, pixels },
   { 'owner', 'pixels', tonumber(ARGV[15]), tonumber(open[4] or 0) + total * pixels, 1 },

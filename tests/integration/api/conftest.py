@@ -120,3 +120,11 @@ def nothing_happened(assert_untouched: Callable[[], None]) -> Iterator[None]:
     """Holds at the end of the test that it left nothing behind."""
     yield
     assert_untouched()
+
+
+@pytest.fixture
+def finished(post: Callable[..., TestResponse], work: Callable[..., int]) -> str:
+    """A job of two pictures that has succeeded."""
+    job = post(seed=1, variations=2).json
+    assert work() == 2
+    return job["id"]

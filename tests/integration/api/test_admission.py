@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from support.problems import assert_problem
 from workers.errors import QueueUnavailableError
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
@@ -47,9 +48,9 @@ class Crossed(JobStore):
 
 @pytest.fixture
 def send(make_client, label_map):
-    def send(**replaced):
+    def send(headers=None, **replaced):
         data = {"params": '{"model": "landscape"}', "label_map": [(io.BytesIO(label_map), f"{i}.png") for i in (0, 1)]}
-        return make_client(**replaced).post("/v1/jobs", data=data)
+        return make_client(**replaced).post("/v1/jobs", data=data, headers=headers)
 
     return send
 
@@ -86,7 +87,9 @@ def test_an_object_store_that_is_away_answers_503_and_nothing_is_queued(send, as
 
 def test_a_job_whose_submission_broke_keeps_its_inputs_but_was_not_acknowledged(send, redis_client, objects, reader):
     response = send(job_store=Recorded(redis_client, lost_reply=True))
-    assert response.status_code == 503
+    problem = assert_problem(response, 503, "submission-uncertain")
+    assert "may be queued or not" in problem["detail"]
+    assert response.headers["Retry-After"] == "5"
     (job,) = reader.jobs("local")
     assert sorted(objects.keys("jobs/")) == [f"jobs/{job.id}/inputs/{i}.png" for i in (0, 1)]
 
@@ -96,16 +99,59 @@ def test_a_job_that_never_reached_the_queue_leaves_no_description_to_rebuild_it_
     assert not [key for key in objects.keys("jobs/") if key.endswith("job.json")]
 
 
+def test_a_submission_under_ones_own_id_that_broke_is_simply_sent_again(
+    make_client, label_map, redis_client, objects, reader
+):
+    def put(**replaced):
+        data = {"params": '{"model": "landscape"}', "label_map": [(io.BytesIO(label_map), "a.png")]}
+        return make_client(**replaced).put("/v1/jobs/mine", data=data)
+
+    assert_problem(put(job_store=Recorded(redis_client, lost_reply=True)), 503, "submission-uncertain")
+    assert put().status_code == 200
+    assert len(list(reader.jobs("local"))) == 1
+    assert "jobs/mine/job.json" in list(objects.keys("jobs/mine/"))  # acknowledged, so it can be rebuilt
+
+
+class Departing(JobReader):
+    """A reader whose Redis goes away as soon as a job has been submitted."""
+
+    def job(self, job_id, *, owner=None):
+        raise QueueUnavailableError(f"the connection broke at {job_id} of {owner}")
+
+
+def test_a_job_that_was_accepted_is_answered_so_though_redis_went_away_right_after(send, redis_client, reader):
+    response = send(job_reader=Departing(redis_client), headers={"Prefer": "wait=1"})
+    assert response.status_code == 202
+    (job,) = reader.jobs("local")
+    assert response.headers["Location"] == f"/v1/jobs/{job.id}"
+    assert response.json["state"] == "queued"
+    assert response.json["counts"]["queued"] == 2
+    assert [item["file"] for item in response.json["items"]] == ["0.png", "1.png"]
+    assert response.json["seed"] == reader.items(job)[0].seed
+
+
+def test_a_redis_that_has_no_memory_left_takes_nothing_in(send, redis_client, assert_untouched):
+    redis_client.config_set("maxmemory", 1)
+    try:
+        response = send()
+    finally:
+        redis_client.config_set("maxmemory", 0)
+    assert_problem(response, 429, "queue-full")
+    assert int(response.headers["Retry-After"]) >= 1
+    assert_untouched()
+
+
 def test_a_repeated_call_to_redis_is_one_job(send, redis_client, reader):
     assert send(job_store=Repeating(redis_client, QueueSettings())).status_code == 202
     assert len(list(reader.jobs("local"))) == 1
     assert reader.stats().open_items == 2
 
 
-def test_a_job_of_the_same_id_in_the_queue_refuses_another(send, redis_client, objects):
+def test_a_job_of_the_same_id_in_the_queue_refuses_another_and_keeps_its_inputs(send, redis_client, objects, reader):
     response = send(job_store=Crossed(redis_client, QueueSettings()))
     assert response.status_code == 409
-    assert list(objects.keys("jobs/")) == []
+    (job,) = reader.jobs("local")
+    assert [key for item in reader.items(job) if (key := item.label_map_key) not in set(objects.keys("jobs/"))] == []
 
 
 def test_a_broker_that_takes_no_wake_up_does_not_lose_the_job(send, reader):

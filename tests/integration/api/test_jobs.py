@@ -1,21 +1,12 @@
-"""Jobs read, waited for, listed and canceled."""
+"""Jobs read, waited for and canceled."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
 from support.problems import assert_problem
-from workers.messages import JobSpec, job_prefix, spec_key
-
-
-@pytest.fixture
-def finished(post, work):
-    """A job of two pictures that has succeeded."""
-    job = post(seed=1, variations=2).json
-    assert work() == 2
-    return job["id"]
+from workers.messages import JobSpec, spec_key
 
 
 @pytest.fixture
@@ -188,143 +179,3 @@ def test_a_cancel_that_comes_too_late_says_so(client, finished):
     response = client.post(f"/v1/jobs/{finished}/cancel")
     assert {item["outcome"] for item in response.json["items"]} == {"too_late"}
     assert response.json["job"]["state"] == "succeeded"
-
-
-# Lists
-
-
-def ids(response):
-    return [job["id"] for job in response.json["jobs"]]
-
-
-def test_jobs_are_listed_newest_first_in_pages(client, post):
-    submitted = [post().json["id"] for _ in range(5)]
-    seen, path, pages = [], "/v1/jobs?limit=2", 0
-    while path:
-        response = client.get(path)
-        assert response.status_code == 200
-        seen += ids(response)
-        path = response.json["next"]
-        pages += 1
-    assert seen == submitted[::-1]
-    assert pages == 3
-    assert "items" not in response.json["jobs"][0]
-
-
-def test_pages_do_not_shift_when_jobs_are_added(client, post):
-    submitted = [post().json["id"] for _ in range(3)]
-    first = client.get("/v1/jobs?limit=1")
-    post()
-    second = client.get(first.json["next"])
-    assert ids(first) + ids(second) == [submitted[2], submitted[1]]
-
-
-def test_jobs_are_filtered_by_state_and_model(client, post, work):
-    done = post().json["id"]
-    work()
-    waiting = post().json["id"]
-    other = post(model="coco-stuff").json["id"]
-    assert ids(client.get("/v1/jobs?state=succeeded")) == [done]
-    assert ids(client.get("/v1/jobs?state=queued&state=running")) == [other, waiting]
-    assert ids(client.get("/v1/jobs?model=landscape")) == [waiting, done]
-    assert ids(client.get("/v1/jobs?model=landscape@1&state=queued")) == [waiting]
-    assert ids(client.get("/v1/jobs?model=landscape@2")) == []
-
-
-def test_filters_are_kept_from_page_to_page(client, post):
-    submitted = [post(model=name).json["id"] for name in ("landscape", "coco-stuff", "landscape")]
-    first = client.get("/v1/jobs?model=landscape&limit=1")
-    second = client.get(first.json["next"])
-    assert ids(first) + ids(second) == [submitted[2], submitted[0]]
-
-
-def test_jobs_are_filtered_by_time(client, post):
-    jobs = [post().json for _ in range(5)]
-    middle = jobs[2]["created_at"]
-    since = {job["id"] for job in jobs if job["created_at"] >= middle}
-    until = {job["id"] for job in jobs if job["created_at"] <= middle}
-    assert set(ids(client.get(f"/v1/jobs?since={middle}"))) == since
-    assert set(ids(client.get(f"/v1/jobs?until={middle}"))) == until
-    assert ids(client.get("/v1/jobs?since=2100-01-01T00:00:00Z")) == []
-    assert ids(client.get("/v1/jobs?until=2000-01-01T00:00:00Z")) == []
-
-
-def test_a_page_looks_at_a_bounded_number_of_jobs(client, post, monkeypatch):
-    monkeypatch.setattr("api.pages.MAX_EXAMINED", 2)
-    submitted = [post(model=name).json["id"] for name in ("coco-stuff", "landscape", "landscape")]
-    first = client.get("/v1/jobs?model=coco-stuff")
-    assert ids(first) == []
-    assert ids(client.get(first.json["next"])) == submitted[:1]
-
-
-@pytest.mark.parametrize(
-    ("query", "name"),
-    [
-        ("state=done", "state.0"),
-        ("limit=0", "limit"),
-        ("limit=201", "limit"),
-        ("since=yesterday", "since"),
-        ("since=2026-01-01T00:00:00", "since"),
-        ("cursor=nonsense", "cursor"),
-        ("cursor=W10", "cursor"),
-        ("cursor=WzFlNDAwLCAiYSJd", "cursor"),
-        ("page=2", "page"),
-    ],
-)
-def test_a_query_that_does_not_fit_is_refused_by_name(client, query, name):
-    response = client.get(f"/v1/jobs?{query}")
-    assert_problem(response, 422, "parameters-refused")
-    assert response.json["errors"][0]["parameter"] == name
-
-
-# Pictures
-
-
-def test_a_picture_is_a_redirect_to_the_object_store(client, finished, objects):
-    response = client.get(f"/v1/jobs/{finished}/items/1/image")
-    assert response.status_code == 303
-    assert response.headers["Cache-Control"] == "no-store"
-    picture = httpx.get(response.headers["Location"])
-    assert picture.status_code == 200
-    assert picture.headers["Content-Type"] == "image/png"
-    assert picture.content in {objects.get(key) for key in objects.keys(f"{job_prefix(finished)}pictures/")}
-
-
-def test_a_picture_is_sent_itself_when_asked_for(client, post, work, label_map):
-    job_id = post([("my map;v2.png", label_map)], format="jpeg").json["id"]
-    work()
-    response = client.get(f"/v1/jobs/{job_id}/items/0/image?proxy=1")
-    assert response.status_code == 200
-    assert response.content_type == "image/jpeg"
-    assert response.get_data().startswith(b"\xff\xd8\xff")
-    assert response.headers["Content-Disposition"] == 'inline; filename="my_map_v2-0.jpg"'
-    item = client.get(f"/v1/jobs/{job_id}").json["items"][0]
-    assert response.headers["ETag"] == f'"{item["image"]["sha256"]}"'
-    again = client.get(f"/v1/jobs/{job_id}/items/0/image?proxy=1", headers={"If-None-Match": response.headers["ETag"]})
-    assert again.status_code == 304
-
-
-def test_an_unfinished_item_has_no_picture_yet(client, post):
-    response = client.get(f"/v1/jobs/{post().json['id']}/items/0/image")
-    assert_problem(response, 409, "picture-not-ready")
-    assert "wait until it has succeeded" in response.json["detail"]
-
-
-def test_a_canceled_item_has_no_picture(client, post):
-    job_id = post().json["id"]
-    client.post(f"/v1/jobs/{job_id}/cancel")
-    response = client.get(f"/v1/jobs/{job_id}/items/0/image")
-    assert_problem(response, 409, "picture-not-ready")
-    assert "canceled" in response.json["detail"]
-
-
-@pytest.mark.parametrize("index", ["2", "-1", "x", "99999999999999999999"])
-def test_an_item_that_is_not_there_is_not_found(client, finished, index):
-    response = client.get(f"/v1/jobs/{finished}/items/{index}/image")
-    assert response.status_code == 404
-    assert response.content_type == "application/problem+json"
-
-
-def test_a_picture_that_was_removed_from_the_store_is_not_found(client, finished, objects):
-    objects.delete_prefix(f"{job_prefix(finished)}pictures/")
-    assert_problem(client.get(f"/v1/jobs/{finished}/items/0/image?proxy=1"), 404, "picture-missing")

@@ -1,28 +1,43 @@
 """The entry module under gunicorn, as it is deployed: several processes, one metrics page, JSON lines."""
 
 import json
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import httpx
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from deploy import gunicorn_config
 from deploy.local.child import Child
 from deploy.local.ports import free_port
 from deploy.local.services import ApiServer
+from support.waiting import wait_until
 
 
 @pytest.fixture
-def server(tmp_path, service_environment, redis_client, objects):  # noqa: ARG001 - both empty their server
-    program = ApiServer(
-        port=free_port(),
-        metrics_folder=tmp_path / "metrics",
-        service={**service_environment, "SPADE_MAX_REQUEST_BYTES": str(2**20)},
-        processes=2,
-    )
-    with Child(program, log=tmp_path / "api.log") as child:
-        yield child
+def start(tmp_path, service_environment, redis_client, objects):  # noqa: ARG001 - both empty their server
+    with ExitStack() as children:
+
+        def start(*, processes: int) -> Child:
+            program = ApiServer(
+                port=free_port(),
+                metrics_folder=tmp_path / "metrics",
+                service={**service_environment, "SPADE_MAX_REQUEST_BYTES": str(2**20)},
+                processes=processes,
+            )
+            return children.enter_context(Child(program, log=tmp_path / "api.log"))
+
+        yield start
+
+
+@pytest.fixture
+def server(start):
+    return start(processes=2)
 
 
 def test_the_processes_count_together_and_log_json_lines(server, label_map):
@@ -57,6 +72,62 @@ def test_a_body_of_unannounced_length_is_bounded_too(server, content_type):
     response = httpx.post(f"{server.program.url}/v1/jobs", content=pieces, headers={"Content-Type": content_type})
     assert response.status_code == 413
     assert response.json()["detail"] == "A request may have 1 MiB and 2008 parts; send several jobs."
+
+
+def test_a_body_with_a_broken_length_is_malformed(server):
+    lines = ["POST /v1/jobs HTTP/1.1", "Host: x", "Content-Type: application/json", "Transfer-Encoding: chunked"]
+    with connected(server) as connection:
+        connection.sendall("\r\n".join([*lines, "", "ZZ", ""]).encode())
+        answer = b"".join(iter(lambda: connection.recv(2**16), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"malformed-body" in answer
+
+
+@contextmanager
+def connected(server) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", server.program.port), timeout=60) as connection:
+        yield connection
+
+
+SILENT = b""
+HALF_A_HEAD = b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: "
+HALF_A_BODY = b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+
+
+@pytest.mark.parametrize("sent", [SILENT, HALF_A_HEAD, HALF_A_BODY], ids=["silent", "half a head", "half a body"])
+def test_clients_that_send_no_more_do_not_keep_the_threads(start, sent):
+    server = start(processes=1)
+    with ExitStack() as clients:
+        slow = [clients.enter_context(connected(server)) for _ in range(gunicorn_config.threads)]
+        for connection in slow:
+            connection.sendall(sent)
+        assert httpx.get(f"{server.program.url}/livez", timeout=60).status_code == 200
+        for connection in slow:
+            while connection.recv(2**16):  # what is left of an answer, and then the end
+                pass
+
+
+def test_a_process_that_replaces_a_killed_one_goes_on_with_its_counters(server):
+    def answered() -> float:
+        page = httpx.get(f"{server.program.url}/metrics").text
+        samples = (sample for family in text_string_to_metric_families(page) for sample in family.samples)
+        route = {"method": "GET", "route": "/livez", "status": "200"}
+        return sum(s.value for s in samples if s.name == "spade_api_requests_total" and s.labels == route)
+
+    for _ in range(3):
+        for _ in range(5):
+            assert httpx.get(f"{server.program.url}/livez").status_code == 200
+        processes = psutil.Process(server.pid).children()
+        for process in processes:
+            process.kill()
+        wait_until(
+            lambda killed=processes: len(set(psutil.Process(server.pid).children()) - set(killed)) == 2,
+            "two new processes",
+        )
+        wait_until(lambda: httpx.get(f"{server.program.url}/readyz").status_code == 200, "an answer")
+    assert answered() == 15
+    files = {path.name for path in server.program.metrics_folder.iterdir()}
+    assert files == {f"{kind}_{number}.db" for kind in ("counter", "histogram") for number in (0, 1)}
 
 
 def test_importing_the_api_loads_no_torch():

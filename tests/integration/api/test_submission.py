@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 
 import numpy as np
 import pytest
@@ -10,16 +9,13 @@ from PIL import Image
 
 from api.parameters import MAX_SEED
 from spade.label_images import encode_ids_png
-from workers.messages import JobSpec, Priority
+from support.jobs import read_spec
+from workers.messages import Priority
 
 
 def read_ids(objects, key):
     with Image.open(io.BytesIO(objects.get(key))) as image:
         return np.asarray(image)
-
-
-def read_spec(objects, job_id):
-    return JobSpec.from_json(objects.get(f"jobs/{job_id}/job.json"))
 
 
 def encoded(name, content):
@@ -136,9 +132,6 @@ def test_rgb_in_the_colours_of_a_csv_is_read(post, objects):
     assert read_ids(objects, f"jobs/{job_id}/inputs/0.png")[0, 0] == 32
 
 
-# As JSON
-
-
 def test_label_maps_may_be_base64_in_json(client, objects, label_map):
     body = {
         "params": {"model": "coco-stuff"},
@@ -184,75 +177,6 @@ def test_a_palette_may_be_text_in_json(client, objects):
     }
     job_id = client.post("/v1/jobs", json=body).json["id"]
     assert read_ids(objects, f"jobs/{job_id}/inputs/0.png")[0, 0] == 4
-
-
-# With the client's own id
-
-
-def test_a_job_may_have_the_clients_own_id(post, objects):
-    response = post(path="/v1/jobs/My_job-1", method="PUT")
-    assert response.status_code == 202
-    assert response.json["id"] == "My_job-1"
-    assert response.headers["Location"] == "/v1/jobs/My_job-1"
-    assert read_spec(objects, "My_job-1").id == "My_job-1"
-
-
-def test_the_same_request_again_answers_with_the_job_as_it_is(post, work, objects, services):
-    first = post(path="/v1/jobs/mine", method="PUT")
-    work()
-    stored = {key: objects.get(key) for key in objects.keys("jobs/")}
-    again = post(path="/v1/jobs/mine", method="PUT")
-    assert again.status_code == 200
-    assert again.json["state"] == "succeeded"
-    assert again.json["seed"] == first.json["seed"]
-    assert {key: objects.get(key) for key in objects.keys("jobs/")} == stored
-    assert services.job_reader.stats().open_items == 0
-
-
-@pytest.mark.parametrize("changes", [{"seed": 1}, {"quality": 91}, {"labels": {"a": "b"}}, {"palette": "gaugan"}])
-def test_another_request_with_the_same_id_is_a_conflict(post, objects, changes):
-    post(path="/v1/jobs/mine", method="PUT")
-    stored = {key: objects.get(key) for key in objects.keys("jobs/")}
-    response = post(path="/v1/jobs/mine", method="PUT", **changes)
-    assert response.status_code == 409
-    assert response.json["type"] == "urn:spade-serving:problem:job-exists"
-    assert {key: objects.get(key) for key in objects.keys("jobs/")} == stored
-
-
-def test_another_label_map_with_the_same_id_is_a_conflict(post):
-    post(path="/v1/jobs/mine", method="PUT")
-    other = encode_ids_png(np.zeros((4, 4), dtype=np.uint8))
-    assert post([other], path="/v1/jobs/mine", method="PUT").status_code == 409
-
-
-def test_an_id_that_another_request_is_submitting_is_a_conflict(post, services, assert_untouched):
-    services.job_store.reserve("mine", seconds=60)
-    response = post(path="/v1/jobs/mine", method="PUT")
-    assert response.status_code == 409
-    assert response.json["type"] == "urn:spade-serving:problem:being-submitted"
-    assert response.headers["Retry-After"] == "1"
-    assert_untouched()
-    services.job_store.unreserve("mine")
-    assert post(path="/v1/jobs/mine", method="PUT").status_code == 202
-
-
-def test_the_id_of_another_owners_job_is_a_conflict(post, objects, services):
-    spec = read_spec(objects, post().json["id"])
-    theirs = JobSpec.from_json(json.dumps({**json.loads(spec.to_json()), "id": "theirs", "owner": "ann"}))
-    services.job_store.submit(theirs)
-    assert post(path="/v1/jobs/theirs", method="PUT").status_code == 409
-    assert list(objects.keys("jobs/theirs/")) == []
-
-
-@pytest.mark.parametrize("job_id", ["a.b", "a b", "x" * 65, "é"])
-def test_an_id_of_other_characters_is_refused(post, job_id, assert_untouched):
-    response = post(path=f"/v1/jobs/{job_id}", method="PUT")
-    assert response.status_code == 422
-    assert response.json["errors"][0]["parameter"] == "job_id"
-    assert_untouched()
-
-
-# Waiting for the end
 
 
 def test_prefer_wait_answers_with_the_finished_job(make_client, work):

@@ -17,9 +17,10 @@ import redis
 from deploy.errors import ChildFailedError
 from deploy.local.child import Child, Program
 from deploy.local.ports import free_port
-from deploy.local.servers import RedisServer, S3Server, new_access_key, new_password, new_secret_key, plain_environment
+from deploy.local.servers import RedisServer, S3Server, new_password, new_secret_key, plain_environment
 from deploy.local.supervisor import Supervisor
 from support.programs import is_gone
+from support.servers import new_s3_server
 from support.waiting import wait_until
 
 
@@ -75,7 +76,7 @@ def redis_server(tmp_path: Path) -> RedisServer:
 
 @pytest.fixture
 def s3_server(tmp_path: Path) -> S3Server:
-    return S3Server(folder=tmp_path / "s3", port=free_port(), access_key=new_access_key(), secret_key=new_secret_key())
+    return new_s3_server(tmp_path / "s3")
 
 
 def child_of(program: Program, tmp_path: Path) -> Child:

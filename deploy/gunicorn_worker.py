@@ -1,0 +1,85 @@
+"""A gunicorn worker whose threads are not for clients to keep.
+
+gunicorn's threads read and write without any limit of time: as many clients as there are threads, each of which sends
+half a request or takes half an answer, stop the service.
+"""
+
+import errno
+import socket
+import time
+from functools import partial
+from selectors import EVENT_READ
+from typing import Any, Final
+
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]  # gunicorn has no types
+
+HEAD_SECONDS: Final = 3.0
+"""For the rest of a request's head, which clients send in one piece."""
+PATIENCE_SECONDS: Final = 15.0
+LEAST_BYTES_PER_SECOND: Final = 16 * 1024
+
+
+class PatientSocket(socket.socket):
+    """A connection that is cut when a thread has waited longer for its client than the bytes it got were worth."""
+
+    __slots__ = ("_credit_seconds",)
+
+    def allow(self, seconds: float) -> None:
+        """Wait so long in all from now on, and longer for a client that sends something."""
+        self._credit_seconds = seconds
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        """Receive as ever; `ConnectionResetError` for a client that is too slow."""
+        timeout = self.gettimeout()
+        if self._credit_seconds <= 0:
+            raise _too_slow()
+        began = time.monotonic()
+        self.settimeout(self._credit_seconds if timeout is None else min(timeout, self._credit_seconds))
+        try:
+            data = super().recv(size, flags)
+        except TimeoutError as error:
+            if timeout is not None and timeout < self._credit_seconds:
+                raise
+            self._credit_seconds = 0
+            raise _too_slow() from error
+        finally:
+            self.settimeout(timeout)
+        earned = self._credit_seconds - (time.monotonic() - began) + len(data) / LEAST_BYTES_PER_SECOND
+        self._credit_seconds = min(PATIENCE_SECONDS, earned)
+        return data
+
+    def sendall(self, data: Any, flags: int = 0, /) -> None:  # noqa: ANN401 - whatever has bytes
+        """Send as ever; `ConnectionResetError` for a client that is too slow."""
+        timeout = self.gettimeout()
+        self.settimeout(PATIENCE_SECONDS + len(data) / LEAST_BYTES_PER_SECOND)
+        try:
+            super().sendall(data, flags)
+        except TimeoutError as error:
+            raise _too_slow() from error
+        finally:
+            self.settimeout(timeout)
+
+
+class PatientWorker(ThreadWorker):  # type: ignore[misc]  # as above
+    """A threaded worker in which a connection gets a thread when it has sent something, and keeps it while it pays."""
+
+    def enqueue_req(self, conn: Any) -> None:  # noqa: ANN401 - gunicorn has no types
+        """Hand a connection to a thread; a new one waits for its first bytes without one, as gunicorn's deferred do."""
+        if isinstance(conn.sock, PatientSocket):
+            conn.sock.allow(HEAD_SECONDS)
+            super().enqueue_req(conn)
+            return
+        conn.sock = PatientSocket(fileno=conn.sock.detach())
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + self.cfg.keepalive
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def handle_request(self, req: Any, conn: Any) -> bool:  # noqa: ANN401 - as above
+        """Run the application, which reads the body; gunicorn has read the head."""
+        conn.sock.allow(PATIENCE_SECONDS)
+        return bool(super().handle_request(req, conn))
+
+
+def _too_slow() -> ConnectionResetError:
+    return ConnectionResetError(errno.ECONNRESET, "The client is too slow.")
