@@ -20,20 +20,19 @@ class Checkpoints:
         self._store = store
         self._keep = keep
 
-    def save(self, step: int, state: dict[str, Any]) -> str:
-        """Writes the state after `step`, then removes those that are too many; returns where it is.
+    def save(self, step: int, state: dict[str, Any]) -> None:
+        """Writes the state after `step`, then removes those that are too many.
 
         States of later steps, which a run that went back has left behind, are removed too.
 
         Raises CheckpointError: where it cannot be written; those before it are as they were.
         """
-        name = f"{_PREFIX}{step:09}{_SUFFIX}"
+        name = _name(step)
         self._store.write(name, lambda path: _write(state, path))
         names = self.names()
         place = names.index(name)
         for other in [*names[place + 1 :], *names[: max(0, place + 1 - self._keep)]]:
             self._store.remove(other)
-        return self._store.place(name)
 
     def names(self) -> list[str]:
         """Of all checkpoints, the last one last."""
@@ -45,6 +44,10 @@ class Checkpoints:
 
     def place(self, name: str) -> str:
         return self._store.place(name)
+
+    def place_of_step(self, step: int) -> str:
+        """Where the state after `step` is, or would be."""
+        return self._store.place(_name(step))
 
     def load(self, name: str) -> dict[str, Any]:
         """Raises CheckpointError: as `read_checkpoint`."""
@@ -70,6 +73,10 @@ def read_checkpoint(path: Path, *, where: str) -> dict[str, Any]:
     if found != FORMAT:
         raise CheckpointError(f"{where}: not a checkpoint of a training run that this version reads (format {found})")
     return state
+
+
+def _name(step: int) -> str:
+    return f"{_PREFIX}{step:09}{_SUFFIX}"
 
 
 def _write(state: dict[str, Any], path: Path) -> None:

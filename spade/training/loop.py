@@ -126,9 +126,10 @@ class Loop:
         if wrong:
             raise self._divergence(", ".join(wrong))
         if self._parts.processes.is_first:
-            self._last_checkpoint = self._parts.checkpoints.save(position.step, self._state.to_mapping())
-            self._parts.listener.saved(self._last_checkpoint)
+            self._parts.checkpoints.save(position.step, self._state.to_mapping())
         self._saved_step = position.step
+        self._last_checkpoint = self._parts.checkpoints.place_of_step(position.step)
+        self._parts.listener.saved(self._last_checkpoint)
 
     def _sample(self) -> None:
         """All processes estimate the average's statistics together; the first one draws."""

@@ -42,7 +42,8 @@ def state(value: float, size: int = 1) -> dict[str, Any]:
 def test_the_last_states_are_kept_and_the_latest_is_found(checkpoints: Checkpoints) -> None:
     assert checkpoints.latest() is None
     for step in (5, 10, 100):
-        assert checkpoints.save(step, state(step)).endswith(f"step-{step:09}.pt")
+        checkpoints.save(step, state(step))
+        assert checkpoints.place_of_step(step).endswith(f"/step-{step:09}.pt")
     assert checkpoints.names() == ["step-000000010.pt", "step-000000100.pt"]
     assert checkpoints.load(checkpoints.latest() or "")["value"].item() == 100
 
@@ -87,7 +88,8 @@ def test_a_file_that_is_no_checkpoint_is_refused_without_running_it(tmp_path: Pa
 
 
 def test_a_damaged_checkpoint_and_a_missing_one_are_named(checkpoints: Checkpoints, tmp_path: Path) -> None:
-    path = Path(checkpoints.save(1, state(1, size=1000)))
+    checkpoints.save(1, state(1, size=1000))
+    path = Path(checkpoints.place_of_step(1))
     path.write_bytes(path.read_bytes()[:-500])
     with pytest.raises(CheckpointError, match="or damaged; remove it to go on from the one before it"):
         checkpoints.load(path.name)
@@ -109,13 +111,13 @@ def test_a_state_goes_through_a_file_and_back(
     np.random.seed(5)
     random.seed(6)
     torch.manual_seed(7)
-    place = checkpoints.save(7, saved.to_mapping())
+    checkpoints.save(7, saved.to_mapping())
     drawn = (np.random.rand(), random.random(), torch.rand(1).item())  # noqa: S311 - no secret
 
     loaded = state_of(
         replace(vae_config, seed=1, optimizer=replace(vae_config.optimizer, learning_rate=1.0, beta2=0.5))
     )
-    loaded.load_mapping(checkpoints.load("step-000000007.pt"), where=place)
+    loaded.load_mapping(checkpoints.load("step-000000007.pt"), where="step 7")
     assert loaded.position == saved.position
     assert (np.random.rand(), random.random(), torch.rand(1).item()) == drawn  # noqa: S311
     for (_, network), (_, other) in zip(saved.networks.named(), loaded.networks.named(), strict=True):
