@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final, Generic, TypeVar
 
 from flask import Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from werkzeug.datastructures import FileStorage
 
 from api.errors import Fault, FilesRefusedError, MalformedBodyError, ParametersRefusedError, UnsupportedContentError
@@ -50,8 +50,24 @@ class EncodedFile(BaseModel):
     content: str = Field(description="The bytes in base64", json_schema_extra={"contentEncoding": "base64"})
 
 
-ObjectKey = Annotated[str, StringConstraints(pattern=r"^inputs/[^\x00-\x1f]+$", max_length=1000)]
-ObjectPrefix = Annotated[str, StringConstraints(pattern=r"^inputs/[^\x00-\x1f]*$", max_length=1000)]
+def _plain_path(key: str) -> str:
+    """Path segments that mean another folder, or none, are no names of objects; clients and stores fold them."""
+    if not {"", ".", ".."}.isdisjoint(key.split("/")):
+        raise ValueError("no part of it between slashes may be empty, '.' or '..'")
+    return key
+
+
+def _plain_prefix(prefix: str) -> str:
+    _plain_path(prefix.rpartition("/")[0])  # what follows is the beginning of a name
+    return prefix
+
+
+ObjectKey = Annotated[
+    str, StringConstraints(pattern=r"^inputs/[^\x00-\x1f]+$", max_length=1000), AfterValidator(_plain_path)
+]
+ObjectPrefix = Annotated[
+    str, StringConstraints(pattern=r"^inputs/[^\x00-\x1f]*$", max_length=1000), AfterValidator(_plain_prefix)
+]
 
 
 class JsonBody(BaseModel, Generic[Parameters]):

@@ -114,7 +114,7 @@ class SpadeClient:
             raise ClientError(f"{item.file} ended as {item.state} and has no picture: {why}")
         content = self._get(item.image.href, repeat_lost=True).content
         if hashlib.sha256(content).hexdigest() != item.image.sha256:
-            raise ClientError(f"The picture of {item.file} was damaged on its way: its sha256 differs.")
+            raise ClientError(f"the picture of {item.file} was damaged on its way: its sha256 differs")
         return content
 
     def cancel(self, job_id: str) -> Cancellation:
@@ -142,7 +142,7 @@ class SpadeClient:
             except httpx.TransportError as error:
                 if not repeat_lost or time.monotonic() + pause_seconds > deadline:
                     raise ClientError(
-                        f"No answer from {self._url} ({error}). Is the service running? `spade-serve up` starts one."
+                        f"no answer from {self._url} ({error}): is the service running? `spade-serve up` starts one"
                     ) from error
             else:
                 pause_seconds = max(pause_seconds, _retry_after(response))
@@ -162,7 +162,7 @@ def _checked(response: httpx.Response) -> httpx.Response:
     try:
         problem = Problem.model_validate_json(response.content)
     except ValidationError as error:
-        raise ClientError(f"{response.url} answered {response.status_code} {response.reason_phrase}.") from error
+        raise ClientError(f"{response.url} answered {response.status_code} {response.reason_phrase}") from error
     faults = [fault_text(fault) for fault in problem.errors or []]
     raise ClientError("\n".join([f"{problem.title}: {problem.detail}", *faults[1:]]), problem=problem)
 

@@ -1,10 +1,11 @@
 """From sent files to maps of class ids: which palette, which faults, which size."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,10 @@ from api.parameters import refuse_parameter
 from model_store.card import ModelCard
 from model_store.errors import UnknownModelError
 from model_store.registry import Registry
-from spade.label_images import LabelMapError, Offender, decode_instance_map, decode_label_map
+from spade.label_images import LabelMapError, Offender, decode_instance_map, decode_label_map, pixels_to_unpack
 from spade.palettes import Palette, PaletteError
 
+Ids = TypeVar("Ids")
 MAX_REQUEST_PIXELS: Final = 2**30
 """Of all label maps of a request: well-packed files are small, and the time to read them is not."""
 
@@ -60,19 +62,37 @@ def _named_palette(registry: Registry, card: ModelCard, name: str) -> Palette:
         raise refuse_parameter("palette", "unknown-palette", str(error)) from error
 
 
-def decode_maps(body: Body[Any], card: ModelCard, palette: Palette | None) -> Iterator[DecodedMap | tuple[Fault, ...]]:
+def decode_maps(
+    body: Body[Any], card: ModelCard, palette: Palette | None, *, turns: AbstractContextManager[object]
+) -> Iterator[DecodedMap | tuple[Fault, ...]]:
     """For each label map of the body, in order, what it holds or what is wrong with it and its instance map.
 
+    `turns` is held while a map is unpacked, so that requests take turns: the largest takes a gigabyte for a moment.
     Raises FilesRefusedError when all of them together have too many pixels.
     """
     pixels = 0
     for label_map, instance_map in zip(body.label_maps, body.instance_maps, strict=True):
-        decoded = _decode(label_map, instance_map, card, palette)
-        pixels += decoded.ids.size if isinstance(decoded, DecodedMap) else 0
+        unpacking = _Unpacking(turns)
+        decoded = _decode(label_map, instance_map, card, palette, unpacking)
+        pixels += unpacking.most_pixels
         if pixels > MAX_REQUEST_PIXELS:
             detail = f"the label maps up to this one have more than {MAX_REQUEST_PIXELS} pixels; send several jobs"
             raise FilesRefusedError([Fault(file=label_map.name, code="too-many-pixels", detail=detail)])
         yield decoded
+
+
+class _Unpacking:
+    """Reads files and unpacks them in turn. `most_pixels` is the size of the largest, whether it can be used or not."""
+
+    def __init__(self, turns: AbstractContextManager[object]) -> None:
+        self._turns = turns
+        self.most_pixels = 0
+
+    def __call__(self, file: SentFile, decode: Callable[[bytes], Ids]) -> Ids:
+        data = file.read()
+        self.most_pixels = max(self.most_pixels, pixels_to_unpack(data))
+        with self._turns:
+            return decode(data)
 
 
 def file_digest(body: Body[Any]) -> str:
@@ -85,32 +105,27 @@ def file_digest(body: Body[Any]) -> str:
 
 
 def _decode(
-    label_map: SentFile, instance_map: SentFile | None, card: ModelCard, palette: Palette | None
+    label_map: SentFile, instance_map: SentFile | None, card: ModelCard, palette: Palette | None, unpack: _Unpacking
 ) -> DecodedMap | tuple[Fault, ...]:
     faults: list[Fault] = []
     ids = instances = None
     with _collected(faults):
-        ids = decode_label_map(
-            label_map.read(),
-            file=label_map.name,
-            label_nc=card.label_nc,
-            unknown_id=card.unknown_id,
-            palette=palette,
-        )
+        decode = partial(decode_label_map, label_nc=card.label_nc, unknown_id=card.unknown_id, palette=palette)
+        ids = unpack(label_map, partial(decode, file=label_map.name))
     if instance_map is not None:
         with _collected(faults):
-            instances = _decode_instances(instance_map, card)
+            _check_instances_used(instance_map, card)
+            instances = unpack(instance_map, partial(decode_instance_map, file=instance_map.name))
     if ids is not None and instances is not None and instances.shape != ids.shape:
         sizes = f"{instances.shape[1]}x{instances.shape[0]} pixels, its label map {ids.shape[1]}x{ids.shape[0]}"
         faults.append(Fault(file=label_map.name, code="size-mismatch", detail=f"its instance map has {sizes}"))
     return tuple(faults) if ids is None or faults else DecodedMap(file=label_map.name, ids=ids, instances=instances)
 
 
-def _decode_instances(instance_map: SentFile, card: ModelCard) -> NDArray[np.int32]:
+def _check_instances_used(instance_map: SentFile, card: ModelCard) -> None:
     if not card.uses_instances:
         detail = f"the model {card.name} uses no instance maps; leave it out"
         raise FilesRefusedError([Fault(file=instance_map.name, code="instance-map-unused", detail=detail)])
-    return decode_instance_map(instance_map.read(), file=instance_map.name)
 
 
 @contextmanager

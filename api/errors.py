@@ -85,8 +85,8 @@ class SubmissionUncertainError(ApiError):
 
     def __init__(self, job_id: str) -> None:
         super().__init__(
-            f"The queue went away while it took job {job_id!r}, which may be queued or not. Ask for the job before "
-            "sending it again; one with an id of your own (PUT) may simply be sent again."
+            f"the queue went away while it took job {job_id!r}, which may be queued or not; ask for the job before "
+            "sending it again; one with an id of your own (PUT) may simply be sent again"
         )
 
 
@@ -95,5 +95,5 @@ class NotReadyError(ApiError):
 
     def __init__(self, checks: dict[str, str]) -> None:
         away = ", ".join(name for name, result in checks.items() if result != "ok")
-        super().__init__(f"Not ready: {away} does not answer.")
+        super().__init__(f"not ready: {away} does not answer")
         self.checks = checks

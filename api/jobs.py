@@ -47,20 +47,28 @@ SUBMISSION: Final[dict[str, Any]] = {
 
 
 class JobPath(BaseModel):
+    """Which job."""
+
     job_id: str
 
 
 class NewJobPath(BaseModel):
+    """Which job is to be, or is already."""
+
     job_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="An id of one's own")]
 
 
 class PreferHeader(BaseModel):
+    """How long the client would wait (RFC 7240)."""
+
     prefer: str | None = Field(
         default=None, description="`wait=N`: answer with the finished job if that takes no more than N seconds (60)"
     )
 
 
 class JobQuery(BaseModel):
+    """How long the client would wait."""
+
     model_config = ConfigDict(extra="forbid")
 
     wait: float = Field(

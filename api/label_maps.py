@@ -68,7 +68,7 @@ def validate_label_maps() -> Response:
     body = read_maps_body(request, objects=services.object_store, max_files=services.settings.max_items_per_job)
     card = resolve_model(services.registry, body.parameters.model)
     height, width = picture_size(card, body.parameters)
-    decoded = decode_maps(body, card, choose_palette(services.registry, card, body))
+    decoded = decode_maps(body, card, choose_palette(services.registry, card, body), turns=services.decoding_turns)
     checked = [
         _describe(label_map.name, result, card) for label_map, result in zip(body.label_maps, decoded, strict=True)
     ]

@@ -68,6 +68,6 @@ def get_picture(path: PicturePath, query: PictureQuery) -> Response:
 
 def _why_not(item: ItemView) -> str:
     if not item.state.is_final:
-        return f"Item {item.index} is {item.state}; wait until it has succeeded."
+        return f"item {item.index} is {item.state}; wait until it has succeeded"
     reason = f" ({item.reason})" if item.reason else ""
-    return f"Item {item.index} is {item.state}{reason}; it has no picture."
+    return f"item {item.index} is {item.state}{reason}; it has no picture"

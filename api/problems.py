@@ -27,7 +27,7 @@ CONTENT_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:spade-serving:problem:"
 MAX_FAULTS: Final = 100
 UNAVAILABLE_RETRY_SECONDS: Final = 5
-TRY_AGAIN: Final = "A part that the service needs is away; nothing was accepted or changed. Try again shortly."
+TRY_AGAIN: Final = "a part that the service needs is away, and nothing was accepted or changed; try again shortly"
 
 _log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def answer(error: Exception) -> Response:
     kind = kind_of(error)
     if kind is INTERNAL:
         _log.error("unhandled error", exc_info=error, extra={"request_id": g.request_id, "path": request.path})
-        return _response(kind, "The service failed on this request; its logs have more under the request id.")
+        return _response(kind, "the service failed on this request; its logs have more under the request id")
     if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.warning("unavailable", extra={"request_id": g.request_id, "error": str(error)})
     response = _response(kind, kind.detail or str(error), _extra_members(error))
@@ -146,12 +146,12 @@ def _answer_http(error: HTTPException) -> Response | HTTPException:
 def _http_detail(error: HTTPException) -> str:
     match error.code:
         case HTTPStatus.NOT_FOUND:
-            return f"There is nothing at {request.path}; /openapi.json lists what there is."
+            return f"there is nothing at {request.path}; /openapi.json lists what there is"
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            return f"{request.path} does not answer {request.method}."
+            return f"{request.path} does not answer {request.method}"
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             megabytes = (request.max_content_length or 0) // 2**20
-            return f"A request may have {megabytes} MiB and {request.max_form_parts} parts; send several jobs."
+            return f"a request may have {megabytes} MiB and {request.max_form_parts} parts; send several jobs"
     return error.description or ""
 
 

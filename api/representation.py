@@ -70,6 +70,8 @@ class Queue(BaseModel):
 
 
 class JobLinks(BaseModel):
+    """Where a job is read and canceled."""
+
     self: str
     cancel: str
 
@@ -110,6 +112,8 @@ class JobPage(BaseModel):
 
 
 class CanceledItem(BaseModel):
+    """What a cancel did to one item."""
+
     index: int
     outcome: CancelOutcome
 
@@ -122,6 +126,7 @@ class Cancellation(BaseModel):
 
 
 def job_path(job_id: str) -> str:
+    """Where a job is read."""
     return f"{JOBS_PATH}/{job_id}"
 
 

@@ -44,7 +44,7 @@ class Reservation:
     def _require(self, held: bool) -> None:
         if not held:
             raise BeingSubmittedError(
-                f"Another request is submitting job {self.job_id!r} right now; ask for it shortly."
+                f"another request is submitting job {self.job_id!r} right now; ask for it shortly"
             )
 
 

@@ -21,7 +21,10 @@ LOCAL_OWNER: Final = "local"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The parts behind the API. `waiting_places` bounds the requests that may wait for a job at one time."""
+    """The parts behind the API.
+
+    `waiting_places` bounds the requests that may wait for a job at one time; `decoding_turns` is held to read a map.
+    """
 
     settings: Settings
     job_store: JobStore
@@ -30,6 +33,7 @@ class Services:
     registry: Registry
     wake_up: WakeUp
     waiting_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING_REQUESTS))
+    decoding_turns: threading.Lock = field(default_factory=threading.Lock)
 
 
 def connect_services(settings: Settings) -> Services:

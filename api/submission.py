@@ -5,7 +5,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -20,7 +20,6 @@ from api.services import Services
 from model_store.card import ModelCard
 from spade.errors import ConfigError
 from spade.label_images import encode_ids_png, resize_nearest
-from spade.palettes import Palette
 from workers import messages
 from workers.errors import JobExistsError, JobUnknownError, QueueUnavailableError, ServiceError, StorageUnavailableError
 from workers.messages import ItemSpec, JobSpec
@@ -71,7 +70,9 @@ def prepare(body: Body[JobParameters], *, services: Services, owner: str, job_id
     _check_style(card, parameters.style)
     _check_count(len(body.label_maps) * parameters.variations, services.settings.max_items_per_job)
     _check_pixels(len(body.label_maps) * height * width)
-    objects = _read_inputs(body, card, choose_palette(services.registry, card, body), job_id, height, width)
+    palette = choose_palette(services.registry, card, body)
+    decoded = decode_maps(body, card, palette, turns=services.decoding_turns)
+    objects = _read_inputs(decoded, job_id, height=height, width=width)
     spec = JobSpec(
         id=job_id,
         owner=owner,
@@ -160,12 +161,12 @@ def _remove_stored(prefix: str, services: Services) -> None:
 
 
 def _read_inputs(
-    body: Body[JobParameters], card: ModelCard, palette: Palette | None, job_id: str, height: int, width: int
+    maps: Iterable[DecodedMap | tuple[Fault, ...]], job_id: str, *, height: int, width: int
 ) -> dict[str, bytes]:
     """Every label map and instance map in the form that workers read, by key."""
     inputs: dict[str, bytes] = {}
     faults: list[Fault] = []
-    for map_index, decoded in enumerate(decode_maps(body, card, palette)):
+    for map_index, decoded in enumerate(maps):
         if isinstance(decoded, DecodedMap):
             inputs.update(_stored_inputs(decoded, job_id, map_index, height=height, width=width))
         else:

@@ -25,7 +25,7 @@ def count_as(number: int, folder: Path) -> None:
             with (folder / f"{kind}_{number}.db").open("ab") as file:
                 os.posix_fallocate(file.fileno(), 0, _RESERVED_BYTES)
     except OSError as error:
-        _log.warning("no room for shared counters: %s", error)
+        _log.warning("no room for shared counters", extra={"error": str(error)})
         values.ValueClass = values.MutexValue
         return
     values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]  # the library is untyped here

@@ -7,6 +7,7 @@ from typing import Any
 
 from deploy.counters import count_as
 from deploy.local.tether import die_with_parent
+from workers.logs import log_json_lines
 
 worker_class = "deploy.gunicorn_worker.PatientWorker"
 threads = 8
@@ -25,5 +26,6 @@ def pre_fork(server: Any, worker: Any) -> None:  # noqa: ANN401 - gunicorn has n
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ANN401 - as above
     """A worker whose master was killed would keep the port; it goes with it."""
     die_with_parent(server.pid)
+    log_json_lines()  # as api.wsgi does, which is loaded later
     if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         count_as(worker.number, Path(folder))

@@ -82,4 +82,4 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # as above
 
 
 def _too_slow() -> ConnectionResetError:
-    return ConnectionResetError(errno.ECONNRESET, "The client is too slow.")
+    return ConnectionResetError(errno.ECONNRESET, "the client is too slow")

@@ -165,7 +165,7 @@ def find_maps(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     files = [file for path in paths for file in (sorted(path.glob("*.png")) if path.is_dir() else [path])]
     label_maps = [file for file in files if not file.name.endswith(INSTANCE_SUFFIX)]
     if not label_maps:
-        raise NoLabelMapsError(f"There is no label map in {', '.join(map(str, paths))}; label maps are .png files.")
+        raise NoLabelMapsError(f"there is no label map in {', '.join(map(str, paths))}; label maps are .png files")
     instance_maps = {file: file.with_name(file.stem + INSTANCE_SUFFIX) for file in label_maps}
     absent = [file for file, instance_map in instance_maps.items() if not instance_map.is_file()]
     if not absent:
@@ -173,7 +173,7 @@ def find_maps(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     if len(absent) < len(label_maps):
         raise NoLabelMapsError(
             f"{absent[0]} has no instance map {instance_maps[absent[0]].name} while others have theirs; "
-            "send those with and those without as two jobs."
+            "send those with and those without as two jobs"
         )
     return label_maps, []
 

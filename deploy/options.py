@@ -45,8 +45,8 @@ def service_url(url: str | None, state: Path) -> str:
     config = StateFolder(state).read_config()
     if config is None:
         raise StateError(
-            f"No service is known: {state} has had none. Start one with `spade-serve up`, or give the address of "
-            "another with --url or SPADE_URL."
+            f"no service is known: {state} has had none; start one with `spade-serve up`, or give the address of "
+            "another with --url or SPADE_URL"
         )
     return config.url
 
@@ -60,7 +60,7 @@ def require_loopback(host: str) -> None:
     """Raises a usage error unless `host` is this machine only."""
     if host not in ("127.0.0.1", "localhost"):
         raise click.BadParameter(
-            f"{host!r} would open the service to others, and it has no API keys yet: it serves 127.0.0.1 only. "
-            "Put a proxy that authenticates in front of it.",
+            f"{host!r} would open the service to others, and it has no API keys yet: it serves 127.0.0.1 only; "
+            "put a proxy that authenticates in front of it",
             param_hint="--host",
         )

@@ -110,6 +110,16 @@ def decode_instance_map(data: bytes, *, file: str, limits: LabelMapLimits | None
     return samples[..., 0].astype(np.int32)
 
 
+def pixels_to_unpack(data: bytes) -> int:
+    """Pixels that reading a file would unpack, told from its header; 0 for one that is refused before that."""
+    try:
+        header = read_header(data)
+    except PngError:
+        return 0
+    pixels = header.width * header.height
+    return pixels if pixels <= LabelMapLimits().max_pixels else 0
+
+
 def resize_nearest(ids: NDArray[Ids], height: int, width: int) -> NDArray[Ids]:
     """Resize a map of ids (H, W) to (height, width): each pixel takes the id under its centre, as Pillow's NEAREST."""
     source_height, source_width = ids.shape

@@ -38,9 +38,11 @@ class LocalEngine:
         self._lock = threading.Lock()
 
     def load(self, model: str, version: str) -> None:
+        """Make a model ready. Raises `SpadeError` when it cannot be used."""
         self._synthesizer(model, version)
 
     def synthesize(self, inputs: Inputs) -> NDArray[np.uint8]:
+        """As `Engine` says."""
         synthesizer = self._synthesizer(inputs.batch.model, inputs.batch.model_version)
         seeds = [item.seed for item in inputs.items]
         return synthesizer.synthesize(inputs.label_maps, inputs.instance_maps, seeds)

@@ -17,7 +17,7 @@ class ObjectMissingError(ServiceError):
     """No object has this key."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"The object store has no object {key!r}.")
+        super().__init__(f"the object store has no object {key!r}")
         self.key = key
 
 
@@ -25,7 +25,7 @@ class JobUnknownError(ServiceError):
     """No job of this owner has this id."""
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"There is no job {job_id!r}.")
+        super().__init__(f"there is no job {job_id!r}")
         self.job_id = job_id
 
 
@@ -33,7 +33,7 @@ class JobExpiredError(ServiceError):
     """The job existed; its record and pictures were kept for the retention time and then removed."""
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"Job {job_id!r} was finished long ago; its record and pictures have been removed.")
+        super().__init__(f"job {job_id!r} was finished long ago; its record and pictures have been removed")
         self.job_id = job_id
 
 
@@ -41,7 +41,7 @@ class JobExistsError(ServiceError):
     """A job with this id is already there; `request_digest` says of what request."""
 
     def __init__(self, job_id: str, request_digest: str) -> None:
-        super().__init__(f"There is already a job {job_id!r}.")
+        super().__init__(f"there is already a job {job_id!r}")
         self.job_id = job_id
         self.request_digest = request_digest
 
@@ -50,7 +50,7 @@ class QueueFullError(ServiceError):
     """The job would exceed a cap: of `scope` "service" or "owner", counted in `unit` "items" or "pixels"."""
 
     def __init__(self, *, scope: str, unit: str, cap: int, retry_after_seconds: int) -> None:
-        super().__init__(f"The queue is full: at most {cap:,} open {unit} per {scope}.")
+        super().__init__(f"the queue is full: at most {cap:,} open {unit} per {scope}")
         self.scope = scope
         self.unit = unit
         self.cap = cap

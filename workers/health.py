@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -22,7 +24,7 @@ class HealthServer:
     ) -> None:
         self._probes = {"/livez": is_live, "/readyz": is_ready}
         self._metrics = make_wsgi_app(registry)
-        self._server: WSGIServer = make_server(host, port, self._answer, handler_class=_QuietHandler)
+        self._server = make_server(host, port, self._answer, server_class=_Server, handler_class=_Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     def start(self) -> None:
@@ -47,6 +49,19 @@ class HealthServer:
         return [b"/livez, /readyz, /metrics\n"]
 
 
-class _QuietHandler(WSGIRequestHandler):
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each connection, so that one that says nothing holds up neither a probe nor the worker's end."""
+
+    daemon_threads = True
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = 10.0
+
+    def handle(self) -> None:
+        """Answer; a client that sends no request in time is let go."""
+        with suppress(TimeoutError):
+            super().handle()
+
     def log_message(self, format: str, *args: object) -> None:
         """Probes come every few seconds; they are not worth a line each."""

@@ -53,7 +53,7 @@ def _load(objects: ObjectStore, key: str, batch: Batch) -> NDArray[np.int32]:
     try:
         ids = decode_instance_map(objects.get(key), file=key)  # bounded and checked as what users send is
     except (ObjectMissingError, LabelMapError) as error:
-        raise InputError(f"The stored input cannot be read: {error}") from error
+        raise InputError(f"the stored input cannot be read: {error}") from error
     if ids.shape != (batch.height, batch.width):
-        raise InputError(f"The stored input {key!r} is {ids.shape}; it should be {(batch.height, batch.width)}.")
+        raise InputError(f"the stored input {key!r} is {ids.shape}; it should be {(batch.height, batch.width)}")
     return ids

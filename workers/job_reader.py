@@ -26,7 +26,7 @@ class JobReader:
             self._client.ping()
 
     def job(self, job_id: str, *, owner: str | None = None) -> JobView:
-        """The job; with ``owner``, only if it is theirs. Raises `JobUnknownError` or `JobExpiredError`."""
+        """The job; with `owner`, only if it is theirs. Raises `JobUnknownError` or `JobExpiredError`."""
         with translated_errors():
             fields = self._client.hgetall(f"{PREFIX}job:{job_id}")
             former_owner = None if fields else self._client.get(f"{PREFIX}gone:{job_id}")
@@ -45,7 +45,7 @@ class JobReader:
         return _item_view(index, fields)
 
     def items(self, job: JobView, *, start: int = 0, count: int | None = None) -> list[ItemView]:
-        """The items ``start`` to ``start + count`` of a job, in order. Raises `JobExpiredError` if it is gone."""
+        """The items `start` to `start + count` of a job, in order. Raises `JobExpiredError` if it is gone."""
         stop = job.total if count is None else min(job.total, start + count)
         with translated_errors():
             pipeline = self._client.pipeline(transaction=False)
@@ -57,7 +57,7 @@ class JobReader:
         return [_item_view(start + offset, fields) for offset, fields in enumerate(rows)]
 
     def jobs(self, owner: str, *, before: tuple[int, str] | None = None) -> Iterator[JobView]:
-        """An owner's jobs, newest first, from after ``before`` = (created_ms, id) of the last one seen."""
+        """An owner's jobs, newest first, from after `before` = (created_ms, id) of the last one seen."""
         key = f"{PREFIX}jobs:{owner}"
         while True:
             newest = "+inf" if before is None else before[0]
@@ -94,7 +94,7 @@ class JobReader:
         return QueuePosition(position=ahead + min(ranks), eta_seconds=pixels / rate if rate else None)
 
     def wait_for_change(self, job_id: str, *, changes: int, seconds: float) -> None:
-        """Return when the job has changed since it was read with ``changes``, or after ``seconds``."""
+        """Return when the job has changed since it was read with `changes`, or after `seconds`."""
         deadline = time.monotonic() + seconds
         with translated_errors(), self._client.pubsub() as pubsub:
             pubsub.subscribe(f"{PREFIX}changes:{job_id}")

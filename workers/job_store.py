@@ -21,7 +21,7 @@ _REAP_LIMIT: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """Answer to a claim. ``more_waiting``: a model of this worker that has further items waiting."""
+    """Answer to a claim. `more_waiting`: a model of this worker that has further items waiting."""
 
     batch: Batch | None
     more_waiting: str | None
@@ -112,7 +112,7 @@ class JobStore:
         )
 
     def advance(self, items: Sequence[ClaimedItem], *, stage: str = "") -> list[bool]:
-        """Renew the leases; with ``stage="computing"`` also note that the engine starts. False: lost or canceled."""
+        """Renew the leases; with `stage="computing"` also note that the engine starts. False: lost or canceled."""
         held = self._scripts.run("advance", self._lease_ms, stage, *_fences(items))
         return [bool(flag) for flag in held]
 
@@ -135,7 +135,7 @@ class JobStore:
         return self._give_back("postpone", "", "", items)
 
     def lose(self, items: Sequence[ClaimedItem], *, detail: str) -> tuple[str, ...]:
-        """Report a lost attempt: tried alone next; after ``max_losses`` alone, failed as poison."""
+        """Report a lost attempt: tried alone next; after `max_losses` alone, failed as poison."""
         return self._give_back("lose", "", detail, items)
 
     def fail(self, items: Sequence[ClaimedItem], *, reason: str, detail: str) -> tuple[str, ...]:
@@ -146,7 +146,7 @@ class JobStore:
         return tuple(self._scripts.run("give_back", how, reason, detail, self._settings.max_losses, *_fences(items)))
 
     def lower_ceiling(self, *, device: str, bucket: str, batch_size: int) -> int:
-        """Remember after an out-of-memory that only half of ``batch_size`` fits; returns the new ceiling."""
+        """Remember after an out-of-memory that only half of `batch_size` fits; returns the new ceiling."""
         ceiling = max(1, batch_size // 2)
         with translated_errors():
             self._client.hset(f"{PREFIX}ceilings:{device}", mapping={bucket: str(ceiling)})
@@ -165,7 +165,7 @@ class JobStore:
         return Reaped(lost=lost, expired=expired, ended_jobs=tuple(ended))
 
     def is_reaper(self, *, worker: str, seconds: float) -> bool:
-        """Whether this worker may reap now: at most one does in ``seconds``."""
+        """Whether this worker may reap now: at most one does in `seconds`."""
         return bool(self._scripts.run("reaper", worker, round(seconds * 1000)))
 
     def unrecorded_jobs(self) -> list[str]:
@@ -174,6 +174,7 @@ class JobStore:
             return self._client.zrange(f"{PREFIX}unrecorded", 0, _REAP_LIMIT)
 
     def mark_recorded(self, job_id: str) -> None:
+        """The job's final record is stored."""
         with translated_errors():
             self._client.zrem(f"{PREFIX}unrecorded", job_id)
 

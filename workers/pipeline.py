@@ -76,7 +76,7 @@ class Progress:
 
 
 class Pipeline:
-    """Claims, computes and publishes until the queue is empty, time is up or ``stop`` is set."""
+    """Claims, computes and publishes until the queue is empty, time is up or `stop` is set."""
 
     def __init__(self, parts: PipelineParts, limits: ClaimLimits, *, stop: threading.Event) -> None:
         self._parts = parts
@@ -86,9 +86,9 @@ class Pipeline:
         self.progress = Progress()
 
     def drain(self, *, seconds: float) -> bool:
-        """Work through what waits, for about ``seconds``; True if it ended because they were over.
+        """Work through what waits, for about `seconds`; True if it ended because they were over.
 
-        What was claimed is finished or given back, also when ``stop`` is set.
+        What was claimed is finished or given back, also when `stop` is set.
         """
         until = time.monotonic() + seconds
         slots = threading.BoundedSemaphore(_PUBLISHERS)  # finished batches in memory

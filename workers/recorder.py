@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Writes ``record.json``. What cannot be written now stays listed in the job store and is tried again."""
+    """Writes `record.json`. What cannot be written now stays listed in the job store and is tried again."""
 
     def __init__(self, *, store: JobStore, reader: JobReader, objects: ObjectStore) -> None:
         self._store = store
@@ -23,6 +23,7 @@ class Recorder:
         self._objects = objects
 
     def record(self, job_ids: Iterable[str]) -> None:
+        """Record jobs that have ended."""
         for job_id in job_ids:
             try:
                 self._record(job_id)

@@ -1,4 +1,4 @@
-"""The connection to Redis. Replies are text (``decode_responses``), which redis-py's own annotations do not express."""
+"""The connection to Redis. Replies are text (`decode_responses`), which redis-py's own annotations do not express."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -23,10 +23,14 @@ _OTHER_REFUSALS: Final = ("MISCONF", "BUSY", "NOREPLICAS")
 
 
 class Script(Protocol):
-    def __call__(self, *, keys: list[str], args: list[str | int | float]) -> Any: ...  # noqa: ANN401
+    """A script that the server knows by its digest."""
+
+    def __call__(self, *, keys: list[str], args: list[str | int | float]) -> Any: ...  # noqa: ANN401 - the shape is the script's
 
 
 class PubSub(Protocol):
+    """A connection that hears what is published."""
+
     def subscribe(self, *channels: str) -> None: ...
     def get_message(self, *, timeout: float) -> dict[str, Any] | None: ...
 
@@ -53,6 +57,8 @@ class Commands(Protocol):
 
 
 class Pipeline(Commands, Protocol):
+    """Commands that are sent together; their answers come from `execute`."""
+
     def execute(self) -> list[Any]: ...
 
 

@@ -14,7 +14,7 @@ _MAX_PORT = 65535
 
 def _check_least(name: str, value: int, least: int) -> None:
     if value < least:
-        raise SettingsError(f"{name} is {value}; it must be {least} or more.")
+        raise SettingsError(f"{name} is {value}; it must be {least} or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +44,9 @@ class QueueSettings:
 
     def __post_init__(self) -> None:
         if not 0 < self.lease_seconds < math.inf:
-            raise SettingsError(f"lease_seconds is {self.lease_seconds}; it must be above 0.")
+            raise SettingsError(f"lease_seconds is {self.lease_seconds}; it must be above 0")
         if not 0 <= self.retention_seconds < math.inf:
-            raise SettingsError(f"retention_seconds is {self.retention_seconds}; it must be 0 or more.")
+            raise SettingsError(f"retention_seconds is {self.retention_seconds}; it must be 0 or more")
         for name in ("max_losses", "max_open_items", "max_open_pixels", "max_owner_items", "max_owner_pixels"):
             _check_least(name, getattr(self, name), 1)
 
@@ -68,7 +68,7 @@ class WorkerSettings:
         _check_least("batch_pixels", self.batch_pixels, 1)
         _check_least("threads", self.threads, 0)
         if self.port is not None and not 1 <= self.port <= _MAX_PORT:
-            raise SettingsError(f"port is {self.port}; it must be 1 to {_MAX_PORT}.")
+            raise SettingsError(f"port is {self.port}; it must be 1 to {_MAX_PORT}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,7 @@ class _Reader:
     def required(self, name: str) -> str:
         value = self._environment.get(name)
         if not value:
-            raise SettingsError(f"The environment variable {name} is not set; the service needs it.")
+            raise SettingsError(f"the environment variable {name} is not set; the service needs it")
         return value
 
     def number(self, name: str, default: float) -> float:
@@ -161,17 +161,17 @@ class _Reader:
         try:
             return float(text) if text else default
         except ValueError as error:
-            raise SettingsError(f"{name} is {text!r}; it must be a number.") from error
+            raise SettingsError(f"{name} is {text!r}; it must be a number") from error
 
     def integer(self, name: str, default: int) -> int:
         text = self.text(name, "")
         try:
             return int(text) if text else default
         except ValueError as error:
-            raise SettingsError(f"{name} is {text!r}; it must be a whole number.") from error
+            raise SettingsError(f"{name} is {text!r}; it must be a whole number") from error
 
     def flag(self, name: str, default: bool) -> bool:
         text = self.text(name, str(default)).lower()
         if text not in ("true", "false", "1", "0"):
-            raise SettingsError(f"{name} is {text!r}; it must be true or false.")
+            raise SettingsError(f"{name} is {text!r}; it must be true or false")
         return text in ("true", "1")

@@ -34,7 +34,7 @@ class ObjectStore:
         """Raise unless the store answers and the bucket exists."""
         with _translated_errors(self._bucket):
             if not self._client.bucket_exists(self._bucket):
-                raise StorageUnavailableError(f"The object store has no bucket {self._bucket!r}.")
+                raise StorageUnavailableError(f"the object store has no bucket {self._bucket!r}")
 
     def put(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
         """Store an object whole; readers see it only once it is complete."""
@@ -61,7 +61,7 @@ class ObjectStore:
         with _translated_errors(prefix):
             doomed = (DeleteObject(key) for key in self.keys(prefix))
             for error in self._client.remove_objects(self._bucket, doomed):
-                raise StorageUnavailableError(f"The object store kept {error.name!r}: {error.message}")
+                raise StorageUnavailableError(f"the object store kept {error.name!r}: {error.message}")
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Keys that start with `prefix`, in order, a page at a time."""
@@ -103,10 +103,10 @@ def _translated_errors(key: str) -> Iterator[None]:
     except S3Error as error:
         if error.code in _MISSING:
             raise ObjectMissingError(key) from error
-        raise StorageUnavailableError(f"The object store refused {key!r}: {error.code}: {error.message}") from error
+        raise StorageUnavailableError(f"the object store refused {key!r}: {error.code}: {error.message}") from error
     except InvalidResponseError as error:
         if any(f"<Code>{code}</Code>" in str(error) for code in _MISSING):
             raise ObjectMissingError(key) from error
-        raise StorageUnavailableError(f"The object store answered {key!r} with an error: {error}") from error
+        raise StorageUnavailableError(f"the object store answered {key!r} with an error: {error}") from error
     except (ServerError, MinioException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise StorageUnavailableError(f"The object store does not answer: {type(error).__name__}: {error}") from error
+        raise StorageUnavailableError(f"the object store does not answer: {type(error).__name__}: {error}") from error

@@ -142,7 +142,7 @@ def _submit_to_claim(client: RedisClient, store: JobStore, wake_up: WakeUp, numb
         wake_up.send(MODEL)
         answer = client.blpop(CLAIMED_AT, timeout=10)
         if answer is None:
-            raise BenchmarkError("The benchmark's worker did not claim an item within 10 s.")
+            raise BenchmarkError("the benchmark's worker did not claim an item within 10 s")
         seconds.append(float(answer[1]) - before)
     return seconds
 

@@ -159,4 +159,4 @@ class Child:
     def _failure(self, what: str) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         tail = " | ".join(line.strip() for line in lines[-_LOG_LINES:] if line.strip())
-        return f"{self.program.name} {what}. Its log {self.log} ends with: {tail or '(nothing)'}"
+        return f"{self.program.name} {what}; its log {self.log} ends with: {tail or '(nothing)'}"

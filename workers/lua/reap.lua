@@ -5,7 +5,7 @@ local limit = tonumber(ARGV[2])
 local lost = redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', now, 'LIMIT', 0, limit)
 for _, id in ipairs(lost) do
   local worker = redis.call('HGET', P .. 'item:' .. id, 'worker')
-  lose(id, job(job_of(id)), 'The lease of worker ' .. worker .. ' ran out.', tonumber(ARGV[1]), now)
+  lose(id, job(job_of(id)), 'the lease of worker ' .. worker .. ' ran out', tonumber(ARGV[1]), now)
 end
 local expired = redis.call('ZRANGEBYSCORE', P .. 'deadlines', '-inf', now, 'LIMIT', 0, limit)
 for _, id in ipairs(expired) do

@@ -2,12 +2,14 @@
 
 import base64
 import io
+import threading
 from functools import partial
 
 import numpy as np
 import pytest
 
 from spade.label_images import encode_ids_png
+from support.problems import assert_problem
 
 pytestmark = pytest.mark.usefixtures("nothing_happened")
 
@@ -83,3 +85,32 @@ def test_a_check_without_maps_is_refused(check):
 
 def test_another_content_type_is_refused(client):
     assert client.post("/v1/label-maps/validate", data=b"x", content_type="image/png").status_code == 415
+
+
+def test_maps_are_unpacked_one_at_a_time(make_client, label_map):
+    class Turns:
+        taken = 0
+        free = threading.Lock()
+
+        def __enter__(self):
+            assert self.free.acquire(blocking=False)
+            self.taken += 1
+
+        def __exit__(self, *_):
+            self.free.release()
+
+    turns = Turns()
+    parts = ("label_map", "instance_map")
+    files = {part: [(io.BytesIO(label_map), f"{part}{i}.png") for i in (0, 1)] for part in parts}
+    client = make_client(decoding_turns=turns)
+    answer = client.post("/v1/label-maps/validate", data={"params": '{"model": "coco-stuff"}', **files})
+    assert answer.json["valid"]
+    assert turns.taken == 4
+
+
+def test_maps_that_cannot_be_used_count_against_the_pixels_of_a_request_too(check, monkeypatch):
+    monkeypatch.setattr("api.decoding.MAX_REQUEST_PIXELS", 40)
+    wrong = encode_ids_png(np.full((4, 4), 200, dtype=np.uint8))
+    assert not check([wrong] * 2).json["valid"]
+    problem = assert_problem(check([wrong] * 3), 422, "files-refused")
+    assert problem["errors"][0]["code"] == "too-many-pixels"

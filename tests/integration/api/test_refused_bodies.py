@@ -71,6 +71,13 @@ def test_json_with_no_source_of_label_maps_or_with_several_is_refused(client, so
         {"prefix": "jobs/"},
         {"prefix": ""},
         {"prefix": "inputs/\n"},
+        {"label_map_keys": ["inputs/../jobs/1/inputs/0.png"]},
+        {"label_map_keys": ["inputs/./a.png"]},
+        {"label_map_keys": ["inputs//a.png"]},
+        {"label_map_keys": ["inputs/set/"]},
+        {"label_map_keys": ["inputs/a.png"], "instance_map_keys": ["inputs/.."]},
+        {"prefix": "inputs/../jobs/"},
+        {"prefix": "inputs//"},
     ],
 )
 def test_objects_outside_the_input_folder_are_refused(client, source):

@@ -34,7 +34,10 @@ def test_the_curl_that_it_shows_makes_a_picture(up: Up) -> None:
 def test_a_second_stack_on_the_same_state_is_refused(up: Up) -> None:
     result = CliRunner().invoke(main, ["up", "--state", str(up.state)])
     assert result.exit_code == 1
-    assert f"Error: A stack is already running on {up.state}: process {up.process.pid}, {up.url}." in result.output
+    assert (
+        f"Error: a stack is already running on {up.state}: process {up.process.pid}, {up.url}; use that one"
+        in result.output
+    )
 
 
 def test_its_logs_and_its_metrics_are_in_the_state_folder(up: Up) -> None:

@@ -115,7 +115,7 @@ def test_a_worker_that_cannot_load_its_models_ends(service_environment: dict[str
     program = Worker(number=1, port=free_port(), service=service)
     with (
         pytest.raises(
-            ChildFailedError, match=r"ended with exit code 1 before it was ready\..*there is no device 'abacus'"
+            ChildFailedError, match=r"ended with exit code 1 before it was ready; .*there is no device 'abacus'"
         ),
         Child(program, log=tmp_path / "worker.log"),
     ):

@@ -63,7 +63,7 @@ def test_without_a_service_the_error_says_how_to_get_one(
     command = [str(maps) if argument == "." else argument for argument in command]
     result = runner.invoke(main, [*command, "--state", str(tmp_path)])
     assert result.exit_code == 1
-    assert result.output.startswith(f"Error: No service is known: {tmp_path} has had none.")
+    assert result.output.startswith(f"Error: no service is known: {tmp_path} has had none; start one")
 
 
 def test_a_service_that_does_not_answer_is_named(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,21 +71,21 @@ def test_a_service_that_does_not_answer_is_named(runner: CliRunner, monkeypatch:
     monkeypatch.setenv("SPADE_URL", url)
     result = runner.invoke(main, ["models"])
     assert result.exit_code == 1
-    assert result.output.startswith(f"Error: No answer from {url} (")
+    assert result.output.startswith(f"Error: no answer from {url} (")
     assert len(result.output.splitlines()) == 1
 
 
 def test_the_address_of_a_stack_is_found_in_its_state_folder(runner: CliRunner, tmp_path: Path) -> None:
     config = StateFolder(tmp_path).configure(port=None, workers=1)
     result = runner.invoke(main, ["models", "--state", str(tmp_path)])
-    assert result.output.startswith(f"Error: No answer from {config.url} (")
+    assert result.output.startswith(f"Error: no answer from {config.url} (")
 
 
 @pytest.mark.parametrize("command", ["api", "worker"])
 def test_a_process_without_settings_names_the_variable_that_is_missing(runner: CliRunner, command: str) -> None:
     result = runner.invoke(main, [command])
     assert result.exit_code == 1
-    assert result.output.startswith("Error: The environment variable SPADE_REDIS_URL is not set")
+    assert result.output.startswith("Error: the environment variable SPADE_REDIS_URL is not set")
 
 
 def test_a_worker_for_a_model_that_does_not_exist_names_those_that_do(
@@ -106,7 +106,7 @@ def test_a_port_that_is_taken_is_an_error_of_one_line(runner: CliRunner, tmp_pat
         port = server.getsockname()[1]
         result = runner.invoke(main, ["up", "--state", str(tmp_path / "state"), "--port", str(port)])
     assert result.exit_code == 1
-    assert f"Error: Port {port} is in use" in result.output
+    assert f"Error: port {port} is in use" in result.output
 
 
 def test_a_folder_stands_for_its_label_maps(maps: Path) -> None:
@@ -127,7 +127,7 @@ def test_label_maps_with_and_without_instance_maps_are_not_mixed(maps: Path) -> 
 
 
 def test_a_folder_without_label_maps_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(NoLabelMapsError, match="There is no label map in"):
+    with pytest.raises(NoLabelMapsError, match="there is no label map in"):
         find_maps([tmp_path])
 
 

@@ -62,7 +62,7 @@ def test_a_remembered_port_that_is_taken_now_is_replaced_and_the_credentials_sta
 
 
 def test_a_port_that_is_asked_for_and_taken_is_an_error(state: StateFolder, taken_port: int) -> None:
-    with pytest.raises(PortTakenError, match=f"Port {taken_port} is in use; choose another with --port"):
+    with pytest.raises(PortTakenError, match=f"port {taken_port} is in use; choose another with --port"):
         state.configure(port=taken_port, workers=1)
 
 
@@ -95,7 +95,7 @@ def test_a_second_lock_is_refused_and_names_the_holder(tmp_path: Path) -> None:
     with state.locked():
         state.note_holder(4711, "http://127.0.0.1:8080")
         with (
-            pytest.raises(StateError, match=r"already running on .*: process 4711, http://127\.0\.0\.1:8080\."),
+            pytest.raises(StateError, match=r"already running on .*: process 4711, http://127\.0\.0\.1:8080;"),
             StateFolder(tmp_path / "state").locked(),
         ):
             pytest.fail("locked twice")
@@ -106,7 +106,7 @@ def test_a_second_lock_is_refused_and_names_the_holder(tmp_path: Path) -> None:
 def test_a_state_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(StateError, match=r"The state folder .*file/state cannot be used: Not a directory\."),
+        pytest.raises(StateError, match=r"the state folder .*file/state cannot be used: Not a directory$"),
         StateFolder(tmp_path / "file" / "state").locked(),
     ):
         pytest.fail("locked")
@@ -116,7 +116,7 @@ def test_a_state_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 def test_a_state_folder_that_is_not_writable_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with (
-        pytest.raises(StateError, match=r"cannot be used: Permission denied\."),
+        pytest.raises(StateError, match=r"cannot be used: Permission denied$"),
         StateFolder(tmp_path / "state").locked(),
     ):
         pytest.fail("locked")

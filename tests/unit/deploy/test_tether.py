@@ -10,7 +10,7 @@ from deploy.local import tether
 
 
 def test_a_process_whose_parent_is_gone_ends_at_once() -> None:
-    with pytest.raises(SystemExit, match="The process that started this one is gone"):
+    with pytest.raises(SystemExit, match="the process that started this one is gone"):
         tether.die_with_parent(os.getppid() + 1)
 
 

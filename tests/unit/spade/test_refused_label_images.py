@@ -10,6 +10,7 @@ from spade.label_images import (
     LabelMapError,
     LabelMapLimits,
     decode_instance_map,
+    pixels_to_unpack,
 )
 from support.label_maps import (
     CHANNELS,
@@ -221,3 +222,18 @@ def test_an_rgb_instance_map_is_refused():
 def test_limits_beyond_what_the_decoder_accepts_are_refused():
     with pytest.raises(ConfigError, match="max_pixels"):
         LabelMapLimits(max_pixels=2**30)
+
+
+@pytest.mark.parametrize(
+    ("data", "pixels"),
+    [
+        (png(np.zeros((3, 5))), 15),
+        (png(np.full((3, 5, 4), 7), color_type=RGB_ALPHA)[:60], 15),
+        (png(np.zeros((1, 1)), size=(60_000, 60_000)), 0),
+        (b"GIF89a", 0),
+        (b"", 0),
+    ],
+    ids=["good", "cut off", "too large", "another format", "empty"],
+)
+def test_the_pixels_that_a_file_would_unpack_are_told_from_its_header(data, pixels):
+    assert pixels_to_unpack(data) == pixels
