@@ -29,6 +29,7 @@ def inspection_json(inspection: Inspection, names: Mapping[int, str]) -> dict[st
 
 
 def print_inspection(folder: Path, inspection: Inspection, names: Mapping[int, str]) -> None:
+    """Print what `spade dataset inspect` found, for a person."""
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(f"{folder}: mode {inspection.mode}{' (guessed)' if inspection.guessed else ''}")
     for phase, report in inspection.phases.items():
@@ -49,6 +50,7 @@ def print_inspection(folder: Path, inspection: Inspection, names: Mapping[int, s
 
 
 def save_class_histogram(path: Path, inspection: Inspection, names: Mapping[int, str], *, title: str) -> None:
+    """Draw how frequent each class is, over all phases, to a PNG file."""
     pixels, pictures = _totals(inspection)
     save_histogram(path, pixels, pictures, names, title=f"{title}: classes by their share of all pixels")
 

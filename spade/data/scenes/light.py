@@ -59,6 +59,7 @@ def draw_light(variant: Variant, random: np.random.Generator) -> Light:
 
 
 def color(red: float, green: float, blue: float) -> Floats:
+    """A linear RGB colour (3,), float32."""
     return np.array([red, green, blue], dtype=np.float32)
 
 

@@ -50,6 +50,7 @@ def place_things(plan: Plan, ground: Ground, random: np.random.Generator) -> lis
 
 
 def paint_things(canvas: Canvas, plan: Plan, things: list[Thing]) -> None:
+    """Cast the shadows of `things` on the ground, then paint them, in the order given."""
     shadow = np.zeros(canvas.labels.shape, dtype=np.float32)
     for thing in things:
         _cast_shadow(shadow, canvas, plan, thing)

@@ -26,6 +26,8 @@ Channels = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], 
 
 
 class SpriteKind(StrEnum):
+    """What is painted from a picture that always faces the viewer."""
+
     CONIFER = "conifer"
     BROADLEAF = "broadleaf"
     BARE = "bare"

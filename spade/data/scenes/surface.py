@@ -33,6 +33,7 @@ class Surface:
 
 
 def paint_surface(plan: Plan, ground: Ground, sight: Sight, relief: Relief) -> Surface:
+    """The ground in sunlight, with its labels: what grows or lies on it follows from zone, height and steepness."""
     bed = sight.between_slices(ground.bed)
     depth = np.float32(WATER_LEVEL) - bed
     zones = sight.at_slices(ground.zones)

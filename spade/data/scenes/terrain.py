@@ -84,6 +84,7 @@ def path_middle(path: Path, distance: Floats) -> Floats:
 
 
 def build_ground(plan: Plan) -> Ground:
+    """Heights and zones of the ground, slice by slice into the distance: plain, hills, mountains, forest."""
     distances = _slice_distances(plan)
     slopes = plan.view.slopes_across()
     across = distances[:, None] * slopes
@@ -107,6 +108,7 @@ def build_ground(plan: Plan) -> Ground:
 
 
 def has_water(plan: Plan) -> bool:
+    """Whether there is a sea, a lake or a river."""
     return plan.kind in (Kind.COAST, Kind.LAKE, Kind.RIVER)
 
 
