@@ -119,7 +119,7 @@ def _read_body(
         body = _read_json(request, body_type, objects=objects, max_files=max_files)
     else:
         sent = f"{request.mimetype!r}" if request.mimetype else "no content type"
-        raise UnsupportedContentError(f"The request has {sent}; send multipart/form-data or application/json.")
+        raise UnsupportedContentError(f"the request has {sent}; send multipart/form-data or application/json")
     if not body.label_maps:
         raise _refuse_files("no-label-map", "there is no label map; send at least one")
     if len(body.label_maps) > max_files:

@@ -55,6 +55,10 @@ def test_the_commands_do_what_the_page_says(commands: str, environment: dict[str
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_blocks_that_are_marked_are_not_run() -> None:
+    assert len(BLOCKS) - len(RUN) == README.count("<!-- not run") > 0
+
+
 def test_the_commands_leave_the_pictures_where_the_page_says(folder: Path) -> None:
     found = {str(path.relative_to(folder)) for path in [*folder.glob("*.png"), *folder.glob("pictures/*")]}
     assert found == {"beach.png", "pictures/0-lake.png", "pictures/1-snow.png", "pictures/canyon.png"}
