@@ -39,13 +39,16 @@ need_venv_module() {
     fi
 }
 
-if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
+# An installation that was cut short can leave packages that look whole to pip; then everything is made anew.
+if [ -e .venv/.installing ] || ! .venv/bin/python -c 'import pip' 2>/dev/null; then
     python=$(find_python)
     need_venv_module "$python"
     echo "setup: creating .venv with $("$python" --version)"
     "$python" -m venv --clear .venv
 fi
 echo "setup: installing spade-serving[$extra] and its pinned dependencies into .venv; the first time this takes minutes"
+touch .venv/.installing
 pip=(.venv/bin/python -m pip --disable-pip-version-check --quiet --no-input)
 "${pip[@]}" install --constraint constraints.txt setuptools
 "${pip[@]}" install --constraint constraints.txt --no-build-isolation --editable ".[$extra]"
+rm .venv/.installing

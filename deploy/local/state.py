@@ -70,12 +70,13 @@ class StateFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Create the folder and hold its lock, so that one stack at a time uses the data.
+        """Create the folder and those below it, and hold its lock, so that one stack at a time uses the data.
 
         Raises `StateError` when another stack holds it (naming process and address) or the folder is not writable.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for folder in (self.path, self.redis, self.s3, self.metrics, self.logs):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # what users send is nobody else's business
             lock = self._lock.open("a+", encoding="utf-8")
         except OSError as error:
             raise StateError(f"the state folder {self.path} cannot be used: {error.strerror}") from error

@@ -69,3 +69,25 @@ def test_without_the_venv_module_root_gets_it_installed(machine: Path) -> None:
     result = run_setup(machine)
     assert result.returncode != 0  # this python cannot make a virtual environment, whatever is installed
     assert "python3.12-venv" in (machine / "asked").read_text().splitlines()[-1]
+
+
+def test_an_installation_that_was_cut_short_is_made_anew(machine: Path) -> None:
+    pip = """#!/bin/sh
+    case "$*" in *install*) [ ! -e cut-short ] ;; esac
+    """
+    (machine.parent / "pip").write_text(pip)
+    add(
+        machine,
+        "python3",
+        """case "$*" in
+        --version) echo Python 3.12.0 ;;
+        *--clear*) rm -rf .venv; mkdir -p .venv/bin; cp pip .venv/bin/python; chmod +x .venv/bin/python ;;
+    esac""",
+    )
+    (machine.parent / "cut-short").touch()
+    assert "creating .venv" in run_setup(machine).stdout
+    (machine.parent / "cut-short").unlink()
+    mended = run_setup(machine)
+    assert mended.returncode == 0, mended.stderr
+    assert "creating .venv" in mended.stdout
+    assert "creating .venv" not in run_setup(machine).stdout

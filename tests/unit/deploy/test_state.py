@@ -103,6 +103,14 @@ def test_a_second_lock_is_refused_and_names_the_holder(tmp_path: Path) -> None:
         assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
 
 
+def test_what_lies_in_a_folder_that_others_may_read_is_kept_from_them(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path / "state")
+    state.path.mkdir(mode=0o755)
+    with state.locked():
+        for folder in (state.redis, state.s3, state.metrics, state.logs):
+            assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_state_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
