@@ -1,5 +1,6 @@
 """The supervisor with real servers, and with small Python programs where a server would never misbehave."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -163,6 +164,30 @@ def test_a_child_that_keeps_dying_is_started_later_each_time(tmp_path: Path) -> 
     with supervised([child]) as (_, events):
         wait_until(lambda: len(events) >= 3, "three deaths")
     assert [event.rpartition(" in ")[2] for event in events[:3]] == ["0.1 s", "0.2 s", "0.4 s"]
+
+
+def test_a_child_that_cannot_be_started_again_is_tried_again_and_the_others_go_on(tmp_path: Path) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Unlucky(Script):
+        """Finds no room on the disk when it is to be started again."""
+
+        def prepare(self) -> None:
+            super().prepare()
+            starts.append(self.name)
+            if len(starts) in (2, 3):
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    starts: list[str] = []
+    good = child_of(Script(folder=tmp_path, code=PATIENT, name="good"), tmp_path)
+    unlucky = child_of(Unlucky(folder=tmp_path, code=PATIENT, name="unlucky"), tmp_path)
+    with supervised([good, unlucky]) as (_, events):
+        pid = good.pid
+        assert unlucky.pid is not None
+        os.kill(unlucky.pid, signal.SIGKILL)
+        wait_until(lambda: len(starts) == 4 and unlucky.program.is_ready(), "its fourth start")
+        assert good.pid == pid
+        assert good.is_running()
+    assert ["No space left" in event for event in events] == [False, True, True]
 
 
 def test_a_child_that_ends_before_it_is_ready_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
