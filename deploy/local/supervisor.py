@@ -4,7 +4,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
+from deploy.errors import DeployError
 from deploy.local.child import Child
 
 _WATCH_SECONDS = 0.1
@@ -91,19 +93,25 @@ class _Restart:
         if self._child.is_running():
             return
         if self._due is None:
-            self._plan(now)
+            self._child.kill()  # whatever is left of its process group, which may hold its port
+            if self._child.age_seconds > _STEADY_SECONDS:
+                self._delay_seconds = _FIRST_DELAY_SECONDS
+            self._plan(now, _how_it_ended(self._child.exit_code()))
         elif now >= self._due:
-            self._due = None
-            self._child.start()
+            self._start(now)
 
-    def _plan(self, now: float) -> None:
-        self._child.kill()  # whatever is left of its process group, which may hold its port
-        if self._child.age_seconds > _STEADY_SECONDS:
-            self._delay_seconds = _FIRST_DELAY_SECONDS
-        self._report(
-            f"{self._child.program.name} {_how_it_ended(self._child.exit_code())}; "
-            f"it is started again in {self._delay_seconds:g} s"
-        )
+    def _start(self, now: float) -> None:
+        try:
+            self._child.start()
+        except (OSError, DeployError) as error:  # a full disk, say; the other children go on meanwhile
+            self._plan(now, f"could not be started ({error})")
+        else:
+            self._due = None
+
+    def _plan(self, now: float, what_happened: str) -> None:
+        event = f"{self._child.program.name} {what_happened}; it is started again in {self._delay_seconds:g} s"
+        with suppress(OSError):  # what is told may go to the same full disk
+            self._report(event)
         self._due = now + self._delay_seconds
         self._delay_seconds = min(2 * self._delay_seconds, _LONGEST_DELAY_SECONDS)
 
