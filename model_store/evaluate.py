@@ -163,7 +163,9 @@ def _shown(details: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _print_iou(console: Console, report: "Report") -> None:
-    columns = {metric.title: metric.details["iou"] for metric in report.metrics if "iou" in metric.details}
+    columns = {
+        metric.title.removeprefix("m"): metric.details["iou"] for metric in report.metrics if "iou" in metric.details
+    }
     if not columns:
         return
     table = Table("class", *columns)
