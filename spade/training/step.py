@@ -119,8 +119,9 @@ class TrainingStep:
                     losses = losses_of_generator(self._losses, generated, judged, batch.pictures, self._perceptual)
                     opposing = losses_of_discriminator(self._losses, judged)
                 share = 1 / len(micro_batches)
-                self.scaler.scale(total(losses) * share).backward(inputs=generator_parameters, retain_graph=True)
-                self.scaler.scale(total(opposing) * share).backward(inputs=discriminator_parameters)
+                # The small network first: the second pass, through both, frees what it has used as it goes.
+                self.scaler.scale(total(opposing) * share).backward(inputs=discriminator_parameters, retain_graph=True)
+                self.scaler.scale(total(losses) * share).backward(inputs=generator_parameters)
             _accumulate(means, losses | opposing, share)
         self._advance(self.optimizers.generator, self.optimizers.discriminator)
         return StepResult(means, generated.pictures.detach())
