@@ -4,6 +4,7 @@ import pickle
 import random
 import resource
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,15 @@ def checkpoints(tmp_path: Path) -> Checkpoints:
     return Checkpoints(LocalCheckpoints(tmp_path), keep=2)
 
 
-@pytest.fixture
+@contextmanager
 def almost_full_disk() -> Iterator[None]:
-    """No file of this process can grow beyond 20 kB."""
+    """No file of this process can grow beyond 20 kB; nor can the one that pytest reports to, so keep it short."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def state(value: float, size: int = 1) -> dict[str, Any]:
@@ -55,10 +58,9 @@ def test_a_run_that_went_back_leaves_no_later_states_behind(checkpoints: Checkpo
     assert checkpoints.names() == ["step-000000010.pt", "step-000000015.pt"]
 
 
-@pytest.mark.usefixtures("almost_full_disk")
 def test_a_full_disk_leaves_the_earlier_checkpoint_intact(checkpoints: Checkpoints, tmp_path: Path) -> None:
     checkpoints.save(1, state(1))
-    with pytest.raises(CheckpointError) as refused:
+    with almost_full_disk(), pytest.raises(CheckpointError) as refused:
         checkpoints.save(2, state(2, size=100_000))
     assert str(refused.value) == f"{tmp_path}/step-000000002.pt: cannot be written: File too large"
     assert [path.name for path in tmp_path.iterdir()] == ["step-000000001.pt"]
