@@ -46,7 +46,7 @@ class Kind:
 
 KINDS: Final[dict[type[Exception], Kind]] = {
     errors.MalformedBodyError: Kind(400, "malformed-body", "The request body cannot be read"),
-    ParseException: Kind(400, "malformed-body", "The request body cannot be read"),
+    ParseException: Kind(400, "malformed-transfer", "The request body is not framed as its header says"),
     UnknownModelError: Kind(404, "model-unknown", "No such model"),
     JobUnknownError: Kind(404, "job-unknown", "No such job"),
     ObjectMissingError: Kind(404, "picture-missing", "The picture is no longer stored"),

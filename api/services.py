@@ -45,7 +45,7 @@ def connect_services(settings: Settings) -> Services:
         job_reader=JobReader(client),
         object_store=ObjectStore(settings.storage),
         registry=Registry(settings.models_dir),
-        wake_up=WakeUp(create_celery(settings.redis_url)),
+        wake_up=WakeUp(create_celery(settings.redis_url), client),
     )
 
 

@@ -11,6 +11,7 @@ from model_store.registry import Registry
 from spade.errors import SpadeError
 from workers.engine import LocalEngine
 from workers.logs import log_json_lines
+from workers.redis_client import connect
 from workers.runtime import Runtime, served_models
 from workers.settings import Settings
 from workers.wakeup import TASK_NAME, WakeUp, create_celery, queue_name
@@ -30,7 +31,7 @@ runtime = Runtime(
     settings,
     registry=registry,
     engine=LocalEngine(registry, device=settings.worker.device, threads=settings.worker.threads),
-    wake_up=WakeUp(app),
+    wake_up=WakeUp(app, connect(settings.redis_url)),
 )
 
 

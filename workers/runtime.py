@@ -41,11 +41,11 @@ class Runtime:
         self._engine = engine
         self._wake_up = wake_up
         self._preloaded = settings.worker.models
-        self._client = connect(settings.redis_url)
+        client = connect(settings.redis_url)
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
 
         metrics_registry = CollectorRegistry()
-        store, reader = JobStore(self._client, settings.queue), JobReader(self._client)
+        store, reader = JobStore(client, settings.queue), JobReader(client)
         objects = ObjectStore(settings.storage)
         recorder = Recorder(store=store, reader=reader, objects=objects)
         leases = LeaseKeeper(store, lease_seconds=settings.queue.lease_seconds)
@@ -66,7 +66,7 @@ class Runtime:
             reader=reader,
             objects=objects,
             recorder=recorder,
-            wake=self._wake_unless_pending,
+            wake=wake_up.send,
             worker=self._worker,
             interval_seconds=min(_MAX_REAPER_INTERVAL_SECONDS, settings.queue.lease_seconds / 4),
         )
@@ -118,10 +118,6 @@ class Runtime:
                 is_ready=self._ready.is_set,
             )
         ]
-
-    def _wake_unless_pending(self, model: str) -> None:
-        if not self._wake_up.is_pending(self._client, model):
-            self._wake_up.send(model)
 
     def _is_live(self) -> bool:
         progress = self._pipeline.progress

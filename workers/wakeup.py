@@ -6,6 +6,7 @@ from typing import Final
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from workers.errors import QueueUnavailableError
 from workers.redis_client import RedisClient, translated_errors
 
 TASK_NAME: Final = "workers.synthesize"
@@ -48,17 +49,21 @@ def create_celery(redis_url: str) -> Celery:
 class WakeUp:
     """Sends wake-ups. Never raises for a broker that is away: the reaper sends what was not sent."""
 
-    def __init__(self, celery: Celery) -> None:
+    def __init__(self, celery: Celery, client: RedisClient) -> None:
         self._celery = celery
+        self._client = client
 
     def send(self, model: str) -> None:
-        """Wake a worker that serves `model`."""
+        """Tell a worker that this model may have work, unless that lies unread already.
+
+        Whoever reads it takes all there is; more of them would pile up for as long as nobody reads.
+        """
         try:
-            self._celery.send_task(TASK_NAME, args=[model], queue=queue_name(model))
-        except OperationalError as error:
+            if not self._is_pending(model):
+                self._celery.send_task(TASK_NAME, args=[model], queue=queue_name(model))
+        except (OperationalError, QueueUnavailableError) as error:
             _log.warning("wake-up not sent", extra={"model": model, "error": str(error)})
 
-    def is_pending(self, client: RedisClient, model: str) -> bool:
-        """Whether an unread wake-up lies in the model's queue already."""
+    def _is_pending(self, model: str) -> bool:
         with translated_errors():
-            return client.llen(f"{_KEY_PREFIX}{queue_name(model)}") > 0
+            return self._client.llen(f"{_KEY_PREFIX}{queue_name(model)}") > 0

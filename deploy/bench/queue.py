@@ -94,7 +94,7 @@ def _measure(client: RedisClient, celery: Celery, *, items: int, rounds: int) ->
     for number in range(rounds):
         phases.append(_through_the_store(store, number, items))
         round_trips += _repeat(50, lambda: celery.send_task(ECHO, args=[1]).get(timeout=10))
-        latencies += _submit_to_claim(client, store, WakeUp(celery), number, times=100)
+        latencies += _submit_to_claim(client, store, WakeUp(celery, client), number, times=100)
     submit, claim, commit = (statistics.median(phase) for phase in zip(*phases, strict=True))
     per_item = (submit + claim + commit) / items
     round_trip = statistics.median(round_trips)

@@ -155,13 +155,19 @@ def test_a_job_of_the_same_id_in_the_queue_refuses_another_and_keeps_its_inputs(
 
 
 def test_a_broker_that_takes_no_wake_up_does_not_lose_the_job(send, reader):
-    response = send(wake_up=WakeUp(create_celery(f"redis://{NOBODY}/0")))
+    response = send(wake_up=WakeUp(create_celery(f"redis://{NOBODY}/0"), connect(f"redis://{NOBODY}/0")))
     assert response.status_code == 202
     assert reader.stats().open_items == 2
 
 
 def test_a_wake_up_is_sent_for_the_model(post, redis_client):
     post()
+    assert redis_client.llen("{spade-celery}:synthesize.landscape") == 1
+
+
+def test_wake_ups_do_not_pile_up_while_no_worker_reads_them(client, post, redis_client):
+    for _ in range(5):
+        client.post(f"/v1/jobs/{post().json['id']}/cancel")
     assert redis_client.llen("{spade-celery}:synthesize.landscape") == 1
 
 

@@ -80,7 +80,7 @@ def test_a_body_with_a_broken_length_is_malformed(server):
         connection.sendall("\r\n".join([*lines, "", "ZZ", ""]).encode())
         answer = b"".join(iter(lambda: connection.recv(2**16), b""))
     assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b"malformed-body" in answer
+    assert b"malformed-transfer" in answer
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from support.waiting import wait_until
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
 from workers.messages import State, label_map_key
-from workers.redis_client import RedisClient
+from workers.redis_client import RedisClient, connect
 from workers.storage import ObjectStore
 from workers.wakeup import WakeUp, create_celery, queue_name
 
@@ -43,8 +43,8 @@ def worker(service_environment: dict[str, str], emptied: object, tmp_path: Path)
 
 
 @pytest.fixture
-def submit(redis_url: str, objects: ObjectStore, job_store: JobStore) -> Callable[..., None]:
-    wake_up = WakeUp(create_celery(redis_url))
+def submit(redis_url: str, redis_client: RedisClient, objects: ObjectStore, job_store: JobStore) -> Callable[..., None]:
+    wake_up = WakeUp(create_celery(redis_url), redis_client)
 
     def submit(job_id: str, items: int, *, wake: bool = True) -> None:
         rng = np.random.default_rng(0)
@@ -135,16 +135,19 @@ def test_probes_and_metrics_answer_from_a_side_thread(
     assert f'spade_pixels_total{{model="landscape"}} {float(2 * MODEL_SIZE**2)}' in metrics
 
 
-def test_a_wake_up_without_a_broker_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
-    WakeUp(create_celery("redis://127.0.0.1:1/0")).send("landscape")
-    assert "wake-up not sent" in caplog.text
+def test_a_wake_up_without_a_broker_is_only_logged(caplog: pytest.LogCaptureFixture, redis_client: RedisClient) -> None:
+    nowhere = "redis://127.0.0.1:1/0"
+    for client in (redis_client, connect(nowhere)):
+        WakeUp(create_celery(nowhere), client).send("landscape")
+    assert caplog.text.count("wake-up not sent") == 2
 
 
-def test_a_wake_up_that_nobody_has_read_is_seen_to_be_pending(redis_url: str, redis_client: RedisClient) -> None:
-    wake_up = WakeUp(create_celery(redis_url))
-    assert not wake_up.is_pending(redis_client, "landscape")
-    wake_up.send("landscape")
-    assert wake_up.is_pending(redis_client, "landscape")
+def test_of_several_wake_ups_that_nobody_has_read_one_is_kept(redis_url: str, redis_client: RedisClient) -> None:
+    wake_up = WakeUp(create_celery(redis_url), redis_client)
+    for model in ("landscape", "landscape", "coco-stuff"):
+        wake_up.send(model)
+    assert redis_client.llen("{spade-celery}:synthesize.landscape") == 1
+    assert redis_client.llen("{spade-celery}:synthesize.coco-stuff") == 1
 
 
 def test_each_model_has_a_queue_of_its_own() -> None:
