@@ -22,7 +22,7 @@ from workers.storage import ObjectStore
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in workers.app; what tests start inherits it
 
-pytest.register_assert_rewrite("support.label_maps", "support.problems")
+pytest.register_assert_rewrite("support.label_maps", "support.problems", "support.refusals")
 
 
 @pytest.fixture(scope="session")

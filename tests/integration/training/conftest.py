@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from click.testing import CliRunner, Result
 from PIL import Image
 
 from spade.training.metrics_log import read_metrics
 
+Train = Callable[..., Result]
 DEADLINE_SECONDS = 120
 
 MakeConfig = Callable[..., Path]
@@ -123,3 +126,52 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Training]]:
         if training.process.poll() is None:
             training.process.kill()
         training.process.wait()
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def spade() -> Callable[..., Result]:
+    """Runs the command in this process."""
+    from model_store.cli import spade as commands
+
+    def run(*arguments: object, env: dict[str, str] | None = None) -> Result:
+        return CliRunner().invoke(commands, [str(argument) for argument in arguments], env=env)
+
+    return run
+
+
+@pytest.fixture
+def train(spade: Callable[..., Result], short_config: Path) -> Train:
+    def run(*arguments: object, env: dict[str, str] | None = None) -> Result:
+        return spade("train", "--config", short_config, *arguments, env=env)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def short_config(config_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One epoch of four steps without an encoder."""
+    lines = config_file.read_text().replace("[encoder]\nbase_channels = 1\nlatent_dim = 8\n", "")
+    path = tmp_path_factory.mktemp("short") / "short.toml"
+    path.write_text(lines.replace("epochs = 2", "epochs = 1"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished_run(short_config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from model_store.cli import spade as commands
+
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    result = CliRunner().invoke(commands, ["train", "--config", str(short_config), "-o", str(folder), "--tensorboard"])
+    torch.set_num_threads(threads)
+    assert result.exit_code == 0, result.output
+    return folder

@@ -4,90 +4,24 @@ import resource
 import shutil
 import signal
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
-from model_store.card import Training
-from model_store.loading import load_synthesizer
-from model_store.registry import Registry
-from spade.checkpoint import load_generator
-from spade.config import Upsampling
-from spade.published_import import PublishedHints, import_generator
 from spade.training.metrics_log import read_metrics
-from workers.settings import StorageSettings
-from workers.storage import ObjectStore
+from support.refusals import BAD_CONFIGURATION, refusal
 
 Train = Callable[..., Result]
-BAD_CONFIGURATION = 64
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def spade() -> Callable[..., Result]:
-    """Runs the command in this process."""
-    from model_store.cli import spade as commands
-
-    def run(*arguments: object, env: dict[str, str] | None = None) -> Result:
-        return CliRunner().invoke(commands, [str(argument) for argument in arguments], env=env)
-
-    return run
-
-
-@pytest.fixture
-def train(spade: Callable[..., Result], short_config: Path) -> Train:
-    def run(*arguments: object, env: dict[str, str] | None = None) -> Result:
-        return spade("train", "--config", short_config, *arguments, env=env)
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def short_config(config_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One epoch of four steps without an encoder."""
-    lines = config_file.read_text().replace("[encoder]\nbase_channels = 1\nlatent_dim = 8\n", "")
-    path = tmp_path_factory.mktemp("short") / "short.toml"
-    path.write_text(lines.replace("epochs = 2", "epochs = 1"))
-    return path
-
-
-@pytest.fixture(scope="module")
-def finished_run(short_config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from model_store.cli import spade as commands
-
-    folder = tmp_path_factory.mktemp("finished") / "run"
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    result = CliRunner().invoke(commands, ["train", "--config", str(short_config), "-o", str(folder), "--tensorboard"])
-    torch.set_num_threads(threads)
-    assert result.exit_code == 0, result.output
-    return folder
 
 
 @pytest.fixture
 def copied_dataset(dataset: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(dataset, tmp_path / "dataset"))
-
-
-def refusal(result: Result, exit_code: int = BAD_CONFIGURATION) -> str:
-    """The one line that it answers with."""
-    assert result.exit_code == exit_code, result.output
-    lines = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
-    assert len(lines) == 1, result.stderr
-    assert "Traceback" not in result.output
-    return lines[0].removeprefix("Error: ")
 
 
 def test_a_run_writes_everything_that_tells_of_it(finished_run: Path) -> None:
@@ -258,68 +192,3 @@ def test_ctrl_c_before_the_first_step_ends_well(train: Train, tmp_path: Path, mo
     assert result.exit_code == 0, result.output
     assert "stopped after step 0" in result.stderr
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-def test_checkpoints_go_to_s3_and_come_back(
-    train: Train, spade: Callable[..., Result], s3: StorageSettings, objects: ObjectStore, tmp_path: Path
-) -> None:
-    environment = {
-        "SPADE_S3_ENDPOINT": s3.endpoint,
-        "SPADE_S3_ACCESS_KEY": s3.access_key,
-        "SPADE_S3_SECRET_KEY": s3.secret_key,
-    }
-    url = f"s3://{s3.bucket}/runs/one"
-    first = train("-o", tmp_path / "a", "--checkpoints", url, "--set", "intervals.keep_checkpoints=1", env=environment)
-    assert first.exit_code == 0, first.output
-    assert list(objects.keys("")) == ["runs/one/step-000000004.pt"]
-
-    # Another machine, whose folder is empty.
-    second = train("-o", tmp_path / "b", "--checkpoints", url, "--epochs", 2, env=environment)
-    assert second.exit_code == 0, second.output
-    assert f"goes on from {url}/step-000000004.pt" in second.stderr
-    assert [line["step"] for line in read_metrics(tmp_path / "b" / "metrics.jsonl")] == [5, 6, 7, 8]
-    exported = spade("export", url, "--published", tmp_path / "published", "--weights", "last", env=environment)
-    assert exported.exit_code == 0, exported.output
-
-    gone = environment | {"SPADE_S3_SECRET_KEY": "wrong" * 8}
-    line = refusal(train("-o", tmp_path / "c", "--checkpoints", url, env=gone), exit_code=1)
-    assert line.startswith(f"{url}/: cannot list: ")
-
-
-def test_an_exported_run_is_a_model_that_makes_pictures_and_a_published_file(
-    spade: Callable[..., Result], finished_run: Path, tmp_path: Path
-) -> None:
-    options = ("--models-dir", tmp_path / "models", "--licence", "research use", "--device", "cpu")
-    result = spade("export", finished_run, "--model", "mine@3", "--published", tmp_path / "published", *options)
-    assert result.exit_code == 0, result.output
-
-    registry = Registry(tmp_path / "models")
-    card = registry.resolve("mine@3")
-    assert (card.training, card.licence, card.label_nc) == (Training.TRAINED, "research use", 4)
-    maker = load_synthesizer(registry, card, device="cpu")
-    assert maker.synthesize(np.zeros((1, 64, 64), dtype=np.uint8), None, [0]).shape == (1, 64, 64, 3)
-
-    hints = PublishedHints(
-        label_nc=4, dont_care=False, instance_edges=False, size=(64, 64), upsampling=Upsampling.NORMAL
-    )
-    published = import_generator(tmp_path / "published" / "latest_net_G.pth", hints).state_dict()
-    for name, tensor in load_generator(registry.weights_path(card)).state_dict().items():
-        assert torch.equal(tensor, published[name]), name
-    discriminator = torch.load(tmp_path / "published" / "latest_net_D.pth", weights_only=True)
-    assert "discriminator_1.model1.0.0.weight_orig" in discriminator
-    assert (tmp_path / "published" / "iter.txt").read_text() in ("1\n8\n", "2\n0\n")
-
-    taken = spade("export", finished_run, "--model", "mine@3", *options)
-    assert "mine@3: there is such a model already" in refusal(taken, exit_code=1)
-    last = spade("export", finished_run, "--model", "mine@4", "--weights", "last", *options)
-    assert last.exit_code == 0, last.output
-    assert registry.resolve("mine@4").weights.sha256 != card.weights.sha256
-
-
-def test_export_says_what_it_lacks(spade: Callable[..., Result], finished_run: Path, tmp_path: Path) -> None:
-    assert spade("export", finished_run).exit_code == 2
-    nothing = spade("export", tmp_path, "--published", tmp_path / "out")
-    assert "there is no checkpoint of a training run" in refusal(nothing, exit_code=1)
-    wrong = spade("export", finished_run, "--model", "../up", "--models-dir", tmp_path / "models")
-    assert "name '../up': use a-z, 0-9 and -" in refusal(wrong, exit_code=1)
-    assert not (tmp_path / "up").exists()
