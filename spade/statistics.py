@@ -42,17 +42,11 @@ class BatchStatistics(nn.BatchNorm2d):
         return functional.batch_norm(x, mean, variance, training=True, momentum=self.momentum or 0.0, eps=self.eps)
 
     def _over_all_processes(self, x: Tensor) -> Tensor:
-        # Mean first and then the variance around it: sums of squares would cancel.
-        pixels = x.new_full((1,), x.numel() // x.shape[1])
-        sums = _sum_over_processes(torch.cat([x.sum(dim=(0, 2, 3)), pixels]))
-        count = sums[-1].detach()
-        mean = sums[:-1] / count
-        centred = x - mean.view(1, -1, 1, 1)
-        variance = _sum_over_processes(centred.square().sum(dim=(0, 2, 3))) / count
+        normalized, mean, variance, pixels = _Normalized.apply(x, self.eps)  # type: ignore[no-untyped-call]
         if not is_recomputing():
-            self._average(mean.detach(), variance.detach() * count / (count - 1))
-        normalized: Tensor = centred * torch.rsqrt(variance + self.eps).view(1, -1, 1, 1)
-        return normalized
+            self._average(mean, variance * pixels / (pixels - 1))
+        output: Tensor = normalized
+        return output
 
     @torch.no_grad()
     def _average(self, mean: Tensor, variance: Tensor) -> None:
@@ -65,25 +59,53 @@ class BatchStatistics(nn.BatchNorm2d):
         return self.running_mean, self.running_var
 
 
-class _SumOverProcesses(torch.autograd.Function):
-    """Every process reads the sum, so the gradient of what one process adds is the sum of all processes' gradients."""
+class _Normalized(torch.autograd.Function):
+    """x normalized over all processes, in one exchange forward and one backward, which processes wait for.
+
+    Returns also mean and biased variance (C,), and their number of pixels (), none of which carries gradients.
+    """
 
     @staticmethod
-    def forward(_context: Any, values: Tensor) -> Tensor:  # noqa: ANN401 - torch's
-        summed = values.clone()
-        torch.distributed.all_reduce(summed)
-        return summed
+    def forward(context: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # noqa: ANN401 - torch's
+        mean, variance, pixels = _joint_statistics(x)
+        context.save_for_backward(x, mean, variance, pixels)
+        context.mark_non_differentiable(mean, variance, pixels)
+        context.eps = eps
+        return functional.batch_norm(x, mean, variance, eps=eps), mean, variance, pixels
 
     @staticmethod
-    def backward(_context: Any, *gradients: Tensor) -> Tensor:  # noqa: ANN401
-        summed = gradients[0].clone()
-        torch.distributed.all_reduce(summed)
-        return summed
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        x, mean, variance, pixels = context.saved_tensors
+        gradient = gradients[0]
+        scale = torch.rsqrt(variance + context.eps)
+        # What weight and bias would get, had this layer any: the sums over pixels of gradient * y and of gradient.
+        _, of_y, of_one = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, None, mean, variance, None, None, False, context.eps, [False, True, True]
+        )
+        sums = torch.stack([of_y, of_one])
+        torch.distributed.all_reduce(sums)
+        along_y, along_one = sums / pixels
+        # scale * (gradient - along_one - y * along_y); x - mean first, since both may be large beside their difference
+        result = torch.addcmul(_each_pixel(-along_one * scale), gradient, _each_pixel(scale))
+        return result.addcmul_(x - _each_pixel(mean), _each_pixel(-along_y * scale.square())), None
 
 
-def _sum_over_processes(values: Tensor) -> Tensor:
-    summed: Tensor = _SumOverProcesses.apply(values)  # type: ignore[no-untyped-call]
-    return summed
+def _joint_statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and biased variance (C,) over the pixels of all processes, and their number ()."""
+    mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
+    own = torch.cat([mean, variance, mean.new_full((1,), x.numel() // x.shape[1])])
+    all_own = [torch.empty_like(own) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(all_own, own)
+    means, variances, pixels = torch.stack(all_own).split([len(mean), len(mean), 1], dim=1)
+    shares = pixels / pixels.sum()
+    joint = (shares * means).sum(dim=0)
+    # Around the joint mean, rather than from sums of squares, which would cancel.
+    return joint, (shares * (variances + (means - joint).square())).sum(dim=0), pixels.sum()
+
+
+def _each_pixel(values: Tensor) -> Tensor:
+    """(C,) as (1, C, 1, 1)."""
+    return values.view(1, -1, 1, 1)
 
 
 def _is_one_of_many_processes() -> bool:

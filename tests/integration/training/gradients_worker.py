@@ -57,7 +57,8 @@ def gradients_of(
     recomputes: bool = False,
 ) -> dict[str, Tensor]:
     """Gradients at each optimizer step and the losses, by name."""
-    torch.manual_seed(0)
+    # A seed at which no activation is so close to zero that rounding decides which slope of a leaky ReLU it meets.
+    torch.manual_seed(2)
     config = replace(GENERATOR, latent_dim=latent_dim)
     networks = build_networks(
         config,
