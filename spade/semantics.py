@@ -81,14 +81,13 @@ class SparseSemantics:
         """Gamma and beta, each (B, C, height, width), channels last in memory, as the dense form computes them."""
         windows = self._windows_at(height, width, shared.kernel_size[0])
         hidden = self._hidden_activations(windows.ids, shared)
-        weight, bias = torch.cat([gamma.weight, beta.weight]), torch.cat([_bias(gamma), _bias(beta)])
         if len(windows.hidden) > _DENSE_SHARE * windows.hidden_of_pixel.numel():
             everywhere = functional.embedding(windows.ids_of_pixel, hidden).permute(0, 3, 1, 2)
-            both = functional.conv2d(everywhere, weight, bias, padding=gamma.padding)
-        else:
-            table = _window_products(hidden, windows.hidden, weight) + bias
-            both = functional.embedding(windows.hidden_of_pixel, table).permute(0, 3, 1, 2)
-        scale, shift = both.chunk(2, dim=1)
+            return gamma(everywhere), beta(everywhere)
+        scale, shift = (
+            functional.embedding(windows.hidden_of_pixel, table).permute(0, 3, 1, 2)
+            for table in _window_products(hidden, windows.hidden, gamma, beta)
+        )
         return scale, shift
 
     def _hidden_activations(self, ids: Tensor, shared: nn.Conv2d) -> Tensor:
@@ -142,17 +141,20 @@ def _distinct_windows(values_at: Tensor, kernel_size: int, *, outside: int, valu
     return torch.stack([tap[pixel] for tap in taps], dim=1), window_of_pixel.view(values_at.shape)
 
 
-def _window_products(hidden: Tensor, windows: Tensor, weight: Tensor) -> Tensor:
-    """(U, 2C): a convolution by `weight` (2C, hidden, k, k) at each window (U, T) of `hidden` (P, hidden)."""
+def _window_products(hidden: Tensor, windows: Tensor, *convolutions: nn.Conv2d) -> list[Tensor]:
+    """(U, C) of each convolution, k x k over the windows (U, T) of `hidden` (P, hidden channels)."""
     padded = functional.pad(hidden, (0, 0, 0, 1))  # outside the picture activations are zero
-    by_tap = weight.flatten(2).permute(2, 1, 0)  # (T, hidden, 2C)
-    taps, _, channels = by_tap.shape
+    taps = windows.shape[1]
+    # (C, T, hidden): no copy where weights are channels last
+    weights = [convolution.weight.permute(0, 2, 3, 1).flatten(1, 2) for convolution in convolutions]
     if len(padded) < _FACTOR_SHARE * len(windows):
-        products = torch.einsum("ph,thc->ptc", padded, by_tap).reshape(-1, channels)
-        return functional.embedding_bag(
-            windows * taps + torch.arange(taps, device=windows.device), products, mode="sum"
-        )
-    return functional.embedding(windows, padded).flatten(1) @ by_tap.flatten(0, 1)
+        rows = windows * taps + torch.arange(taps, device=windows.device)
+        products = [torch.einsum("ph,cth->ptc", padded, weight).flatten(0, 1) for weight in weights]
+        sums = [functional.embedding_bag(rows, product, mode="sum") for product in products]
+    else:
+        flat = functional.embedding(windows, padded).flatten(1)
+        sums = [flat @ weight.flatten(1).T for weight in weights]
+    return [total + _bias(convolution) for total, convolution in zip(sums, convolutions, strict=True)]
 
 
 def _resize(ids: Tensor, height: int, width: int) -> Tensor:

@@ -108,7 +108,7 @@ def _losses(step: TrainingStep, batch: TrainingBatch) -> dict[str, float]:
 def _peak_memory(
     config: GeneratorConfig, batch: TrainingBatch, discriminator_channels: int, path: str, threads: int
 ) -> int:
-    """Peak resident memory, bytes, of a fresh process that runs one iteration."""
+    """Peak resident memory, bytes, of a fresh process that runs iterations."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         return pool.apply(_run_alone, (config, batch, discriminator_channels, path, threads))
@@ -118,7 +118,9 @@ def _run_alone(
     config: GeneratorConfig, batch: TrainingBatch, discriminator_channels: int, path: str, threads: int
 ) -> int:
     torch.set_num_threads(threads)
-    _step(config, discriminator_channels, PATHS[path]).run([batch])
+    step = _step(config, discriminator_channels, PATHS[path])
+    for _ in range(2):  # the optimizers' moments, there from the first one's end, lie beside the second's activations
+        step.run([batch])
     return _high_water_mark()
 
 
