@@ -68,26 +68,27 @@ class _Normalized(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # noqa: ANN401 - torch's
         mean, variance, pixels = _joint_statistics(x)
-        context.save_for_backward(x, mean, variance, pixels)
+        y = functional.batch_norm(x, mean, variance, eps=eps)
+        # y rather than x: modulation keeps it for its own gradient anyway.
+        context.save_for_backward(y, torch.rsqrt(variance + eps), pixels)
         context.mark_non_differentiable(mean, variance, pixels)
-        context.eps = eps
-        return functional.batch_norm(x, mean, variance, eps=eps), mean, variance, pixels
+        return y, mean, variance, pixels
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
-        x, mean, variance, pixels = context.saved_tensors
+        y, scale, pixels = context.saved_tensors
         gradient = gradients[0]
-        scale = torch.rsqrt(variance + context.eps)
         # What weight and bias would get, had this layer any: the sums over pixels of gradient * y and of gradient.
+        zeros, ones = torch.zeros_like(scale), torch.ones_like(scale)
         _, of_y, of_one = torch.ops.aten.native_batch_norm_backward(
-            gradient, x, None, mean, variance, None, None, False, context.eps, [False, True, True]
+            gradient, y, None, zeros, ones, None, None, False, 0.0, [False, True, True]
         )
         sums = torch.stack([of_y, of_one])
         torch.distributed.all_reduce(sums)
         along_y, along_one = sums / pixels
-        # scale * (gradient - along_one - y * along_y); x - mean first, since both may be large beside their difference
+        # scale * (gradient - along_one - y * along_y)
         result = torch.addcmul(_each_pixel(-along_one * scale), gradient, _each_pixel(scale))
-        return result.addcmul_(x - _each_pixel(mean), _each_pixel(-along_y * scale.square())), None
+        return result.addcmul_(y, _each_pixel(-along_y * scale)), None
 
 
 def _joint_statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,8 @@ from spade.options import OneLineErrors, json_option
 
 if TYPE_CHECKING:
     from spade.benchmarks.training import TrainingFigures
+    from spade.config import GeneratorConfig
+    from spade.data.samples import TrainingBatch
 
 
 @click.group(cls=OneLineErrors)
@@ -22,16 +26,29 @@ def bench() -> None:
     """Measure the model on this machine."""
 
 
+def _dataset_options(command: Callable[..., None]) -> Callable[..., None]:
+    mode = click.option(
+        "--dataset", "mode", type=click.Choice([str(mode) for mode in Mode]), default="scenes", show_default=True
+    )
+    root = click.option("--dataroot", type=click.Path(path_type=Path), default="", help="Folder of the dataset.")
+    return mode(root(command))
+
+
+def _base_channels_option(default: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(
+        "--base-channels", type=click.IntRange(min=1), default=default, show_default=True, help="Of G and D."
+    )
+
+
 @bench.command("train")
-@click.option("--dataset", "mode", type=click.Choice([str(mode) for mode in Mode]), default="scenes", show_default=True)
-@click.option("--dataroot", type=click.Path(path_type=Path), default="", help="Folder of the dataset.")
+@_dataset_options
+@_base_channels_option(64)
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--base-channels", type=click.IntRange(min=1), default=64, show_default=True, help="Of G and D.")
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Timed iterations of a path.")
 @click.option("--threads", type=click.IntRange(min=1), default=os.cpu_count(), help="As many as cores if absent.")
 @json_option
 def train_command(
-    mode: str, dataroot: Path, batch_size: int, base_channels: int, rounds: int, threads: int, as_json: bool
+    mode: str, dataroot: Path, base_channels: int, batch_size: int, rounds: int, threads: int, as_json: bool
 ) -> None:
     """Time one whole iteration of training, generator and discriminator, on plain and fast paths in turn.
 
@@ -41,7 +58,55 @@ def train_command(
       spade bench train --dataset coco --dataroot data/coco_stuff_sample --json
     """
     from spade.benchmarks.training import measure_training
+
+    config, (batch,) = _generator_and_batches(mode, dataroot, base_channels, batch_size, count=1)
+    figures = measure_training(config, batch, rounds=rounds, threads=threads, discriminator_channels=base_channels)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(figures)))
+    else:
+        _print(figures)
+
+
+@bench.command("scaling")
+@_dataset_options
+@_base_channels_option(16)
+@click.option("--batch-size", type=click.IntRange(min=1), default=4, show_default=True, help="Of each process.")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Timed steps each way.")
+@click.option("--processes", type=click.IntRange(min=2), default=2, show_default=True, help="One thread each.")
+@json_option
+def scaling_command(
+    mode: str, dataroot: Path, base_channels: int, batch_size: int, rounds: int, processes: int, as_json: bool
+) -> None:
+    """Time training in one process of one thread against several of them on this machine, in turn.
+
+    \b
+    Examples:
+      spade bench scaling
+      spade bench scaling --dataset coco --dataroot data/coco_stuff_sample --json
+    """
+    from spade.benchmarks.scaling import measure_scaling
+
+    config, batches = _generator_and_batches(mode, dataroot, base_channels, batch_size, count=processes)
+    figures = measure_scaling(config, batches, rounds=rounds, discriminator_channels=base_channels)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(figures)))
+    else:
+        click.echo(
+            f"{figures.pictures_per_second_alone:.2f} pictures/s in one process, "
+            f"{figures.pictures_per_second_together:.2f} in {figures.processes}: {figures.speedup:.2f} times as many; "
+            f"{figures.speedup_of_machine:.2f} where they have nothing to do with one another"
+        )
+
+
+def _generator_and_batches(
+    mode: str, dataroot: Path, base_channels: int, batch_size: int, count: int
+) -> "tuple[GeneratorConfig, list[TrainingBatch]]":
+    """The published generator for the dataset, and its first `count` batches.
+
+    Raises DatasetError: where it has fewer.
+    """
     from spade.config import GeneratorConfig
+    from spade.data.errors import DatasetError
     from spade.data.loading import LoadingConfig, training_batches
     from spade.data.opening import open_dataset
     from spade.data.presets import PRESETS
@@ -50,8 +115,10 @@ def train_command(
     preset = PRESETS[Mode(mode)](str(dataroot))
     dataset = open_dataset(preset.dataset, Phase.TRAIN)
     sampler = EpochSampler(length=len(dataset), seed=0, epoch=1, shuffle=False)
-    batch = next(iter(training_batches(dataset, sampler, LoadingConfig(batch_size=batch_size))))
-    height, width = batch.labels.shape[1:]
+    batches = list(islice(training_batches(dataset, sampler, LoadingConfig(batch_size=batch_size)), count))
+    if len(batches) < count:
+        raise DatasetError(f"the dataset has {len(dataset)} samples, which do not fill {count} batches of {batch_size}")
+    height, width = batches[0].labels.shape[1:]
     config = GeneratorConfig(
         label_nc=preset.dataset.label_nc,
         dont_care=preset.dataset.dont_care,
@@ -61,11 +128,7 @@ def train_command(
         base_channels=base_channels,
         upsampling=preset.upsampling,
     )
-    figures = measure_training(config, batch, rounds=rounds, threads=threads, discriminator_channels=base_channels)
-    if as_json:
-        click.echo(json.dumps(dataclasses.asdict(figures)))
-    else:
-        _print(figures)
+    return config, batches
 
 
 def _print(figures: "TrainingFigures") -> None:

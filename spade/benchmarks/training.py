@@ -15,12 +15,9 @@ from typing import Final
 
 import torch
 
+from spade.benchmarks.iteration import training_step
 from spade.config import GeneratorConfig
 from spade.data.samples import TrainingBatch
-from spade.discriminator import DiscriminatorConfig
-from spade.training.networks import InitConfig, build_networks
-from spade.training.objective import LossConfig
-from spade.training.optimizers import OptimizerConfig, build_optimizers
 from spade.training.step import StepConfig, TrainingStep
 
 PATHS: Final = {
@@ -58,7 +55,7 @@ def measure_training(
 ) -> TrainingFigures:
     """Time every path in turn, `rounds` times over, after one iteration to warm up, whose losses are compared."""
     torch.set_num_threads(threads)
-    steps = {name: _step(config, discriminator_channels, path) for name, path in PATHS.items()}
+    steps = {name: training_step(config, discriminator_channels, path) for name, path in PATHS.items()}
     losses = {name: _losses(step, batch) for name, step in steps.items()}
     seconds: dict[str, list[float]] = {name: [] for name in PATHS}
     for _ in range(rounds):
@@ -90,17 +87,6 @@ def measure_training(
     )
 
 
-def _step(config: GeneratorConfig, discriminator_channels: int, path: StepConfig) -> TrainingStep:
-    """The same weights for every path."""
-    torch.manual_seed(0)
-    discriminator = DiscriminatorConfig(
-        in_channels=config.semantic_channels + config.output_channels, base_channels=discriminator_channels
-    )
-    networks = build_networks(config, discriminator, None, InitConfig())
-    optimizers = build_optimizers(networks, OptimizerConfig())
-    return TrainingStep(networks, optimizers, semantics=config, losses=LossConfig(perceptual=0), config=path)
-
-
 def _losses(step: TrainingStep, batch: TrainingBatch) -> dict[str, float]:
     return {name: loss.item() for name, loss in step.run([batch]).losses.items()}
 
@@ -118,7 +104,7 @@ def _run_alone(
     config: GeneratorConfig, batch: TrainingBatch, discriminator_channels: int, path: str, threads: int
 ) -> int:
     torch.set_num_threads(threads)
-    step = _step(config, discriminator_channels, PATHS[path])
+    step = training_step(config, discriminator_channels, PATHS[path])
     for _ in range(2):  # the optimizers' moments, there from the first one's end, lie beside the second's activations
         step.run([batch])
     return _high_water_mark()

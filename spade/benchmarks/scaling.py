@@ -1,0 +1,109 @@
+"""How training scales: several processes with one thread each against one process with one thread.
+
+Every process trains on as many pictures a step as the single one does, as processes on GPUs would. Steps of one alone,
+of all side by side without a word between them, and of all together take turns, so that a machine that gets slower
+meanwhile is as slow for each. What the machine itself takes shows in the second: memory and caches are shared, and a
+processor may be slower with all of its cores busy.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+import torch.distributed
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from spade.benchmarks.iteration import training_step
+from spade.config import GeneratorConfig, Norm
+from spade.data.samples import TrainingBatch
+from spade.training.distributed import joined_processes
+from spade.training.step import StepConfig, TrainingStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingFigures:
+    """Seconds are medians of a step."""
+
+    processes: int
+    pictures_per_process: int
+    seconds_alone: float
+    seconds_side_by_side: float
+    """Of processes that train at the same time, but each for itself."""
+    seconds_together: float
+    pictures_per_second_alone: float
+    pictures_per_second_together: float
+    speedup: float
+    """Pictures a second together over those alone; as many as there are processes would be perfect."""
+    speedup_of_machine: float
+    """The same side by side: what this machine allows."""
+
+
+def measure_scaling(
+    config: GeneratorConfig, batches: Sequence[TrainingBatch], *, rounds: int, discriminator_channels: int
+) -> ScalingFigures:
+    """Train in as many processes as there are batches, which must be of one size, `rounds` steps each way."""
+    launch = elastic_launch(
+        LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=len(batches),
+            rdzv_backend="c10d",
+            rdzv_endpoint="127.0.0.1:0",
+            max_restarts=0,
+            run_id="scaling",
+        ),
+        _process,
+    )
+    seconds = launch(config, list(batches), rounds, discriminator_channels)[0]
+    pictures = len(batches[0])
+    alone, together = pictures / seconds.alone, len(batches) * pictures / seconds.together
+    return ScalingFigures(
+        processes=len(batches),
+        pictures_per_process=pictures,
+        seconds_alone=seconds.alone,
+        seconds_side_by_side=seconds.side_by_side,
+        seconds_together=seconds.together,
+        pictures_per_second_alone=alone,
+        pictures_per_second_together=together,
+        speedup=together / alone,
+        speedup_of_machine=len(batches) * seconds.alone / seconds.side_by_side,
+    )
+
+
+class _Seconds(NamedTuple):
+    """Medians of a step."""
+
+    alone: float
+    side_by_side: float
+    together: float
+
+
+def _process(
+    config: GeneratorConfig, batches: Sequence[TrainingBatch], rounds: int, discriminator_channels: int
+) -> _Seconds:
+    """What each process does; the first one's times count."""
+    torch.set_num_threads(1)
+    with joined_processes(os.environ, "cpu") as processes:
+        together = training_step(config, discriminator_channels, StepConfig(), wrap=processes.wrap)
+        # As one process does without others: there, synchronized statistics are its own.
+        apart = training_step(replace(config, norm=Norm.BATCH), discriminator_channels, StepConfig())
+        batch = batches[processes.rank]
+        times = []
+        for _ in range(rounds + 1):
+            alone = _timed(apart, batch) if processes.is_first else 0.0
+            torch.distributed.barrier()
+            side_by_side = _timed(apart, batch)
+            torch.distributed.barrier()
+            times.append((alone, side_by_side, _timed(together, batch)))
+    # The first round warms up.
+    return _Seconds(*(statistics.median(column) for column in zip(*times[1:], strict=True)))
+
+
+def _timed(step: TrainingStep, batch: TrainingBatch) -> float:
+    started = time.perf_counter()
+    step.run([batch])
+    return time.perf_counter() - started
