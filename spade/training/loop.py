@@ -79,8 +79,9 @@ class Loop:
         parts, position = self._parts, self._state.position
         if parts.noise is not None:
             parts.noise.expect(samples.keys)
-        result = parts.step.run(samples.micro_batches)
-        if self._state.average is not None:
+        generator_learns = self._config.step.generator_learns(position.step)
+        result = parts.step.run(samples.micro_batches, generator_learns=generator_learns)
+        if self._state.average is not None and generator_learns:
             self._state.average.update(self._state.networks.generator)
         pictures = parts.feed.batch_size
         position.taken += pictures

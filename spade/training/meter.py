@@ -6,7 +6,6 @@ import sys
 import time
 
 import torch
-from torch import Tensor
 
 from spade.training.distributed import Processes
 from spade.training.listeners import Metrics
@@ -23,8 +22,8 @@ class Meter:
         self._restart()
 
     def _restart(self) -> None:
-        self._names: list[str] = []
-        self._sums: Tensor | None = None
+        self._sums: Losses = {}
+        self._steps_with: dict[str, int] = {}
         self._epoch = 0
         self._steps = 0
         self._pictures = 0
@@ -33,9 +32,9 @@ class Meter:
     def add(self, losses: Losses, *, epoch: int, pictures: int, seconds: float) -> None:
         """Counts one step of `epoch`: this process's losses, and the pictures of all processes."""
         self._epoch = epoch
-        self._names = list(losses)
-        values = torch.stack([losses[name] for name in self._names])
-        self._sums = values if self._sums is None else self._sums + values
+        for name, loss in losses.items():
+            self._sums[name] = self._sums.get(name, torch.zeros_like(loss)) + loss
+            self._steps_with[name] = self._steps_with.get(name, 0) + 1
         self._steps += 1
         self._pictures += pictures
         self._seconds += seconds
@@ -45,16 +44,19 @@ class Meter:
         return self._steps == 0
 
     def read(self, position: Position, optimizers: Optimizers) -> Metrics:
-        """The means over all processes, which must all ask; then starts again from zero."""
-        assert self._sums is not None, "metrics are read after a step at least"
-        means = self._processes.mean(self._sums) / self._steps
+        """The means over all processes, which must all ask; then starts again from zero.
+
+        A loss counts in those steps that had it: the generator may learn in fewer than the discriminator.
+        """
+        assert self._sums, "metrics are read after a step at least"
+        means = self._processes.mean(torch.stack(list(self._sums.values())))
         metrics = Metrics(
             time=time.time(),
             epoch=self._epoch,  # which may be over by now
             step=position.step,
             pictures=position.pictures,
             seconds=position.seconds,
-            losses=dict(zip(self._names, means.tolist(), strict=True)),
+            losses={name: mean / self._steps_with[name] for name, mean in zip(self._sums, means.tolist(), strict=True)},
             learning_rates={
                 "generator": optimizers.generator.param_groups[0]["lr"],
                 "discriminator": optimizers.discriminator.param_groups[0]["lr"],

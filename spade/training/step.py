@@ -21,6 +21,7 @@ from spade.config import SemanticsForm
 from spade.data.samples import LabelBatch, TrainingBatch
 from spade.discriminator import Features
 from spade.encoder import sample_latent
+from spade.errors import ConfigError
 from spade.generator import SpadeGenerator
 from spade.labels import semantics_from_labels
 from spade.perceptual import PerceptualLoss
@@ -50,11 +51,24 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepConfig:
-    """How an iteration is computed."""
+    """How an iteration is computed.
+
+    Raises ConfigError: where a number is below 1.
+    """
 
     exact_published: bool = False
+    discriminator_steps: int = 1
+    """Steps of the discriminator for each of the generator, which learns from the first of them only."""
     sparse_modulation: bool = True
     precision: Precision = Precision.FLOAT32
+
+    def __post_init__(self) -> None:
+        if self.discriminator_steps < 1:
+            raise ConfigError(f"step: discriminator_steps is {self.discriminator_steps}; it must be at least 1")
+
+    def generator_learns(self, step: int) -> bool:
+        """Whether `step`, counted from 0, is one of the generator's too."""
+        return step % self.discriminator_steps == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +108,14 @@ class TrainingStep:
         # float16 needs its losses scaled up, lest small gradients vanish; bfloat16 has the exponents of float32.
         self.scaler = torch.amp.GradScaler(self._device.type, enabled=config.precision is Precision.FLOAT16)
 
-    def run(self, micro_batches: Sequence[TrainingBatch]) -> StepResult:
-        """Learn from the micro-batches together, as from one batch of them all but for batch statistics."""
+    def run(self, micro_batches: Sequence[TrainingBatch], *, generator_learns: bool = True) -> StepResult:
+        """Learn from the micro-batches together, as from one batch of them all but for batch statistics.
+
+        Where the generator does not learn, its losses are not among the result's.
+        """
         self.networks.train()
+        if not generator_learns:
+            return self._discriminator_phase(micro_batches)
         if self._config.exact_published:
             generator = self._generator_phase(micro_batches)
             discriminator = self._discriminator_phase(micro_batches)

@@ -73,6 +73,7 @@ def test_a_size_that_depends_on_the_files_has_to_be_said() -> None:
         ("ema.decay", 1, "ema: decay is 1.0; it must be from 0 to below 1"),
         ("intervals.log", 0, "intervals: log is 0; it must be at least 1"),
         ("schedule.epochs", -1, "schedule: epochs -1"),
+        ("step.discriminator_steps", 0, "step: discriminator_steps is 0; it must be at least 1"),
         ("step.precision", "int8", "'int8' is not one of float32, bfloat16, float16"),
     ],
 )

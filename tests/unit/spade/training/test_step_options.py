@@ -1,5 +1,6 @@
 """Recomputation and half precision change memory and speed, not what is learned."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -104,3 +105,18 @@ def test_a_pix2pixhd_generator_trains_too(tiny_config: TrainingConfig, batch: Tr
     config = complete_config(given)
     first, last = train(step_of(config), batch, steps=1), train(step_of(config), batch, steps=3)
     assert last != first
+
+
+def test_the_discriminator_may_take_several_steps_for_each_of_the_generator(
+    tiny_config: TrainingConfig, step_of: Build, batch: TrainingBatch
+) -> None:
+    config = StepConfig(discriminator_steps=3)
+    assert [config.generator_learns(step) for step in range(5)] == [True, False, False, True, False]
+    step = step_of(replace(tiny_config, step=config))
+    networks = step.networks
+    before = {name: copy.deepcopy(list(module.parameters())) for name, module in networks.named()}
+    losses = step.run([batch], generator_learns=False).losses
+    assert set(losses) == {"D_Fake", "D_real"}
+    assert all(map(torch.equal, before["generator"], networks.generator.parameters()))
+    assert not any(map(torch.equal, before["discriminator"], networks.discriminator.parameters()))
+    assert "GAN" in step.run([batch]).losses
