@@ -22,9 +22,7 @@ def semantics_from_labels(
     """
     classes = label_nc + dont_care
     labels = labels.long()
-    low, high = (int(bound) for bound in labels.aminmax())
-    if low < 0 or high >= classes:
-        raise ConfigError(f"label map: id {low if low < 0 else high} is out of range; ids are 0 to {classes - 1}")
+    check_labels(labels, classes=classes)
 
     batch, height, width = labels.shape
     semantics = torch.zeros((batch, classes + instance_edges, height, width), device=labels.device)
@@ -32,6 +30,13 @@ def semantics_from_labels(
     if instance_edges:
         semantics[:, -1] = edges_between(labels if instances is None else instances)
     return semantics
+
+
+def check_labels(labels: Tensor, *, classes: int) -> None:
+    """Raises ConfigError: where an id is not from 0 to `classes` - 1."""
+    low, high = (int(bound) for bound in labels.aminmax())
+    if low < 0 or high >= classes:
+        raise ConfigError(f"label map: id {low if low < 0 else high} is out of range; ids are 0 to {classes - 1}")
 
 
 def edges_between(instances: Tensor) -> Tensor:

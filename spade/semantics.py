@@ -1,41 +1,24 @@
 """Semantics as ids rather than one-hot tensors: SPADE layers get the same numbers for a fraction of the work.
 
-Scale and shift of a SPADE layer depend on the label map in a small window and on nothing else: a k x k window of
-hidden activations, each made from a k x k window of ids. In a real map most windows repeat, so the distinct ones are
-found once per resolution and gamma and beta are computed once for each. The mathematics are those of the dense form,
-gradients included; only the order of additions differs.
+The distinct windows of a label map are found once per resolution, and gamma and beta are computed once for each. The
+mathematics are those of the dense form, gradients included; only the order of additions differs.
 
 B batch, K semantic channels, C channels, h w pixels at a layer's resolution, T taps of the k x k kernel,
 P distinct windows of ids, U distinct windows of hidden activations.
 """
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from spade.config import SemanticsForm
-from spade.labels import edges_between, semantics_from_labels
+from spade.labels import semantics_from_labels
+from spade.windows import OUTSIDE, Windows, codes_of_labels, find_windows, resize_codes
 
 _DENSE_SHARE = 0.6
 """Above this share of distinct windows among the pixels, a convolution is faster than gathering (measured)."""
 _FACTOR_SHARE = 0.5
 """Below this ratio P / U, products per window of ids are made and summed, rather than per window of activations."""
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """The windows of a batch of label maps at one resolution."""
-
-    ids: Tensor
-    """(P, T) codes of the distinct windows of ids; 0 is outside the picture."""
-    ids_of_pixel: Tensor
-    """(B, h, w) rows of `ids`."""
-    hidden: Tensor
-    """(U, T) rows of `ids`, with P for outside the picture: the distinct windows of hidden activations."""
-    hidden_of_pixel: Tensor
-    """(B, h, w) rows of `hidden`."""
 
 
 class SparseSemantics:
@@ -47,26 +30,21 @@ class SparseSemantics:
 
     def __init__(self, labels: Tensor, instances: Tensor | None, form: SemanticsForm) -> None:
         self._form = form
-        self._labels = labels.long()
-        self._instances = instances
-        edges = torch.zeros_like(self._labels)
-        if form.instance_edges:
-            edges = edges_between(self._labels if instances is None else instances).long()
-        self._codes = 1 + 2 * self._labels + edges
+        self._codes = codes_of_labels(labels, instances, form)
         self._windows: dict[tuple[int, int, int], Windows] = {}
         self._dense: dict[tuple[int, int], Tensor] = {}
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(B, K, H, W) of the dense form."""
-        batch, height, width = self._labels.shape
+        batch, height, width = self._codes.shape
         form = self._form
         return batch, form.label_nc + form.dont_care + form.instance_edges, height, width
 
     def dense(self, height: int, width: int) -> Tensor:
         """(B, K, height, width) float32 of zeros and ones, resized by nearest neighbour."""
         if (height, width) not in self._dense:
-            codes = _resize(self._codes, height, width) - 1
+            codes = resize_codes(self._codes, height, width) - 1
             semantics = semantics_from_labels(
                 codes // 2, None, label_nc=self._form.label_nc, dont_care=self._form.dont_care, instance_edges=False
             )
@@ -96,7 +74,7 @@ class SparseSemantics:
         taps = ids.shape[1]
         weight = shared.weight.flatten(2).permute(2, 1, 0)  # (T, K, hidden)
         columns = functional.pad(weight[:, :classes], (0, 0, 0, 1))  # a column of zeros for outside the picture
-        rows = torch.where(ids == 0, classes, (ids - 1) // 2)
+        rows = torch.where(ids == OUTSIDE, classes, (ids - 1) // 2)
         rows = rows + (classes + 1) * torch.arange(taps, device=ids.device)
         hidden = functional.embedding_bag(rows, columns.flatten(0, 1), mode="sum") + _bias(shared)
         if self._form.instance_edges:
@@ -107,38 +85,8 @@ class SparseSemantics:
     def _windows_at(self, height: int, width: int, kernel_size: int) -> Windows:
         key = (height, width, kernel_size)
         if key not in self._windows:
-            self._windows[key] = find_windows(_resize(self._codes, height, width), kernel_size)
+            self._windows[key] = find_windows(resize_codes(self._codes, height, width), kernel_size)
         return self._windows[key]
-
-
-@torch.no_grad()
-def find_windows(codes: Tensor, kernel_size: int) -> Windows:
-    """The distinct windows of `codes` (B, h, w), integers above 0."""
-    ids, ids_of_pixel = _distinct_windows(codes, kernel_size, outside=0, values=int(codes.max()) + 1)
-    hidden, hidden_of_pixel = _distinct_windows(ids_of_pixel, kernel_size, outside=len(ids), values=len(ids) + 1)
-    return Windows(ids=ids, ids_of_pixel=ids_of_pixel, hidden=hidden, hidden_of_pixel=hidden_of_pixel)
-
-
-def _distinct_windows(values_at: Tensor, kernel_size: int, *, outside: int, values: int) -> tuple[Tensor, Tensor]:
-    """Distinct k x k windows (N, T) of (B, h, w) integers below `values`, and the window of each pixel (B, h, w)."""
-    radius = kernel_size // 2
-    _, height, width = values_at.shape
-    padded = functional.pad(values_at, (radius,) * 4, value=outside)
-    taps = [
-        padded[:, row : row + height, column : column + width].reshape(-1)
-        for row in range(kernel_size)
-        for column in range(kernel_size)
-    ]
-    # One integer that tells windows apart: digits in base `values`, renumbered whenever 63 bits would not do.
-    key, span = taps[0], values
-    for tap in taps[1:]:
-        if span * values >= 2**63:
-            distinct, key = torch.unique(key, return_inverse=True)
-            span = len(distinct)
-        key, span = key * values + tap, span * values
-    distinct, window_of_pixel = torch.unique(key, return_inverse=True)
-    pixel = torch.empty_like(distinct).scatter_(0, window_of_pixel, torch.arange(len(key), device=key.device))
-    return torch.stack([tap[pixel] for tap in taps], dim=1), window_of_pixel.view(values_at.shape)
 
 
 def _window_products(hidden: Tensor, windows: Tensor, *convolutions: nn.Conv2d) -> list[Tensor]:
@@ -155,14 +103,6 @@ def _window_products(hidden: Tensor, windows: Tensor, *convolutions: nn.Conv2d) 
         flat = functional.embedding(windows, padded).flatten(1)
         sums = [flat @ weight.flatten(1).T for weight in weights]
     return [total + _bias(convolution) for total, convolution in zip(sums, convolutions, strict=True)]
-
-
-def _resize(ids: Tensor, height: int, width: int) -> Tensor:
-    if ids.shape[1:] == (height, width):
-        return ids
-    # Ids are exact in float64; nearest neighbour only copies them.
-    resized = functional.interpolate(ids.unsqueeze(1).double(), size=(height, width), mode="nearest")
-    return resized.squeeze(1).long()
 
 
 def _bias(convolution: nn.Conv2d) -> Tensor:

@@ -9,7 +9,8 @@ from torch import Tensor
 from spade.config import GeneratorConfig, Norm, Upsampling
 from spade.generator import SpadeGenerator
 from spade.labels import semantics_from_labels
-from spade.semantics import SparseSemantics, find_windows
+from spade.semantics import SparseSemantics
+from spade.windows import find_windows
 
 
 def config(**changes: object) -> GeneratorConfig:

@@ -1,0 +1,1 @@
+"""The fast exact engine: the pictures of the plain generator in evaluation mode, several times sooner."""

@@ -1,0 +1,183 @@
+"""Scale and shift of a SPADE layer at every pixel, for maps that are known: a table of distinct rows and an index.
+
+M maps, h w pixels at the layer's resolution, C channels, P and U distinct windows of ids and of hidden activations, T
+taps of the k x k kernel. A row is (2 * C): scales, then shifts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spade.config import GeneratorConfig
+from spade.engine.convolutions import DirectConvolution
+from spade.normalization import SpadeNorm
+from spade.statistics import BatchStatistics
+from spade.windows import OUTSIDE, Windows, number_of_codes
+
+_DENSE_SHARE: Final = 0.8
+"""Above this share of distinct windows of ids among the pixels, a convolution is faster than a table (measured)."""
+
+_SLICE_CHANNELS: Final = 128
+"""Of a table, made at once: their products are in the processor's cache when they are summed (measured)."""
+
+
+class Modulation(Protocol):
+    """Scale and shift of one layer for some maps."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+
+    def rows(self, item: int, top: int, bottom: int) -> Tensor:
+        """((bottom - top) * w, 2 * C): rows of the pixels of map `item` in the picture rows from `top` to `bottom`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Distinct rows, gathered for each pixel."""
+
+    distinct: Tensor
+    """(U, 2 * C)"""
+    index: Tensor
+    """(M, h, w) int32, rows of `distinct`."""
+
+    @property
+    def nbytes(self) -> int:
+        return self.distinct.nbytes + self.index.nbytes
+
+    def rows(self, item: int, top: int, bottom: int) -> Tensor:
+        """As `Modulation` says."""
+        return torch.index_select(self.distinct, 0, self.index[item, top:bottom].reshape(-1))
+
+
+@dataclass(frozen=True, slots=True)
+class Everywhere:
+    """A row for each pixel."""
+
+    pixels: Tensor
+    """(M, h, w, 2 * C)"""
+
+    @property
+    def nbytes(self) -> int:
+        return self.pixels.nbytes
+
+    def rows(self, item: int, top: int, bottom: int) -> Tensor:
+        """As `Modulation` says."""
+        return self.pixels[item, top:bottom].flatten(0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """Rows that are computed whenever they are asked for: where they would take too much memory."""
+
+    compute: Callable[[int, int, int], Tensor]
+
+    @property
+    def nbytes(self) -> int:
+        return 0
+
+    def rows(self, item: int, top: int, bottom: int) -> Tensor:
+        """As `Modulation` says."""
+        return self.compute(item, top, bottom)
+
+
+class Modulator:
+    """What a SPADE layer makes of windows: its weights, with evaluation-mode batch statistics folded in.
+
+    Of instance norm, which has no such statistics, the rows are 1 + gamma and beta.
+    """
+
+    def __init__(self, norm: SpadeNorm, config: GeneratorConfig, *, dtype: torch.dtype, device: torch.device) -> None:
+        self._radius = config.kernel_size // 2
+        self._columns = columns_by_code(norm.shared.weight, config).to(device, dtype)
+        self._hidden_bias = bias_of(norm.shared).to(device, dtype)
+        weight, bias = _scale_and_shift(norm)
+        self._bias = bias.to(device, dtype)
+        self._weight = weight.to(device, dtype).contiguous(memory_format=torch.channels_last)  # (2C, hidden, k, k)
+        self._convolution = DirectConvolution(self._weight, self._bias)
+
+    def modulation(self, windows: Windows, *, most_bytes: int) -> Modulation:
+        """For the maps of `windows`, in at most `most_bytes`."""
+        pixels = windows.hidden_of_pixel.numel()
+        row_bytes = len(self._bias) * self._bias.element_size()
+        hidden = self._hidden_activations(windows.ids)
+        if len(windows.ids) <= _DENSE_SHARE * pixels and len(windows.hidden) * row_bytes <= most_bytes:
+            return Table(self._table(hidden, windows.hidden), windows.hidden_of_pixel.int())
+        if pixels * row_bytes <= most_bytes:
+            everywhere = functional.embedding(windows.ids_of_pixel, hidden)
+            return Everywhere(self._convolution(everywhere))
+        return Computed(lambda item, top, bottom: self._strip(hidden, windows.ids_of_pixel[item], top, bottom))
+
+    def _hidden_activations(self, ids: Tensor) -> Tensor:
+        """(P, hidden): a convolution over one-hot channels is a sum of one column of the weight per tap."""
+        return functional.relu_(sum_of_columns(ids, self._columns) + self._hidden_bias)
+
+    def _table(self, hidden: Tensor, windows: Tensor) -> Tensor:
+        """(U, 2 * C): products of each window of ids at each tap, then a sum over the taps of those there are.
+
+        Each window of ids is part of several windows of hidden activations, so this takes P, not U, products.
+        """
+        padded = functional.pad(hidden, (0, 0, 0, 1))  # outside the picture activations are zero
+        taps = self._weight.permute(2, 3, 1, 0).flatten(0, 1)  # (T, hidden, 2C), of the same memory
+        rows = windows + len(padded) * torch.arange(len(taps), device=windows.device)
+        table = hidden.new_empty(len(windows), len(self._bias))
+        for start in range(0, len(self._bias), _SLICE_CHANNELS):
+            part = slice(start, start + _SLICE_CHANNELS)
+            products = torch.bmm(padded.expand(len(taps), -1, -1), taps[:, :, part]).flatten(0, 1)
+            table[:, part] = functional.embedding_bag(rows, products, mode="sum") + self._bias[part]
+        return table
+
+    def _strip(self, hidden: Tensor, ids_of_pixel: Tensor, top: int, bottom: int) -> Tensor:
+        """The rows of a strip of one map, whose hidden activations reach beyond it."""
+        height, radius = len(ids_of_pixel), self._radius
+        first, last = max(0, top - radius), min(height, bottom + radius)
+        everywhere = functional.embedding(ids_of_pixel[first:last], hidden)
+        padded = functional.pad(everywhere, (0, 0, radius, radius, first - top + radius, bottom + radius - last))
+        strip = functional.conv2d(padded.permute(2, 0, 1)[None], self._weight, self._bias)
+        return strip[0].permute(1, 2, 0).flatten(0, 1)
+
+
+def columns_by_code(weight: Tensor, config: GeneratorConfig) -> Tensor:
+    """(T, codes, O): what a pixel of each code adds at each tap of a convolution (O, K, k, k) over semantics."""
+    by_channel = weight.detach().flatten(2).permute(2, 1, 0)  # (T, K, O)
+    taps, _, outputs = by_channel.shape
+    columns = by_channel.new_zeros(taps, number_of_codes(config), outputs)
+    classes = config.label_nc + config.dont_care
+    columns[:, OUTSIDE + 1 :: 2] = by_channel[:, :classes]
+    columns[:, OUTSIDE + 2 :: 2] = by_channel[:, :classes]
+    if config.instance_edges:
+        columns[:, OUTSIDE + 2 :: 2] += by_channel[:, -1:]
+    return columns
+
+
+def sum_of_columns(ids: Tensor, columns: Tensor) -> Tensor:
+    """(P, O) for windows (P, T) of codes and columns (T, codes, O)."""
+    taps, codes, _ = columns.shape
+    rows = ids + codes * torch.arange(taps, device=ids.device)
+    return functional.embedding_bag(rows, columns.flatten(0, 1), mode="sum")
+
+
+def bias_of(layer: nn.Conv2d | nn.Linear) -> Tensor:
+    """Its bias (O,), zeros where it has none, without gradients."""
+    return layer.weight.new_zeros(layer.weight.shape[0]) if layer.bias is None else layer.bias.detach()
+
+
+def _scale_and_shift(norm: SpadeNorm) -> tuple[Tensor, Tensor]:
+    """Weight (2 * C, hidden, k, k) and bias (2 * C,) that make scale and shift from hidden activations.
+
+    N(x) * (1 + gamma) + beta with N(x) = (x - mean) * s is x * s * (1 + gamma) + (beta - mean * s * (1 + gamma)).
+    """
+    gamma, beta = norm.gamma.weight.detach(), norm.beta.weight.detach()
+    scale_bias, shift_bias = 1 + bias_of(norm.gamma), bias_of(norm.beta)
+    if isinstance(norm.statistics, BatchStatistics):
+        mean, scale = norm.statistics.running_mean, norm.statistics.running_var
+        assert mean is not None
+        assert scale is not None
+        scale = torch.rsqrt(scale + norm.statistics.eps)
+        gamma, scale_bias = gamma * scale.view(-1, 1, 1, 1), scale_bias * scale
+        beta, shift_bias = beta - gamma * mean.view(-1, 1, 1, 1), shift_bias - scale_bias * mean
+    return torch.cat([gamma, beta]), torch.cat([scale_bias, shift_bias])

@@ -1,0 +1,91 @@
+"""The windows of label maps that modulation depends on, each distinct one found once.
+
+Scale and shift of a SPADE layer depend on a small window of the label map and on nothing else: a k x k window of hidden
+activations, each made from a k x k window of ids. In a real map most windows repeat.
+
+B batch, h w pixels at a layer's resolution, T taps of the k x k kernel, P distinct windows of ids, U distinct windows
+of hidden activations.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from spade.config import SemanticsForm
+from spade.labels import check_labels, edges_between
+
+OUTSIDE = 0
+"""The code of what lies outside the picture, where semantics are zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The windows of a batch of label maps at one resolution."""
+
+    ids: Tensor
+    """(P, T) codes of the distinct windows of ids."""
+    ids_of_pixel: Tensor
+    """(B, h, w) rows of `ids`."""
+    hidden: Tensor
+    """(U, T) rows of `ids`, with P for outside the picture: the distinct windows of hidden activations."""
+    hidden_of_pixel: Tensor
+    """(B, h, w) rows of `hidden`."""
+
+
+def number_of_codes(form: SemanticsForm) -> int:
+    """Codes are below it."""
+    return 1 + 2 * (form.label_nc + form.dont_care)
+
+
+def codes_of_labels(labels: Tensor, instances: Tensor | None, form: SemanticsForm) -> Tensor:
+    """(B, H, W) int64 codes 1 + 2 * class + edge, of labels and instances as `semantics_from_labels` takes them.
+
+    Raises ConfigError: where an id has no channel.
+    """
+    labels = labels.long()
+    check_labels(labels, classes=form.label_nc + form.dont_care)
+    codes = 1 + 2 * labels
+    if form.instance_edges:
+        codes += edges_between(labels if instances is None else instances).long()
+    return codes
+
+
+def resize_codes(codes: Tensor, height: int, width: int) -> Tensor:
+    """(B, height, width), by nearest neighbour."""
+    if codes.shape[1:] == (height, width):
+        return codes
+    # Ids are exact in float64; nearest neighbour only copies them.
+    resized = functional.interpolate(codes.unsqueeze(1).double(), size=(height, width), mode="nearest")
+    return resized.squeeze(1).long()
+
+
+@torch.no_grad()
+def find_windows(codes: Tensor, kernel_size: int) -> Windows:
+    """The distinct windows of `codes` (B, h, w), integers above 0."""
+    ids, ids_of_pixel = _distinct_windows(codes, kernel_size, outside=OUTSIDE, values=int(codes.max()) + 1)
+    hidden, hidden_of_pixel = _distinct_windows(ids_of_pixel, kernel_size, outside=len(ids), values=len(ids) + 1)
+    return Windows(ids=ids, ids_of_pixel=ids_of_pixel, hidden=hidden, hidden_of_pixel=hidden_of_pixel)
+
+
+def _distinct_windows(values_at: Tensor, kernel_size: int, *, outside: int, values: int) -> tuple[Tensor, Tensor]:
+    """Distinct k x k windows (N, T) of (B, h, w) integers below `values`, and the window of each pixel (B, h, w)."""
+    radius = kernel_size // 2
+    _, height, width = values_at.shape
+    padded = functional.pad(values_at, (radius,) * 4, value=outside)
+    taps = [
+        padded[:, row : row + height, column : column + width].reshape(-1)
+        for row in range(kernel_size)
+        for column in range(kernel_size)
+    ]
+    # One integer that tells windows apart: digits in base `values`, renumbered whenever 63 bits would not do.
+    key, span = taps[0], values
+    for tap in taps[1:]:
+        if span * values >= 2**63:
+            distinct, key = torch.unique(key, return_inverse=True)
+            span = len(distinct)
+        key, span = key * values + tap, span * values
+    distinct, window_of_pixel = torch.unique(key, return_inverse=True)
+    pixel = torch.empty_like(distinct).scatter_(0, window_of_pixel, torch.arange(len(key), device=key.device))
+    return torch.stack([tap[pixel] for tap in taps], dim=1), window_of_pixel.view(values_at.shape)
