@@ -74,7 +74,8 @@ def _transforms(points: Sequence[float]) -> tuple[Tensor, Tensor, Tensor]:
     finite = torch.tensor(points, dtype=torch.float64)
     others = [[p for p in points if p != point] for point in points]
     scales = torch.tensor(
-        [_product(point - other for other in rest) for point, rest in zip(points, others, strict=True)]
+        [math.prod(point - other for other in rest) for point, rest in zip(points, others, strict=True)],
+        dtype=torch.float64,
     )
 
     output = torch.zeros(_TILE, _INPUT, dtype=torch.float64)
@@ -95,5 +96,5 @@ def _polynomial(roots: Sequence[float]) -> list[float]:
     coefficients = [1.0]
     for root in roots:
         shifted, scaled = [0.0, *coefficients], [*(-root * c for c in coefficients), 0.0]
-        coefficients = [a + b for a, b in zip(shifted, scaled, strict=True)]
+        coefficients = ([a + b for a, b in zip(shifted, scaled, strict=True)],)
     return coefficients
