@@ -96,5 +96,5 @@ def _polynomial(roots: Sequence[float]) -> list[float]:
     coefficients = [1.0]
     for root in roots:
         shifted, scaled = [0.0, *coefficients], [*(-root * c for c in coefficients), 0.0]
-        coefficients = ([a + b for a, b in zip(shifted, scaled, strict=True)],)
+        coefficients = [a + b for a, b in zip(shifted, scaled, strict=True)]
     return coefficients
