@@ -15,4 +15,4 @@ def test_tiles_give_the_convolution_to_rounding(height: int, width: int, with_bi
     convolution = WinogradConvolution(weight, bias)
     padded = functional.pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1).contiguous()
     found = convolution(padded).permute(0, 3, 1, 2)
-    assert (found - exact).abs().max() < 1e-6 * exact.abs().max()
+    assert (found - exact).abs().max() < 5e-6 * exact.abs().max()
