@@ -11,14 +11,25 @@ from model_store.errors import WeightsError
 from model_store.registry import Registry
 from spade.checkpoint import load_generator, save_tensors
 from spade.device import pick_device
+from spade.engine.cache import ModulationCache
+from spade.engine.config import EngineConfig
 from spade.files import PARTIAL_SUFFIX
 from spade.synthesis import Synthesizer
 
 LOCK_FILE = ".lock"
 
 
-def load_synthesizer(registry: Registry, card: ModelCard, *, device: str = "auto") -> Synthesizer:
+def load_synthesizer(
+    registry: Registry,
+    card: ModelCard,
+    *,
+    device: str = "auto",
+    engine: EngineConfig | None = None,
+    cache: ModulationCache | None = None,
+) -> Synthesizer:
     """Loads the model of `card` onto `device` (`auto`, `cpu`, `cuda` or `mps`), its weights drawn first if need be.
+
+    `engine` and `cache` are as `Synthesizer` takes them.
 
     Raises DeviceError: where there is no such device. WeightsError, CheckpointError: where the weights are absent, are
     not those of the card, or cannot be written. OutOfMemoryError: where the device cannot hold them.
@@ -28,7 +39,7 @@ def load_synthesizer(registry: Registry, card: ModelCard, *, device: str = "auto
     generator = load_generator(path)
     if generator.config != card.generator:
         raise WeightsError(f"model {card.reference}: {path} holds another architecture than its card describes")
-    return Synthesizer(generator, device=chosen)
+    return Synthesizer(generator, device=chosen, engine=engine, cache=cache)
 
 
 def ensure_weights(registry: Registry, card: ModelCard) -> Path:

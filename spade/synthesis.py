@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spade.engine.cache import ModulationCache
+from spade.engine.config import EngineConfig
+from spade.engine.engine import Engine
 from spade.errors import ConfigError, OutOfMemoryError
 from spade.generator import SpadeGenerator
-from spade.labels import semantics_from_labels
 
 MAX_SEED = 2**63 - 1
 
@@ -32,13 +34,23 @@ def latent_from_seed(seed: int, latent_dim: int) -> Tensor:
 
 
 class Synthesizer:
-    """A generator in evaluation mode on a device. Safe to share between threads that take turns."""
+    """A generator, as an engine on a device. Safe to share between threads that take turns.
 
-    def __init__(self, generator: SpadeGenerator, *, device: torch.device) -> None:
+    Synthesizers may share a `cache` of what they keep for more pictures of a label map.
+    """
+
+    def __init__(
+        self,
+        generator: SpadeGenerator,
+        *,
+        device: torch.device,
+        engine: EngineConfig | None = None,
+        cache: ModulationCache | None = None,
+    ) -> None:
         self.config = generator.config
         self.device = device
         with out_of_memory_translated("loading the model"):
-            self._generator = generator.eval().to(device)
+            self._engine = Engine.from_generator(generator, device=device, config=engine, cache=cache)
 
     @torch.inference_mode()
     def synthesize(
@@ -57,22 +69,19 @@ class Synthesizer:
             given = "no" if instance_maps is None else f"{instance_maps.shape}"
             raise ConfigError(f"{label_maps.shape} label maps with {given} instance maps and {len(seeds)} seeds")
         with out_of_memory_translated(f"a batch of {batch} pictures of {width}x{height}"), _exact_convolutions():
-            semantics = semantics_from_labels(
-                self._to_device(label_maps),
-                None if instance_maps is None else self._to_device(instance_maps),
-                label_nc=self.config.label_nc,
-                dont_care=self.config.dont_care,
-                instance_edges=self.config.instance_edges,
+            pictures = self._engine.pictures(
+                _tensor(label_maps), None if instance_maps is None else _tensor(instance_maps), self._latents(seeds)
             )
-            return _pixels(self._generator(semantics, self._latents(seeds)))
+            return _pixels(pictures)
 
     def _latents(self, seeds: Sequence[int]) -> Tensor | None:
         if self.config.latent_dim is None:
             return None
         return torch.stack([latent_from_seed(seed, self.config.latent_dim) for seed in seeds]).to(self.device)
 
-    def _to_device(self, ids: NDArray[np.integer]) -> Tensor:
-        return torch.from_numpy(ids.astype(np.int64)).to(self.device)
+
+def _tensor(ids: NDArray[np.integer]) -> Tensor:
+    return torch.from_numpy(ids.astype(np.int64))
 
 
 def _pixels(pictures: Tensor) -> NDArray[np.uint8]:

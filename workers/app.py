@@ -30,7 +30,7 @@ app.conf.task_queues = [Queue(queue_name(model)) for model in served_models(sett
 runtime = Runtime(
     settings,
     registry=registry,
-    engine=LocalEngine(registry, device=settings.worker.device, threads=settings.worker.threads),
+    engine=LocalEngine(registry, settings.worker),
     wake_up=WakeUp(app, connect(settings.redis_url)),
 )
 

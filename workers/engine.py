@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from model_store.card import ModelCard
 from model_store.registry import Registry
 from workers.inputs import Inputs
+from workers.settings import WorkerSettings
 
 if TYPE_CHECKING:
+    from spade.engine.cache import ModulationCache
     from spade.synthesis import Synthesizer
 
 
@@ -28,13 +31,17 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """SPADE in this process. torch is imported at the first load, so that only processes that compute pay for it."""
+    """SPADE in this process. torch is imported at the first load, so that only processes that compute pay for it.
 
-    def __init__(self, registry: Registry, *, device: str, threads: int) -> None:
+    Models with the same weights, as versions of one that differ in their classes' names, share one engine, and all
+    engines share one cache of what they keep for more pictures of a label map.
+    """
+
+    def __init__(self, registry: Registry, settings: WorkerSettings) -> None:
         self._registry = registry
-        self._device = device
-        self._threads = threads
-        self._synthesizers: dict[tuple[str, str], Synthesizer] = {}
+        self._settings = settings
+        self._cache: ModulationCache | None = None
+        self._synthesizers: dict[str, Synthesizer] = {}
         self._lock = threading.Lock()
 
     def load(self, model: str, version: str) -> None:
@@ -48,14 +55,23 @@ class LocalEngine:
         return synthesizer.synthesize(inputs.label_maps, inputs.instance_maps, seeds)
 
     def _synthesizer(self, model: str, version: str) -> "Synthesizer":
+        with self._lock:
+            card = self._registry.card(model, version)
+            if card.weights.sha256 not in self._synthesizers:
+                self._synthesizers[card.weights.sha256] = self._load(card)
+            return self._synthesizers[card.weights.sha256]
+
+    def _load(self, card: ModelCard) -> "Synthesizer":
         import torch
 
         from model_store.loading import load_synthesizer
+        from spade.device import usable_cpus
+        from spade.engine.cache import ModulationCache
+        from spade.engine.config import EngineConfig
 
-        with self._lock:
-            if (model, version) not in self._synthesizers:
-                if self._threads:
-                    torch.set_num_threads(self._threads)
-                card = self._registry.card(model, version)
-                self._synthesizers[model, version] = load_synthesizer(self._registry, card, device=self._device)
-            return self._synthesizers[model, version]
+        settings = self._settings
+        torch.set_num_threads(settings.threads or usable_cpus())
+        config = EngineConfig(precision=settings.precision, compile=settings.compile, cache_bytes=settings.cache_bytes)
+        if self._cache is None:
+            self._cache = ModulationCache(config.cache_bytes)
+        return load_synthesizer(self._registry, card, device=settings.device, engine=config, cache=self._cache)

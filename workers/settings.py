@@ -4,12 +4,15 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
+from spade.engine.config import Precision
 from workers.errors import SettingsError
 
 _MAX_PORT = 65535
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 def _check_least(name: str, value: int, least: int) -> None:
@@ -59,7 +62,10 @@ class WorkerSettings:
     models: tuple[str, ...] = ()  # names of the models it serves; empty: all that the registry holds
     batch_items: int = 8
     batch_pixels: int = 8 * 512 * 512
-    threads: int = 0  # CPU threads of the engine; 0: what torch picks
+    threads: int = 0  # CPU threads of the engine; 0: as many as this process may use CPUs
+    precision: Precision = Precision.FLOAT32  # of the engine
+    compile: bool = False  # fuse parts of the engine by torch.compile
+    cache_bytes: int = 256 * 2**20  # kept for more pictures of the same label maps, over all models
     port: int | None = None  # of /livez, /readyz and /metrics; None: not served
     host: str = "127.0.0.1"
 
@@ -67,6 +73,7 @@ class WorkerSettings:
         _check_least("batch_items", self.batch_items, 1)
         _check_least("batch_pixels", self.batch_pixels, 1)
         _check_least("threads", self.threads, 0)
+        _check_least("cache_bytes", self.cache_bytes, 0)
         if self.port is not None and not 1 <= self.port <= _MAX_PORT:
             raise SettingsError(f"port is {self.port}; it must be 1 to {_MAX_PORT}")
 
@@ -136,6 +143,9 @@ def _read_worker(read: "_Reader") -> WorkerSettings:
         batch_items=read.integer("SPADE_BATCH_ITEMS", default.batch_items),
         batch_pixels=read.integer("SPADE_BATCH_PIXELS", default.batch_pixels),
         threads=read.integer("SPADE_THREADS", default.threads),
+        precision=read.choice("SPADE_PRECISION", default.precision),
+        compile=read.flag("SPADE_COMPILE", default.compile),
+        cache_bytes=read.integer("SPADE_CACHE_BYTES", default.cache_bytes),
         port=read.integer("SPADE_WORKER_PORT", 0) or None,
         host=read.text("SPADE_WORKER_HOST", default.host),
     )
@@ -169,6 +179,13 @@ class _Reader:
             return int(text) if text else default
         except ValueError as error:
             raise SettingsError(f"{name} is {text!r}; it must be a whole number") from error
+
+    def choice(self, name: str, default: Choice) -> Choice:
+        choices = type(default)
+        text = self.text(name, default)
+        if text not in list(choices):
+            raise SettingsError(f"{name} is {text!r}; it must be one of {', '.join(choices)}")
+        return choices(text)
 
     def flag(self, name: str, default: bool) -> bool:
         text = self.text(name, str(default)).lower()

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +16,13 @@ from spade.data.config import Mode, Phase
 from spade.options import OneLineErrors, json_option
 
 if TYPE_CHECKING:
+    from spade.benchmarks.engine import EngineFigures
     from spade.benchmarks.training import TrainingFigures
     from spade.config import GeneratorConfig
+    from spade.data.presets import Preset
     from spade.data.samples import TrainingBatch
+
+_PUBLISHED = [str(mode) for mode in (Mode.COCO, Mode.ADE20K, Mode.CITYSCAPES, Mode.FACADES)]
 
 
 @click.group(cls=OneLineErrors)
@@ -98,6 +102,55 @@ def scaling_command(
         )
 
 
+@bench.command("engine")
+@click.option("--dataset", "mode", type=click.Choice(_PUBLISHED), default="coco", show_default=True, help="Its form.")
+@click.option("--dataroot", type=click.Path(path_type=Path), help="Measure its validation samples.")
+@click.option(
+    "--maps",
+    type=click.Choice(["painted", "random"]),
+    default="painted",
+    show_default=True,
+    help="Without --dataroot: a dozen large regions, or every pixel any class.",
+)
+@click.option("--count", type=click.IntRange(min=1), default=8, show_default=True, help="Maps, at most.")
+@_base_channels_option(64)
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Timed pictures of each kind.")
+@click.option("--threads", type=click.IntRange(min=1), default=os.cpu_count(), help="As many as cores if absent.")
+@json_option
+def engine_command(
+    mode: str,
+    dataroot: Path | None,
+    maps: str,
+    count: int,
+    base_channels: int,
+    rounds: int,
+    threads: int,
+    as_json: bool,
+) -> None:
+    """Time a picture by the plain generator and by the engine, of new maps and of ones that it knows, in turn.
+
+    The generator is untrained, in the form that is published for the dataset; speed does not depend on weights.
+
+    \b
+    Examples:
+      spade bench engine
+      spade bench engine --dataset coco --dataroot data/coco_stuff_sample --json
+      spade bench engine --dataset cityscapes --maps painted --count 3
+    """
+    from spade.benchmarks.engine import measure_engine
+    from spade.benchmarks.maps import MapKind, drawn_maps, maps_of_dataset
+    from spade.data.presets import PRESETS
+
+    preset = PRESETS[Mode(mode)](str(dataroot or "."))
+    config = _generator_for(preset, base_channels, preset.dataset.size)
+    chosen = drawn_maps(MapKind(maps), config, count) if dataroot is None else maps_of_dataset(preset, count)
+    figures = measure_engine(config, chosen, rounds=rounds, threads=threads)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(figures)))
+    else:
+        _print_engine(figures)
+
+
 def _generator_and_batches(
     mode: str, dataroot: Path, base_channels: int, batch_size: int, count: int
 ) -> "tuple[GeneratorConfig, list[TrainingBatch]]":
@@ -105,7 +158,6 @@ def _generator_and_batches(
 
     Raises DatasetError: where it has fewer.
     """
-    from spade.config import GeneratorConfig
     from spade.data.errors import DatasetError
     from spade.data.loading import LoadingConfig, training_batches
     from spade.data.opening import open_dataset
@@ -118,8 +170,16 @@ def _generator_and_batches(
     batches = list(islice(training_batches(dataset, sampler, LoadingConfig(batch_size=batch_size)), count))
     if len(batches) < count:
         raise DatasetError(f"the dataset has {len(dataset)} samples, which do not fill {count} batches of {batch_size}")
-    height, width = batches[0].labels.shape[1:]
-    config = GeneratorConfig(
+    return _generator_for(preset, base_channels, batches[0].labels.shape[1:]), batches
+
+
+def _generator_for(preset: "Preset", base_channels: int, size: Sequence[int] | None) -> "GeneratorConfig":
+    """The published generator for a dataset, of `size`, (height, width)."""
+    from spade.config import GeneratorConfig
+
+    assert size is not None
+    height, width = size
+    return GeneratorConfig(
         label_nc=preset.dataset.label_nc,
         dont_care=preset.dataset.dont_care,
         instance_edges=preset.dataset.instance_edges,
@@ -128,7 +188,6 @@ def _generator_and_batches(
         base_channels=base_channels,
         upsampling=preset.upsampling,
     )
-    return config, batches
 
 
 def _print(figures: "TrainingFigures") -> None:
@@ -142,4 +201,23 @@ def _print(figures: "TrainingFigures") -> None:
         f"fast is {figures.speedup_over_published:.2f} times as fast as published, "
         f"{figures.speedup_over_plain:.2f} times as fast as plain, with {figures.memory_of_fast_over_plain:.2f} times "
         f"plain's memory; losses of fast and plain differ by {figures.largest_loss_difference:.1e} at most"
+    )
+
+
+def _print_engine(figures: "EngineFigures") -> None:
+    size = f"{figures.width}x{figures.height}"
+    table = Table("map", "plain s", "new map s", "variation s", "new map", "variation", "largest difference")
+    table.title = f"A picture of {size}, {figures.threads} threads"
+    for one in figures.maps:
+        seconds = (f"{value:.3f}" for value in (one.plain_seconds, one.cold_seconds, one.variation_seconds))
+        speedups = (f"{value:.2f}x" for value in (one.cold_speedup, one.variation_speedup))
+        table.add_row(one.name, *seconds, *speedups, f"{one.largest_difference:.1e}")
+    console = Console()
+    console.print(table)
+    memory = figures.memory
+    console.print(
+        f"median {figures.cold_speedup:.2f} times as fast on a new map, {figures.variation_speedup:.2f} times for a "
+        f"variation, which reaches {figures.trunk_limit_share:.2f} of the limit of the trunk's "
+        f"{figures.trunk_flops:.3g} operations at {figures.matrix_peak_flops:.3g} a second; peak memory "
+        f"{memory.engine / memory.plain:.2f} times plain's, {memory.engine_random / memory.plain_random:.2f} times where no window repeats"
     )

@@ -5,17 +5,15 @@
 so their losses are compared.
 """
 
-import multiprocessing
-import resource
 import statistics
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import torch
 
 from spade.benchmarks.iteration import training_step
+from spade.benchmarks.memory import peak_memory_alone
 from spade.config import GeneratorConfig
 from spade.data.samples import TrainingBatch
 from spade.training.step import StepConfig, TrainingStep
@@ -65,7 +63,9 @@ def measure_training(
             seconds[name].append(time.perf_counter() - started)
     del steps
     medians = {name: statistics.median(times) for name, times in seconds.items()}
-    memory = {name: _peak_memory(config, batch, discriminator_channels, name, threads) for name in PATHS}
+    memory = {
+        name: peak_memory_alone(_run_alone, config, batch, discriminator_channels, name, threads) for name in PATHS
+    }
     paths = {
         name: PathFigures(
             seconds=medians[name],
@@ -91,29 +91,10 @@ def _losses(step: TrainingStep, batch: TrainingBatch) -> dict[str, float]:
     return {name: loss.item() for name, loss in step.run([batch]).losses.items()}
 
 
-def _peak_memory(
-    config: GeneratorConfig, batch: TrainingBatch, discriminator_channels: int, path: str, threads: int
-) -> int:
-    """Peak resident memory, bytes, of a fresh process that runs iterations."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        return pool.apply(_run_alone, (config, batch, discriminator_channels, path, threads))
-
-
 def _run_alone(
     config: GeneratorConfig, batch: TrainingBatch, discriminator_channels: int, path: str, threads: int
-) -> int:
+) -> None:
     torch.set_num_threads(threads)
     step = training_step(config, discriminator_channels, PATHS[path])
     for _ in range(2):  # the optimizers' moments, there from the first one's end, lie beside the second's activations
         step.run([batch])
-    return _high_water_mark()
-
-
-def _high_water_mark() -> int:
-    """Peak resident memory of this process, bytes."""
-    status = Path("/proc/self/status")
-    if status.exists():  # there, unlike in getrusage, the peak does not begin with that of the parent process
-        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -29,6 +29,11 @@ class ModulationCache:
             self.nbytes += made.nbytes
         return layers[layer]
 
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._by_maps.clear()
+        self.nbytes = 0
+
     def _make_room(self, needed: int) -> bool:
         """Whether `needed` bytes fit, after other maps than the newest have gone."""
         while self.nbytes + needed > self.most_bytes and len(self._by_maps) > 1:

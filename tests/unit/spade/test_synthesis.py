@@ -1,4 +1,6 @@
 import dataclasses
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,11 +9,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spade.config import GeneratorConfig, Norm
-from spade.device import pick_device
+from spade.device import pick_device, usable_cpus
+from spade.engine.convolutions import DirectConvolution
 from spade.errors import ConfigError, DeviceError, OutOfMemoryError
 from spade.generator import SpadeGenerator
-from spade.labels import semantics_from_labels
 from spade.synthesis import Synthesizer, latent_from_seed
+from support.generators import plain_pictures, settled_generator
 
 
 def synthesizer(config: GeneratorConfig) -> Synthesizer:
@@ -52,12 +55,9 @@ def test_the_seed_decides_the_picture_and_nothing_else_does(with_latent: Generat
 
 
 def test_pixels_are_the_outputs_truncated_to_bytes(tiny: GeneratorConfig) -> None:
-    model, label_map = synthesizer(tiny), maps(tiny, 1)
-    semantics = semantics_from_labels(
-        torch.from_numpy(label_map.astype(np.int64)), None, label_nc=4, dont_care=True, instance_edges=True
-    )
-    with torch.inference_mode():
-        output = model._generator(semantics)[0].permute(1, 2, 0).double().numpy()
+    generator, label_map = settled_generator(), maps(tiny, 1).repeat(2, axis=1)
+    output = plain_pictures(generator, torch.from_numpy(label_map.astype(np.int64)))[0].permute(1, 2, 0).numpy()
+    model = Synthesizer(generator, device=torch.device("cpu"))
     assert np.abs(model.synthesize(label_map, None, [0])[0] - np.floor((output + 1) / 2 * 255)).max() <= 1
 
 
@@ -109,32 +109,36 @@ def test_latents_of_a_seed_stay_what_they_are() -> None:
     assert latent_from_seed(1, 4).tolist() == pytest.approx([0.6614, 0.2669, 0.0617, 0.6213], abs=1e-4)
 
 
-class _NeedsAPetabyte(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+class _NeedsAPetabyte:
+    border = 0
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
         return x + torch.empty(2**50, dtype=torch.uint8)
 
 
 def test_running_out_of_memory_is_said_in_words_of_our_own(tiny: GeneratorConfig) -> None:
     model = synthesizer(tiny)
-    model._generator.to_image = _NeedsAPetabyte()
+    model._engine._to_image = _NeedsAPetabyte()
     with pytest.raises(OutOfMemoryError, match="not enough memory for a batch of 2 pictures of 64x32"):
         model.synthesize(maps(tiny, 2), None, [0, 0])
 
 
 def test_out_of_memory_of_an_accelerator_is_translated_too(tiny: GeneratorConfig) -> None:
-    class Full(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
+    class Full:
+        border = 0
+
+        def __call__(self, x: torch.Tensor) -> torch.Tensor:
             raise torch.cuda.OutOfMemoryError(f"CUDA out of memory for {x.shape}")
 
     model = synthesizer(tiny)
-    model._generator.to_image = Full()
+    model._engine._to_image = Full()
     with pytest.raises(OutOfMemoryError, match="not enough memory"):
         model.synthesize(maps(tiny, 1), None, [0])
 
 
 def test_other_errors_of_torch_are_left_alone(tiny: GeneratorConfig) -> None:
     model = synthesizer(tiny)
-    model._generator.to_image = nn.Conv2d(99, 3, 3)
+    model._engine._to_image = DirectConvolution(torch.zeros(3, 99, 3, 3), None)
     with pytest.raises(RuntimeError, match="channels"):
         model.synthesize(maps(tiny, 1), None, [0])
 
@@ -151,3 +155,13 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are() -> None:
     absent = "mps" if not torch.backends.mps.is_available() else "cuda"
     with pytest.raises(DeviceError, match=f"'{absent}' was asked for, but this machine .* only: .*cpu"):
         pick_device(absent)
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [("max 100000", None), ("100000 100000", 1), ("50000 100000", 1), ("150000 100000", 2)]
+)
+def test_threads_are_as_many_as_the_container_is_given(tmp_path: Path, limit: str, expected: int | None) -> None:
+    unlimited = usable_cpus(tmp_path)  # there is no such file
+    assert unlimited == len(os.sched_getaffinity(0))
+    (tmp_path / "cpu.max").write_text(f"{limit}\n")
+    assert usable_cpus(tmp_path) == min(unlimited, expected or unlimited)

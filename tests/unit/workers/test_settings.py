@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from spade.engine.config import Precision
 from workers.errors import SettingsError
 from workers.settings import QueueSettings, Settings
 
@@ -42,12 +43,15 @@ def test_everything_can_be_set() -> None:
             "SPADE_S3_SECURE": "true",
             "SPADE_S3_PUBLIC_ENDPOINT": "pictures.example",
             "SPADE_MAX_OPEN_ITEMS": "7",
+            "SPADE_PRECISION": "bfloat16",
+            "SPADE_CACHE_BYTES": "0",
         }
     )
     assert settings.models_dir == Path("/models")
     assert settings.worker.models == ("landscape", "coco-stuff")
     assert (settings.worker.batch_items, settings.worker.port) == (3, 9100)
     assert (settings.queue.lease_seconds, settings.queue.max_open_items) == (2.5, 7)
+    assert (settings.worker.precision, settings.worker.cache_bytes) == (Precision.BFLOAT16, 0)
     assert settings.storage.secure
     assert settings.storage.public_endpoint == "pictures.example"
 
@@ -59,6 +63,8 @@ def test_everything_can_be_set() -> None:
         ("SPADE_BATCH_ITEMS", "8.5"),
         ("SPADE_MAX_OPEN_ITEMS", "inf"),
         ("SPADE_S3_SECURE", "maybe"),
+        ("SPADE_COMPILE", "maybe"),
+        ("SPADE_PRECISION", "int8"),
     ],
 )
 def test_a_malformed_setting_is_refused_with_its_name_and_value(name: str, value: str) -> None:
@@ -77,6 +83,7 @@ def test_a_malformed_setting_is_refused_with_its_name_and_value(name: str, value
         ("SPADE_BATCH_ITEMS", "0", "1 or more"),
         ("SPADE_BATCH_PIXELS", "-5", "1 or more"),
         ("SPADE_THREADS", "-1", "0 or more"),
+        ("SPADE_CACHE_BYTES", "-1", "0 or more"),
         ("SPADE_WORKER_PORT", "65536", "1 to 65535"),
         ("SPADE_MAX_ITEMS_PER_JOB", "0", "1 or more"),
         ("SPADE_MAX_REQUEST_BYTES", "0", "1 or more"),
