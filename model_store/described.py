@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from model_store.offline import OfflineModel
 from model_store.registry import BLACK
-from spade.evaluation.results_page import LegendEntry
 from spade.evaluation.weights import file_digest
+from spade.pages.page import LegendEntry
 from spade.palettes import class_colors
 
 UNKNOWN = "unknown"

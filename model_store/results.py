@@ -91,7 +91,7 @@ def test_model(
         result = {"page": str(output / PAGE), "pictures": len(written), "photographs": reference.has_photographs}
         click.echo(json.dumps(result))
         return
-    click.echo(f"{output / PAGE}: {len(written)} pictures of {width}x{height}")
+    click.echo(f"{output / PAGE}: {len(written)} picture{'' if len(written) == 1 else 's'} of {width}x{height}")
     if not reference.has_photographs and photographs is None:
         click.echo("Note: the dataset has no photographs to show beside them.")
     if opened.card and opened.card.training is Training.UNTRAINED:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -35,7 +35,20 @@ def _dataset_options(command: Callable[..., None]) -> Callable[..., None]:
         "--dataset", "mode", type=click.Choice([str(mode) for mode in Mode]), default="scenes", show_default=True
     )
     root = click.option("--dataroot", type=click.Path(path_type=Path), default="", help="Folder of the dataset.")
-    return mode(root(command))
+    label_nc = click.option("--label-nc", type=click.IntRange(min=1), help="Number of classes, unknown not counted.")
+    dont_care = click.option("--dont-care/--no-dont-care", default=None, help="Whether pixels may be of unknown class.")
+    return mode(root(label_nc(dont_care(command))))
+
+
+def _preset(*, mode: str, dataroot: Path, label_nc: int | None, dont_care: bool | None) -> "Preset":
+    """The published defaults of the dataset that the options name, but for what they say otherwise."""
+    from spade.data.presets import PRESETS
+
+    preset = PRESETS[Mode(mode)](str(dataroot))
+    given: dict[str, Any] = {
+        name: value for name, value in (("label_nc", label_nc), ("dont_care", dont_care)) if value is not None
+    }
+    return dataclasses.replace(preset, dataset=dataclasses.replace(preset.dataset, **given))
 
 
 def _base_channels_option(default: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -52,7 +65,12 @@ def _base_channels_option(default: int) -> Callable[[Callable[..., None]], Calla
 @click.option("--threads", type=click.IntRange(min=1), default=os.cpu_count(), help="As many as cores if absent.")
 @json_option
 def train_command(
-    mode: str, dataroot: Path, base_channels: int, batch_size: int, rounds: int, threads: int, as_json: bool
+    base_channels: int,
+    batch_size: int,
+    rounds: int,
+    threads: int,
+    as_json: bool,
+    **dataset: Any,  # noqa: ANN401 - as click has it
 ) -> None:
     """Time one whole iteration of training, generator and discriminator, on plain and fast paths in turn.
 
@@ -63,7 +81,7 @@ def train_command(
     """
     from spade.benchmarks.training import measure_training
 
-    config, (batch,) = _generator_and_batches(mode, dataroot, base_channels, batch_size, count=1)
+    config, (batch,) = _generator_and_batches(_preset(**dataset), base_channels, batch_size, count=1)
     figures = measure_training(config, batch, rounds=rounds, threads=threads, discriminator_channels=base_channels)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(figures)))
@@ -79,7 +97,12 @@ def train_command(
 @click.option("--processes", type=click.IntRange(min=2), default=2, show_default=True, help="One thread each.")
 @json_option
 def scaling_command(
-    mode: str, dataroot: Path, base_channels: int, batch_size: int, rounds: int, processes: int, as_json: bool
+    base_channels: int,
+    batch_size: int,
+    rounds: int,
+    processes: int,
+    as_json: bool,
+    **dataset: Any,  # noqa: ANN401 - as click has it
 ) -> None:
     """Time training in one process of one thread against several of them on this machine, in turn.
 
@@ -90,7 +113,7 @@ def scaling_command(
     """
     from spade.benchmarks.scaling import measure_scaling
 
-    config, batches = _generator_and_batches(mode, dataroot, base_channels, batch_size, count=processes)
+    config, batches = _generator_and_batches(_preset(**dataset), base_channels, batch_size, count=processes)
     figures = measure_scaling(config, batches, rounds=rounds, discriminator_channels=base_channels)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(figures)))
@@ -151,8 +174,35 @@ def engine_command(
         _print_engine(figures)
 
 
+@bench.command("data")
+@_dataset_options
+@click.option("--batch-size", type=click.IntRange(min=1), default=4, show_default=True)
+@click.option("--workers", type=click.IntRange(min=0), default=2, show_default=True, help="Processes that read.")
+@click.option("--pairs", type=click.IntRange(min=1), default=400, show_default=True, help="Timed, at least.")
+@json_option
+def data_command(batch_size: int, workers: int, pairs: int, as_json: bool, **dataset: Any) -> None:  # noqa: ANN401 - as click has it
+    """Time how fast training's own loader makes pairs of label map and picture, at the size that is trained on.
+
+    \b
+    Examples:
+      spade bench data
+      spade bench data --dataset coco --dataroot data/coco_stuff_sample --json
+      spade bench data --dataset custom --dataroot data/camvid --label-nc 11 --dont-care
+    """
+    from spade.benchmarks.loading import measure_loading
+
+    figures = measure_loading(_preset(**dataset).dataset, batch_size=batch_size, workers=workers, pairs=pairs)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(figures)))
+    else:
+        click.echo(
+            f"{figures.pairs_per_second:.1f} pairs/s of {figures.width}x{figures.height} by {figures.workers} workers; "
+            f"{1000 * figures.processor_seconds_per_pair:.1f} ms of processor time a pair"
+        )
+
+
 def _generator_and_batches(
-    mode: str, dataroot: Path, base_channels: int, batch_size: int, count: int
+    preset: "Preset", base_channels: int, batch_size: int, count: int
 ) -> "tuple[GeneratorConfig, list[TrainingBatch]]":
     """The published generator for the dataset, and its first `count` batches.
 
@@ -161,10 +211,8 @@ def _generator_and_batches(
     from spade.data.errors import DatasetError
     from spade.data.loading import LoadingConfig, training_batches
     from spade.data.opening import open_dataset
-    from spade.data.presets import PRESETS
     from spade.data.sampling import EpochSampler
 
-    preset = PRESETS[Mode(mode)](str(dataroot))
     dataset = open_dataset(preset.dataset, Phase.TRAIN)
     sampler = EpochSampler(length=len(dataset), seed=0, epoch=1, shuffle=False)
     batches = list(islice(training_batches(dataset, sampler, LoadingConfig(batch_size=batch_size)), count))
@@ -219,5 +267,6 @@ def _print_engine(figures: "EngineFigures") -> None:
         f"median {figures.cold_speedup:.2f} times as fast on a new map, {figures.variation_speedup:.2f} times for a "
         f"variation, which reaches {figures.trunk_limit_share:.2f} of the limit of the trunk's "
         f"{figures.trunk_flops:.3g} operations at {figures.matrix_peak_flops:.3g} a second; peak memory "
-        f"{memory.engine / memory.plain:.2f} times plain's, {memory.engine_random / memory.plain_random:.2f} times where no window repeats"
+        f"{memory.engine / memory.plain:.2f} times plain's, "
+        f"{memory.engine_random / memory.plain_random:.2f} times where no window repeats"
     )

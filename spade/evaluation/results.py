@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from spade.data.samples import TrainingBatch
 from spade.evaluation.picture_folder import file_stem
 from spade.evaluation.report import installed_versions
-from spade.evaluation.results_page import LegendEntry, PageRow, write_results_page
+from spade.evaluation.results_page import PageRow, write_results_page
 from spade.evaluation.synthesized import SynthesizedBatch
 from spade.files import written_whole
+from spade.pages.page import LegendEntry
 from spade.palettes import colorize
 from spade.pictures import encode_picture
 

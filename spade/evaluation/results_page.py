@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from string import Template
 from urllib.parse import quote
 
 from spade.files import written_whole
-from spade.palettes import format_color
+from spade.pages.page import LegendEntry, figure, page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,14 +20,6 @@ class PageRow:
     """Path of each picture relative to the page, by what it is, as in `Synthesized image`."""
     note: str = ""
     """A short remark, as the seed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LegendEntry:
-    """A class and its colour 0xRRGGBB."""
-
-    name: str
-    color: int
 
 
 def write_results_page(
@@ -47,34 +38,28 @@ def write_results_page(
     they are loaded. Raises OSError.
     """
     columns = max((len(row.pictures) for row in rows), default=1)
-    page = Template((files("spade.evaluation") / "results_page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(title),
-        facts="".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items()),
-        legend=_legend(legend),
-        count=f"{len(rows)} row{'' if len(rows) == 1 else 's'}",
-        columns=columns,
-        ratio=f"{height / width:.4f}",
-        rows="\n".join(_row(row, width, height) for row in rows),
-    )
+    content = f"""<header class="tools">
+<input type="search" id="search" placeholder="Search names" aria-label="Search names" autocomplete="off">
+<span id="count" role="status">{len(rows)} row{"" if len(rows) == 1 else "s"}</span>
+<label>Size <input type="range" id="side" min="96" max="768" step="16" value="256"></label>
+</header>
+<main style="--columns:{columns};--ratio:{height / width:.4f}">
+{"".join(_row(row, width, height) for row in rows)}
+</main>"""
+    style, script = (_ours(f"results_page.{kind}") for kind in ("css", "js"))
     with written_whole(path) as partial:
-        partial.write_text(page, encoding="utf-8")
+        whole = page(title, content, facts=facts, legend=legend, style=style, script=script)
+        partial.write_text(whole, encoding="utf-8")
 
 
 def _row(row: PageRow, width: int, height: int) -> str:
     figures = "".join(
-        f'<figure><button type="button"><img src="{escape(quote(path))}" alt="{escape(f"{kind} of {row.name}")}" '
-        f'width="{width}" height="{height}" loading="lazy" decoding="async"></button>'
-        f"<figcaption>{escape(kind)}</figcaption></figure>"
+        figure(quote(path), kind, alt=f"{kind} of {row.name}", width=width, height=height)
         for kind, path in row.pictures.items()
     )
     note = f"<small>{escape(row.note)}</small>" if row.note else ""
-    return f'<article><h2>{escape(row.name)}{note}</h2><div class="pictures">{figures}</div></article>'
+    return f'<article><h2>{escape(row.name)}{note}</h2><div class="pictures">{figures}</div></article>\n'
 
 
-def _legend(legend: Sequence[LegendEntry]) -> str:
-    if not legend:
-        return ""
-    entries = "".join(
-        f'<li><i style="background:{format_color(entry.color)}"></i>{escape(entry.name)}</li>' for entry in legend
-    )
-    return f'<details><summary>{len(legend)} classes</summary><ul class="legend">{entries}</ul></details>'
+def _ours(name: str) -> str:
+    return (files("spade.evaluation") / name).read_text(encoding="utf-8")

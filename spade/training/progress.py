@@ -1,11 +1,13 @@
 """How a run gets on, for a person at a terminal or for a log file."""
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
 from spade.training.listeners import Listener, Metrics, RunFacts
 
@@ -15,7 +17,7 @@ class ProgressReport(Listener):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._bar: Progress | None = None
+        self._bar: _Bar | None = None
         self._task = TaskID(0)
         self._facts: RunFacts | None = None
         self._latest: Metrics | None = None
@@ -26,7 +28,8 @@ class ProgressReport(Listener):
         for line in introduction(facts):
             self._console.print(escape(line), highlight=False, soft_wrap=True)
         if self._console.is_terminal:
-            self._bar = Progress(BarColumn(), TextColumn("{task.description}"), console=self._console)
+            columns = BarColumn(bar_width=None), TextColumn("{task.description}")
+            self._bar = _Bar(*columns, console=self._console, expand=True)
             self._task = self._bar.add_task("first step …", total=self._total_pictures)
             self._bar.start()
 
@@ -39,7 +42,9 @@ class ProgressReport(Listener):
 
     def measured(self, metrics: Metrics) -> None:
         self._latest = metrics
-        if self._bar is None:
+        if self._bar is not None:
+            self._bar.losses = _losses(metrics)
+        else:
             self._console.print(
                 f"epoch {metrics.epoch} step {metrics.step} pictures {metrics.pictures} "
                 f"{metrics.images_per_second:.2f} images/s {_gibibytes(metrics)} "
@@ -70,13 +75,23 @@ class ProgressReport(Listener):
         parts = [f"epoch {metrics.epoch if metrics else 1}/{schedule.total}", f"{self._rate:.2f} images/s"]
         parts.append(f"ETA {self._eta(pictures, self._rate)}")
         if metrics is not None:
-            parts += [_gibibytes(metrics), _losses(metrics)]
+            parts.append(_gibibytes(metrics))
         return "  ".join(parts)
 
     def _eta(self, pictures: int, rate: float) -> str:
         seconds = int((self._total_pictures - pictures) / max(rate, 1e-9))
         days, rest = divmod(seconds, 86400)
         return (f"{days}d " if days else "") + time.strftime("%H:%M:%S", time.gmtime(rest))
+
+
+class _Bar(Progress):
+    """A bar with the losses beneath, on as many lines as they take."""
+
+    losses = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        yield Text(self.losses)
 
 
 def introduction(facts: RunFacts) -> list[str]:

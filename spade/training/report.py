@@ -1,22 +1,32 @@
 """The page that shows a run: how its losses went, what its pictures look like, what it was told to do."""
 
+import base64
+import io
 import math
 import time
 from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from spade.data.config import DatasetConfig
 from spade.files import written_whole
+from spade.pages.page import LegendEntry, figure, page
 from spade.records import record_to_mapping
-from spade.training import html_page
+from spade.training.curves import curve
 from spade.training.listeners import Listener, Metrics, RunFacts
 from spade.training.metrics_log import FILE_NAME, read_metrics
+from spade.training.samples import colors_of
 from spade.training.toml_files import to_toml
 
 PAGE_NAME = "index.html"
 _REFRESH_SECONDS = 20
 _POINTS = 300
 """Of a curve; more could not be told apart."""
+_QUALITY = 88
 _SHEETS = 12
 """Shown on the page, the newest; all of them stay in their folder."""
 
@@ -58,23 +68,29 @@ class ReportPage(Listener):
         assert self._facts is not None
         config = self._facts.config
         sections = [
-            html_page.facts(self._summary(self._facts)),
-            html_page.section("Losses", html_page.curves(_loss_curves(self._lines))),
-            html_page.section("Samples", "".join(_sheets(self._folder / "samples"))),
-            html_page.section("Configuration", html_page.text(to_toml(record_to_mapping(config))), folded=True),
+            _section("Losses", "curves", _loss_curves(self._lines)),
+            _section("Samples", "sheets", _sheets(self._folder / "samples")),
+            f"<details><summary>Configuration</summary><pre>{escape(to_toml(record_to_mapping(config)))}</pre></details>",
         ]
-        refresh = _REFRESH_SECONDS if self._status == "running" else None
+        whole = page(
+            f"Training of {self._folder.resolve().name}",
+            "<main>\n" + "\n".join(sections) + "\n</main>",
+            facts=self._summary(self._facts),
+            legend=_legend(config.dataset),
+            style=(files("spade.training") / "report.css").read_text(encoding="utf-8"),
+            refresh_seconds=_REFRESH_SECONDS if self._status == "running" else None,
+        )
         with written_whole(self._folder / PAGE_NAME, durable=False) as partial:
-            title = f"Training of {self._folder.resolve().name}"
-            partial.write_text(html_page.page(title, sections, refresh_seconds=refresh), encoding="utf-8")
+            partial.write_text(whole, encoding="utf-8")
         self._written = time.monotonic()
 
-    def _summary(self, facts: RunFacts) -> dict[str, object]:
+    def _summary(self, facts: RunFacts) -> dict[str, str]:
         config = facts.config
-        summary: dict[str, object] = {
+        processes = f"{facts.processes} process{'es' if facts.processes > 1 else ''}"
+        summary = {
             "Status": self._status,
-            "Dataset": f"{config.dataset.mode} {config.dataset.root}, {facts.samples} samples",
-            "Batch size": f"{config.batch_size} on {facts.processes} processes ({facts.device})",
+            "Dataset": f"{f'{config.dataset.mode} {config.dataset.root}'.strip()}, {facts.samples} samples",
+            "Batch size": f"{config.batch_size} on {processes} ({facts.device})",
             "Last checkpoint": self._checkpoint,
         }
         if self._lines:
@@ -97,7 +113,7 @@ def _loss_curves(lines: Sequence[dict[str, Any]]) -> list[str]:
     for name in names:
         points = [(line["pictures"], line["losses"][name]) for line in lines if _is_number(line["losses"].get(name))]
         if points:
-            drawings.append(html_page.curve(name, _thinned(points)))
+            drawings.append(curve(name, _thinned(points), "pictures"))
     return drawings
 
 
@@ -111,9 +127,36 @@ def _is_number(value: object) -> bool:
     return isinstance(value, float) and math.isfinite(value)
 
 
+def _section(title: str, kind: str, articles: Sequence[str]) -> str:
+    content = "\n".join(articles) if articles else "<p>None yet.</p>"
+    return f'<h2 class="section">{title}</h2>\n<div class="{kind}">{content}</div>'
+
+
 def _sheets(folder: Path) -> list[str]:
     newest = sorted(folder.glob("step-*.png"), reverse=True)[:_SHEETS]
-    return [html_page.picture(sheet, f"after step {int(sheet.stem.removeprefix('step-'))}") for sheet in newest]
+    return [_sheet(path) for path in newest]
+
+
+def _sheet(path: Path) -> str:
+    """The sheet inside the page, as JPEG."""
+    encoded = io.BytesIO()
+    with Image.open(path) as image:
+        width, height = image.size
+        image.convert("RGB").save(encoded, format="JPEG", quality=_QUALITY)
+    source = "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode()
+    caption = f"after step {int(path.stem.removeprefix('step-'))}"
+    return f"<article>{figure(source, caption, alt=f'samples {caption}', width=width, height=height)}</article>"
+
+
+def _legend(dataset: DatasetConfig) -> list[LegendEntry]:
+    """The classes as the label maps of sample sheets show them."""
+    names = dict(enumerate(dataset.class_names))
+    if dataset.unknown_id is not None:
+        names[dataset.unknown_id] = "unknown"
+    return [
+        LegendEntry(name=names.get(class_id, f"class {class_id}"), color=color)
+        for class_id, color in sorted(colors_of(dataset).items())
+    ]
 
 
 def _duration(seconds: float) -> str:

@@ -35,4 +35,6 @@ def add_fog(canvas: Canvas, plan: Plan, density: float) -> None:
     opacity = np.where(np.isinf(canvas.distance), np.exp(-np.maximum(-fall, 0) * (5.5 - 1.8 * drift)), opacity)
     for number, channel in enumerate(canvas.colors):
         channel += opacity * (plan.light.horizon[number] * np.float32(1.04) - channel)
-    canvas.labels[opacity > FOG_OPACITY] = SceneClass.FOG
+    # Haze, mixed in before, hides as fog does; the sky has none.
+    clear = np.where(np.isinf(canvas.distance), 1, np.exp(-canvas.distance / np.float32(plan.light.visibility)))
+    canvas.labels[1 - (1 - opacity) * clear > FOG_OPACITY] = SceneClass.FOG

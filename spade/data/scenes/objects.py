@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from spade.data.scenes import noise
 from spade.data.scenes.canvas import Canvas
 from spade.data.scenes.classes import SceneClass
 from spade.data.scenes.light import color
@@ -24,6 +25,12 @@ HEIGHTS = {
 """Metres."""
 
 WOOD = color(0.13, 0.1, 0.08)
+MIRRORED = {Kind.COAST: 0.4, Kind.LAKE: 0.65, Kind.RIVER: 0.6}
+"""How much the image of a thing in the water covers of the water's own colour."""
+
+SUNKEN = 0.14
+"""How much of its height a thing that stands in water has below it."""
+
 STONE = color(0.36, 0.34, 0.31)
 SNOW = color(0.88, 0.9, 0.94)
 
@@ -47,6 +54,13 @@ def place_things(plan: Plan, ground: Ground, random: np.random.Generator) -> lis
     """Trees in clusters and rocks about the foreground, farthest first."""
     things = _trees(plan, ground, random) + _rocks(plan, ground, random)
     return sorted(things, key=lambda thing: -thing.distance)
+
+
+def mirror_things(canvas: Canvas, plan: Plan, things: list[Thing]) -> None:
+    """Paints what the water before each of `things` that stands in it mirrors of it; the water must be painted."""
+    share = MIRRORED[plan.kind] if has_water(plan) else 0
+    for thing in things:
+        _mirror(canvas, plan, thing, share)
 
 
 def paint_things(canvas: Canvas, plan: Plan, things: list[Thing]) -> None:
@@ -175,10 +189,12 @@ def _stamp(canvas: Canvas, plan: Plan, thing: Thing) -> None:
     scale = view.focal / thing.distance
     tall = max(2, round(thing.height * scale))
     wide = max(2, round(tall * thing.sprite.width / TALL))
-    foot = round(view.row(thing.foot, thing.distance) + 0.02 * tall)
+    ground = view.row(thing.foot, thing.distance)
+    in_water = _is_water(canvas, ground, view.column(thing.x, thing.distance))
+    foot = round(ground + (SUNKEN if in_water else 0.02) * tall)
     left = round(view.column(thing.x, thing.distance) - wide / 2)
     top = foot - tall
-    rows = slice(max(0, top), min(view.height, foot))
+    rows = slice(max(0, top), min(view.height, round(ground) if in_water else foot))
     columns = slice(max(0, left), min(view.width, left + wide))
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return
@@ -188,7 +204,9 @@ def _stamp(canvas: Canvas, plan: Plan, thing: Thing) -> None:
     side, sky, leafy, alpha = (parts[..., number] for number in range(4))
     alpha = alpha * (canvas.distance[rows, columns] > thing.distance * 0.97)
     albedo = _albedo(plan, thing, sky, leafy)
-    facing = np.clip(0.42 + (side - 0.5) * np.float32(1.5 * light.side), 0, 1.2) * sky * np.float32(1.25)
+    # What stands between the viewer and a low sun turns its dark side.
+    base = np.float32(0.42 - 0.26 * max(0.0, light.direction[2]) ** 2)
+    facing = np.clip(base + (side - 0.5) * np.float32(1.5 * light.side), 0, 1.2) * sky * np.float32(1.25)
     haze = np.float32(1 - math.exp(-thing.distance / light.visibility))
     for number in range(3):
         lit = albedo[number] * (facing * light.key[number] + (0.25 + 0.75 * sky) * light.ambient[number])
@@ -198,6 +216,35 @@ def _stamp(canvas: Canvas, plan: Plan, thing: Thing) -> None:
     covered = alpha >= 0.5
     canvas.labels[rows, columns][covered] = SceneClass.ROCK if thing.kind is SpriteKind.ROCK else SceneClass.TREE
     canvas.distance[rows, columns][covered] = thing.distance
+
+
+def _is_water(canvas: Canvas, row: float, column: float) -> bool:
+    """Whether the pixel just below a place on the picture shows water."""
+    height, width = canvas.labels.shape
+    label = canvas.labels[min(max(round(row), 0), height - 1), min(max(int(column), 0), width - 1)]
+    return label in (SceneClass.SEA, SceneClass.RIVER)
+
+
+def _mirror(canvas: Canvas, plan: Plan, thing: Thing, share: float) -> None:
+    view = plan.view
+    scale = view.focal / thing.distance
+    line, tall = round(view.row(thing.foot, thing.distance)), round(thing.height * scale)
+    column, wide = view.column(thing.x, thing.distance), tall * thing.sprite.width / TALL
+    deep = min(tall, line, view.height - line)
+    columns = np.arange(max(0, int(column - wide / 2)), min(view.width, int(column + wide / 2) + 1))
+    if deep < 1 or len(columns) < 1 or not _is_water(canvas, line, column):
+        return
+    down = np.arange(deep)
+    # Waves shift the rows of the image aside, and farther down they let less of it through.
+    aside = noise.rough().at(np.float32(thing.distance) + 0 * down, down * np.float32(3 / scale**0.5))
+    shifted = columns + np.rint(aside * (0.5 + 0.05 * down))[:, None].astype(np.int64)
+    source = (line - 1 - down)[:, None], np.clip(shifted, 0, view.width - 1)
+    target = (line + down)[:, None], columns
+    wet = (canvas.labels[target] == SceneClass.SEA) | (canvas.labels[target] == SceneClass.RIVER)
+    cover = wet & (canvas.distance[source] == np.float32(thing.distance))
+    weight = cover * np.float32(share) * (1 - np.float32(0.6 / deep) * down[:, None])
+    for channel in canvas.colors:
+        channel[target] += weight * (np.float32(0.8) * channel[source] - channel[target])
 
 
 def _albedo(plan: Plan, thing: Thing, sky: Floats, leafy: Floats) -> Floats:

@@ -9,7 +9,7 @@ from spade.data.randomness import Purpose, random_for
 from spade.data.scenes.air import add_fog, add_haze
 from spade.data.scenes.canvas import Canvas
 from spade.data.scenes.classes import SceneClass
-from spade.data.scenes.objects import paint_things, place_things
+from spade.data.scenes.objects import mirror_things, paint_things, place_things
 from spade.data.scenes.plan import Kind, Plan, draw_plan
 from spade.data.scenes.shading import shade
 from spade.data.scenes.sky import paint_sky
@@ -42,8 +42,10 @@ def draw_scene(
     surface = paint_surface(plan, ground, sight, shade(ground, plan.light, plan.view.focal))
     add_haze(surface.colors, sight.distance, plan.light)
     canvas = _lay_out(plan, sight, surface, for_sky)
-    paint_things(canvas, plan, place_things(plan, ground, for_things))
+    things = place_things(plan, ground, for_things)
+    paint_things(canvas, plan, things)
     paint_water(canvas, plan, sight, surface)
+    mirror_things(canvas, plan, things)
     if plan.variant is Variant.FOG:
         add_fog(canvas, plan, float(for_fog.uniform(0.6, 1.8)))
     canvas.soften_edges()

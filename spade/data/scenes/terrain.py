@@ -20,6 +20,8 @@ NEAR, MIDDLE, FAR, END = 240.0, 3_400.0, 11_500.0, 300_000.0
 
 WATER_LEVEL = 0.0
 CROWN_HEIGHT = 11.0
+FOREST_START = 320.0
+"""Metres; nearer, the crowns' surface would be seen as walls. What stands there is a tree of its own."""
 
 
 class Zone(IntEnum):
@@ -221,7 +223,7 @@ def _grow_forest(
 ) -> None:
     """Raises the surface by crowns and marks the zone, in place, where there is forest."""
     dx, dz = plan.offsets[6:8]
-    rows = slice(*np.searchsorted(distances, [130.0, MIDDLE]))
+    rows = slice(*np.searchsorted(distances, [FOREST_START, MIDDLE]))
     x, z = across[rows], distances[rows, None]
     density = noise.fractal().at(x * 0.55 + dx, z * 0.55 + dz) + 0.45 * (zones[rows] == Zone.HILL)
     wooded = (density > np.float32(1.15 - 1.9 * plan.forest)) & (bed[rows] > WATER_LEVEL + 0.8)

@@ -1,15 +1,17 @@
 """What pixels see, held against looking along each line of sight one after the other; and what a tree covers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from spade.data.scenes.canvas import Canvas
 from spade.data.scenes.classes import SceneClass
 from spade.data.scenes.light import color
-from spade.data.scenes.objects import Thing, paint_things
+from spade.data.scenes.objects import Thing, mirror_things, paint_things
 from spade.data.scenes.plan import Kind, draw_plan
 from spade.data.scenes.sprites import SpriteKind, sprites
-from spade.data.scenes.terrain import Ground, see
+from spade.data.scenes.terrain import Ground, Zone, build_ground, see
 from spade.data.scenes.variant import Variant
 from spade.data.scenes.view import View
 
@@ -95,3 +97,66 @@ def test_a_label_begins_where_a_thing_covers_half_of_a_pixel(kind):
     assert (covered[labelled] > 0.48).all()
     assert (covered[~labelled] < 0.51).all()
     assert (canvas.distance[labelled] == np.float32(distance)).all()
+
+
+def test_a_rock_in_water_is_cut_off_at_the_surface_which_mirrors_it():
+    plan = draw_plan(np.random.default_rng(1), height=96, width=96, variant=Variant.DAY, kind=Kind.LAKE)
+    water = 0.25
+    canvas = Canvas(
+        colors=np.full((3, 96, 96), water, dtype=np.float32),
+        labels=np.full((96, 96), SceneClass.RIVER, dtype=np.uint8),
+        distance=np.full((96, 96), np.inf, dtype=np.float32),
+    )
+    distance = plan.view.focal * plan.view.eye / 20
+    height = plan.view.eye
+    rock = Thing(
+        sprite=sprites(SpriteKind.ROCK)[0],
+        kind=SpriteKind.ROCK,
+        x=0.0,
+        distance=distance,
+        foot=0.0,
+        height=height,
+        tint=color(0, 0, 0),
+    )
+    paint_things(canvas, plan, [rock])
+    mirror_things(canvas, plan, [rock])
+    surface = round(plan.view.row(0.0, distance))
+    rocky = canvas.labels == SceneClass.ROCK
+    assert rocky[surface - 1].sum() > 5
+    assert not rocky[surface:].any()
+    changed = canvas.colors[1] < water - 0.01
+    assert changed[surface].sum() > 0.7 * rocky[surface - 1].sum()
+    assert not changed[surface + round(plan.view.focal * height / distance) :].any()
+
+
+def test_what_stands_before_a_low_sun_is_darker_than_what_it_shines_on_from_the_side():
+    plan = draw_plan(np.random.default_rng(1), height=96, width=96, variant=Variant.SUNSET, kind=Kind.MEADOW)
+    brightness = []
+    for azimuth in (0.0, 1.5):
+        sunny = replace(plan, light=replace(plan.light, azimuth=azimuth, elevation=0.08))
+        canvas = Canvas(
+            colors=np.zeros((3, 96, 96), dtype=np.float32),
+            labels=np.full((96, 96), SceneClass.SKY, dtype=np.uint8),
+            distance=np.full((96, 96), np.inf, dtype=np.float32),
+        )
+        rock = Thing(
+            sprite=sprites(SpriteKind.ROCK)[0],
+            kind=SpriteKind.ROCK,
+            x=0.0,
+            distance=plan.view.focal * plan.view.eye / 30,
+            foot=0.0,
+            height=plan.view.eye,
+            tint=color(0.3, 0.3, 0.3),
+        )
+        paint_things(canvas, sunny, [rock])
+        brightness.append(canvas.colors[0][canvas.labels == SceneClass.ROCK].mean())
+    assert brightness[0] < 0.75 * brightness[1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_crowns_near_enough_to_be_seen_as_a_wall_are_none(seed):
+    plan = draw_plan(np.random.default_rng(seed), height=96, width=96, variant=Variant.DAY, kind=Kind.MEADOW)
+    ground = build_ground(replace(plan, forest=1.0))
+    wooded = (ground.zones == Zone.FOREST).any(axis=1)
+    assert wooded.any()
+    assert not wooded[ground.distances < 300].any()

@@ -187,3 +187,9 @@ def test_scenes_need_one_size():
     config = replace(scenes().dataset, preprocess=Preprocess.NONE)
     with pytest.raises(DatasetError, match="choose preprocess fixed, not none"):
         Scenes.of(config, Phase.TRAIN)
+
+
+def test_what_fog_and_haze_hide_is_labelled_as_fog():
+    labels = np.concatenate([draw_scene(seed, variant=Variant.FOG).labels.ravel() for seed in range(124, 130)])
+    assert SceneClass.FOG in labels
+    assert SceneClass.MOUNTAIN not in labels

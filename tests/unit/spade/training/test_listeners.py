@@ -14,6 +14,7 @@ from rich.console import Console
 from deploy.local.ports import free_port
 from spade.errors import ConfigError
 from spade.training.config import TrainingConfig
+from spade.training.curves import curve, number
 from spade.training.listeners import Listener, Listeners, Metrics, RunFacts
 from spade.training.meter import senseless
 from spade.training.metrics_log import MetricsLog, read_metrics
@@ -95,12 +96,22 @@ def test_the_page_holds_everything_and_loads_itself_again_only_while_the_run_goe
 ) -> None:
     page = ReportPage(tmp_path)
     page.started(facts)
-    assert 'http-equiv="refresh"' in (tmp_path / "index.html").read_text()
+    assert 'data-refresh="20"' in (tmp_path / "index.html").read_text()
     play(page, facts)
     text = (tmp_path / "index.html").read_text()
-    assert 'http-equiv="refresh"' not in text
-    for said in ("finished", "step 2 of 200", "2.50 images/s", "1.00 GiB", "GAN: 0.5", "polyline", "after step 2"):
+    assert "data-refresh=" not in text
+    for said in (
+        "finished",
+        "step 2 of 200",
+        "2.50 images/s",
+        "1.00 GiB",
+        "GAN: 0.5",
+        "4 classes",
+        "polyline",
+        "after step 2",
+    ):
         assert said in text, said
+    assert re.findall(r'text-anchor="middle">([^<]+)<', text)[:2] == ["2", "2.5"]  # the scale of pictures
     assert "base_channels = 2" in text
     assert text.count("data:image/jpeg;base64,") == 1
     assert re.findall(r'(?:src|href)="(?!data:)', text) == []
@@ -130,6 +141,23 @@ def test_on_a_terminal_progress_is_a_bar(facts: RunFacts) -> None:
     play(ProgressReport(Console(file=written, width=200, force_terminal=True, no_color=True)), facts)
     assert "epoch 1/50" in written.getvalue()
     assert "images/s" in written.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_bar_and_every_loss_have_room_on_a_narrow_terminal(facts: RunFacts, width: int) -> None:
+    written = io.StringIO()
+    report = ProgressReport(Console(file=written, width=width, force_terminal=True, no_color=True))
+    report.started(facts)
+    report.stepped(2, 0.8)
+    losses = {"GAN": 1.234, "GAN_Feat": 12.3, "VGG": 9.21, "KLD": 0.0123, "D_Fake": 0.53, "D_real": 1.0}
+    report.measured(replace(metrics(2), losses=losses))
+    report.stepped(300, 0.8)
+    report.ended("finished")
+    text = written.getvalue()
+    assert "━━━━━━━━━━" in text
+    assert "GiB" in text
+    for name, value in losses.items():
+        assert f"{name} {value:.3f}" in " ".join(text.split())
 
 
 def test_prometheus_reads_what_the_run_does(facts: RunFacts) -> None:
@@ -189,3 +217,19 @@ def test_losses_without_sense_are_named() -> None:
     assert senseless(metrics(1), 1e6) == []
     assert senseless(metrics(1, loss=float("nan")), 1e6) == ["GAN nan"]
     assert senseless(metrics(1, loss=-2e6), 1e6) == ["GAN -2e+06"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.0003, 0.00071), (0, 1), (-3.2, 12_345), (5, 5), (0, 0), (1e6, 3e6), (1, 1 + 1e-9)]
+)
+def test_a_scale_has_a_few_round_numbers_within_the_drawing(low: float, high: float) -> None:
+    drawn = curve("GAN <x>", [(0, low), (7, high)], "pictures")
+    assert "GAN &lt;x&gt;" in drawn
+    places = [float(y) for y in re.findall(r'<line [^>]* y1="([\d.]+)"', drawn)]
+    assert 2 <= len(places) <= 6
+    assert all(0 < place < 190 for place in places)
+    assert len(re.findall(r'text-anchor="middle">', drawn)) >= 2
+
+
+def test_numbers_of_a_scale_are_short() -> None:
+    assert [number(value) for value in (0.5, 2500, 15_000, 1_500_000, 2e9)] == ["0.5", "2500", "15k", "1.5M", "2G"]

@@ -1,0 +1,1 @@
+"""Pages for a browser that need nothing from elsewhere, all of one look."""
