@@ -152,5 +152,7 @@ class TrainingConfig:
         self._check_form("pix2pixhd", config)
         if self.encoder is not None:
             raise ConfigError("pix2pixhd: this generator has no latent; leave the encoder out")
+        if self.generator.output_multiplier != 1:
+            raise ConfigError("pix2pixhd: this generator has no output_multiplier; leave it out of the generator")
         if self.recomputation:
             raise ConfigError("recomputation: a pix2pixHD generator has none; it is of SPADE's blocks")

@@ -146,6 +146,17 @@ def test_a_checkpoint_of_another_architecture_is_refused_by_the_first_setting_th
         state_of(vae_config).load_mapping(saved, where="a.pt")
 
 
+def test_a_checkpoint_from_before_a_setting_existed_is_read_with_its_default(
+    tiny_config: TrainingConfig, state_of: Build
+) -> None:
+    saved = state_of(tiny_config).to_mapping()
+    del saved["config"]["generator"]["output_multiplier"]
+    state_of(tiny_config).load_mapping(saved, where="a.pt")
+    dimmed = replace(tiny_config, generator=replace(tiny_config.generator, output_multiplier=0.5))
+    with pytest.raises(CheckpointError, match=r"its generator has output_multiplier 1\.0, this configuration has 0\.5"):
+        state_of(dimmed).load_mapping(saved, where="a.pt")
+
+
 def test_a_store_is_a_folder_or_an_s3_url_that_the_environment_explains(tmp_path: Path) -> None:
     assert isinstance(open_store(str(tmp_path), {}), LocalCheckpoints)
     with pytest.raises(ConfigError, match="need the environment variable SPADE_S3_ENDPOINT"):

@@ -98,6 +98,8 @@ def test_a_pix2pixhd_generator_takes_its_channels_from_the_dataset_and_has_no_en
     assert (config.pix2pixhd.label_nc, config.pix2pixhd.instance_edges) == (182, True)
     with pytest.raises(ConfigError, match="no latent; leave the encoder out"):
         complete_config(given | {"encoder": {}})
+    with pytest.raises(ConfigError, match="this generator has no output_multiplier"):
+        complete_config(given | {"generator": {"output_multiplier": 0.5}})
     with pytest.raises(ConfigError, match="pix2pixHD generator has none"):
         complete_config(given | {"recomputation": True})
 
