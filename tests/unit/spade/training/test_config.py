@@ -71,6 +71,8 @@ def test_a_size_that_depends_on_the_files_has_to_be_said() -> None:
         ("batch_size", 0, "batch_size is 0; it must be at least 1"),
         ("device", "tpu", "device is 'tpu'; it must be one of auto, cpu"),
         ("ema.decay", 1, "ema: decay is 1.0; it must be from 0 to below 1"),
+        ("init.gain", 0, "init: gain is 0.0; it must be above 0"),
+        ("init.kind", "uniform", "'uniform' is not one of normal, xavier, xavier_uniform, kaiming, orthogonal, none"),
         ("intervals.log", 0, "intervals: log is 0; it must be at least 1"),
         ("schedule.epochs", -1, "schedule: epochs -1"),
         ("step.discriminator_steps", 0, "step: discriminator_steps is 0; it must be at least 1"),
