@@ -48,6 +48,15 @@ def test_an_encoder_section_alone_makes_a_vae() -> None:
     assert config.encoder.latent_dim == config.generator.latent_dim == 256
 
 
+def test_one_time_scale_brings_its_own_betas_unless_they_are_given() -> None:
+    given: dict[str, Any] = {"dataset": {"mode": "coco", "root": "data"}, "optimizer": {"two_time_scales": False}}
+    optimizer = complete_config(given).optimizer
+    assert (optimizer.generator_rate, optimizer.discriminator_rate) == (2e-4, 2e-4)
+    assert (optimizer.beta1, optimizer.beta2) == (0.5, 0.999)
+    optimizer = complete_config(with_value(given, "optimizer.beta1", 0.0)).optimizer
+    assert (optimizer.beta1, optimizer.beta2) == (0.0, 0.999)
+
+
 def test_a_size_that_depends_on_the_files_has_to_be_said() -> None:
     given: dict[str, Any] = {"dataset": {"mode": "custom", "root": "data", "preprocess": str(Preprocess.NONE)}}
     with pytest.raises(ConfigError, match="generator: key 'height' is missing"):
@@ -61,7 +70,7 @@ def test_a_size_that_depends_on_the_files_has_to_be_said() -> None:
         ("learning_rate", 1e-4, "unknown key 'learning_rate'; known keys are batch_size"),
         ("optimizer.learning_rate", "fast", "optimizer: learning_rate: expected float, found str 'fast'"),
         ("optimizer.learning_rate", 0, "learning_rate is 0.0; it must be above 0"),
-        ("optimizer", 3, "optimizer: expected an object, found int 3"),
+        ("optimizer", 3, "optimizer must be a section, as in [optimizer]"),
         ("dataset.mode", "imagenet", "mode is 'imagenet'; choose one of coco"),
         ("generator.label_nc", 4, "generator: label_nc is 4, but dataset: label_nc is 13"),
         ("generator.height", 512, "its size is 256x512, but the dataset gives 256x256"),
