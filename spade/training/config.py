@@ -77,6 +77,8 @@ class TrainingConfig:
     device: str = "auto"
     workers: int = 2
     """Processes that read samples ahead, for each training process; 0 reads in the training process itself."""
+    shuffle: bool = True
+    """Whether every epoch has an order of its own; if not, samples come in the order of their files."""
     vgg19: str | None = None
     """File of torchvision's VGG19 weights for the perceptual loss, which is left out where there is none."""
     dataset: DatasetConfig
