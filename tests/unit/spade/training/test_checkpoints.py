@@ -85,7 +85,7 @@ class Evil:
 def test_a_file_that_is_no_checkpoint_is_refused_without_running_it(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "step-000000001.pt"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"step-000000001\.pt: not a checkpoint of a training run"):
+    with pytest.raises(CheckpointError, match=r"step-000000001\.pt: (not a checkpoint|refused: it holds )"):
         read_checkpoint(path, where=str(path))
 
 
@@ -93,9 +93,11 @@ def test_a_damaged_checkpoint_and_a_missing_one_are_named(checkpoints: Checkpoin
     checkpoints.save(1, state(1, size=1000))
     path = Path(checkpoints.place_of_step(1))
     path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(CheckpointError, match="or damaged; remove it to go on from the one before it"):
+    with pytest.raises(
+        CheckpointError, match="it is damaged or something else; remove it to go on from the one before it"
+    ):
         checkpoints.load(path.name)
-    with pytest.raises(CheckpointError, match="there is no such checkpoint"):
+    with pytest.raises(CheckpointError, match=r"nothing\.pt: there is no such file$"):
         read_checkpoint(tmp_path / "nothing.pt", where="nothing.pt")
     torch.save({"format": 99}, path)
     with pytest.raises(CheckpointError, match=r"that this version reads \(format 99\)"):
