@@ -34,8 +34,15 @@ class Checkpoints:
         for other in [*names[place + 1 :], *names[: max(0, place + 1 - self._keep)]]:
             self._store.remove(other)
 
+    def keep(self, epoch: int, state: dict[str, Any]) -> None:
+        """Writes the state after `epoch` under a name of its own, which is never removed.
+
+        Raises CheckpointError: where it cannot be written.
+        """
+        self._store.write(f"epoch-{epoch:06}{_SUFFIX}", lambda path: _write(state, path))
+
     def names(self) -> list[str]:
-        """Of all checkpoints, the last one last."""
+        """Of the last checkpoints, the very last one last."""
         return [name for name in self._store.names() if name.startswith(_PREFIX) and name.endswith(_SUFFIX)]
 
     def latest(self) -> str | None:

@@ -48,14 +48,18 @@ class IntervalConfig:
     checkpoint: int = 5000
     keep_checkpoints: int = 3
     """How many checkpoints are kept, the last ones."""
+    keep_epochs: int | None = None
+    """After every so many epochs the state is kept for good, as epoch-<number>.pt. The published code keeps every tenth
+    epoch's weights; here that is asked for, because a state with its optimizers and average is four times as large."""
     sample: int = 5000
     sample_pictures: int = 4
     """Rows of a sample sheet."""
 
     def __post_init__(self) -> None:
-        for name in ("log", "checkpoint", "keep_checkpoints", "sample", "sample_pictures"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"intervals: {name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("log", "checkpoint", "keep_checkpoints", "keep_epochs", "sample", "sample_pictures"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"intervals: {name} is {value}; it must be at least 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

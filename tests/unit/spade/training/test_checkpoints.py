@@ -51,6 +51,14 @@ def test_the_last_states_are_kept_and_the_latest_is_found(checkpoints: Checkpoin
     assert checkpoints.load(checkpoints.latest() or "")["value"].item() == 100
 
 
+def test_the_states_of_epochs_stay_whatever_comes_after_them(checkpoints: Checkpoints) -> None:
+    checkpoints.keep(1, state(1))
+    for step in (5, 10, 100):
+        checkpoints.save(step, state(step))
+    assert checkpoints.names() == ["step-000000010.pt", "step-000000100.pt"]
+    assert checkpoints.load("epoch-000001.pt")["value"].item() == 1
+
+
 def test_a_run_that_went_back_leaves_no_later_states_behind(checkpoints: Checkpoints) -> None:
     for step in (10, 20):
         checkpoints.save(step, state(step))
