@@ -64,7 +64,7 @@ class Synthesizer:
                 dont_care=self.config.dont_care,
                 instance_edges=self.config.instance_edges,
             )
-            return _pixels(self._generator(semantics, self._latents(seeds)))
+            return to_pixels(self._generator(semantics, self._latents(seeds)))
 
     def _latents(self, seeds: Sequence[int]) -> Tensor | None:
         if self.config.latent_dim is None:
@@ -75,7 +75,7 @@ class Synthesizer:
         return torch.from_numpy(ids.astype(np.int64)).to(self.device)
 
 
-def _pixels(pictures: Tensor) -> NDArray[np.uint8]:
+def to_pixels(pictures: Tensor) -> NDArray[np.uint8]:
     """(B, 3, H, W) in [-1, 1] to (B, H, W, 3) bytes, truncated rather than rounded, as the published code writes."""
     levels = ((pictures.float() + 1) / 2 * 255).clamp(0, 255).to(torch.uint8)
     pixels: NDArray[np.uint8] = levels.permute(0, 2, 3, 1).cpu().numpy()
