@@ -1,6 +1,8 @@
 """From what a user says to a whole configuration, and what is answered to what does not fit."""
 
+import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,6 +116,19 @@ def test_a_pix2pixhd_generator_takes_its_channels_from_the_dataset_and_has_no_en
         complete_config(given | {"generator": {"output_multiplier": 0.5}})
     with pytest.raises(ConfigError, match="pix2pixHD generator has none"):
         complete_config(given | {"recomputation": True})
+
+
+def test_the_keys_that_the_readme_gives_for_published_options_exist() -> None:
+    readme = (Path(__file__).parents[4] / "README.md").read_text(encoding="utf-8")
+    _, _, *rows = readme.partition("| published | here |")[2].partition("\n\n")[0].splitlines()
+    config = record_to_mapping(complete_config({"dataset": {"mode": "coco", "root": "data"}, "encoder": {}}))
+    assert len(rows) > 8
+    for row in rows:
+        section = ""
+        for name in re.findall(r"`([a-z0-9_]*\.?[a-z0-9_]+)[^`]*`", row.split("|")[2]):
+            head, dot, key = name.rpartition(".")
+            section = head or section
+            assert (key in config[section]) if dot else (key in config), name
 
 
 def test_the_batch_is_divided_among_processes_and_micro_batches(tiny_config: TrainingConfig) -> None:
