@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from model_store.offline import OfflineModel
 from model_store.registry import BLACK
-from spade.evaluation.weights import file_digest
 from spade.pages.page import LegendEntry
 from spade.palettes import class_colors
+from spade.weights import file_digest
 
 UNKNOWN = "unknown"
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from model_store.options import models_dir_option
 from model_store.registry import Registry, default_models_folder
 from spade.evaluation.dataset_options import PHASES, DatasetChoice, dataset_options
 from spade.options import Size, json_option
@@ -48,7 +49,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--batch-size", type=click.IntRange(min=1), default=4, show_default=True, help="Pictures at a time.")
 @click.option("--workers", type=click.IntRange(min=0), default=0, show_default=True, help="Processes that read ahead.")
 @click.option("--device", metavar="auto|cpu|cuda|mps", default="auto", show_default=True, help="Where to compute.")
-@click.option("--models-dir", type=PATH, envvar="SPADE_MODELS_DIR", show_envvar=True, help="Folder of models.")
+@models_dir_option
 @click.option("-o", "--output", type=PATH, help="Write the report as JSON to this file too.")
 @json_option
 def evaluate(pictures: Path | None, output: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401

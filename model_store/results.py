@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import track
 
 from model_store.card import Training
+from model_store.options import models_dir_option
 from model_store.registry import Registry, default_models_folder
 from spade.evaluation.dataset_options import PHASES, DatasetChoice, dataset_options
 from spade.options import Size, json_option
@@ -32,13 +33,7 @@ if TYPE_CHECKING:
 @click.option("--batch-size", type=click.IntRange(min=1), default=4, show_default=True, help="Pictures at a time.")
 @click.option("--workers", type=click.IntRange(min=0), default=0, show_default=True, help="Processes that read ahead.")
 @click.option("--device", metavar="auto|cpu|cuda|mps", default="auto", show_default=True, help="Where to compute.")
-@click.option(
-    "--models-dir",
-    type=click.Path(path_type=Path),
-    envvar="SPADE_MODELS_DIR",
-    show_envvar=True,
-    help="Folder of models and their weights; a folder in your home if not given.",
-)
+@models_dir_option
 @json_option
 def test_model(
     model: str,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model_store.card import Training
+from model_store.options import models_dir_option
 from model_store.registry import Registry, default_models_folder
 from spade.errors import ConfigError
 from spade.options import Size, json_option
@@ -42,13 +43,7 @@ if TYPE_CHECKING:
 @click.option("--format", "picture_format", type=click.Choice(list(EXTENSIONS)), default="png", show_default=True)
 @click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True, help="Of jpeg and webp.")
 @click.option("--device", metavar="auto|cpu|cuda|mps", default="auto", show_default=True, help="Where to compute.")
-@click.option(
-    "--models-dir",
-    type=click.Path(path_type=Path),
-    envvar="SPADE_MODELS_DIR",
-    show_envvar=True,
-    help="Folder of models and their weights; a folder in your home if not given.",
-)
+@models_dir_option
 @json_option
 def synthesize(
     model: str,

@@ -9,6 +9,7 @@ import click
 
 from model_store.card import LabelClass, ModelCard, Training, WeightsInfo
 from model_store.errors import CardError
+from model_store.options import models_dir_option
 from model_store.registry import CARD_FILE, WEIGHTS_FILE, Registry, default_models_folder, file_sha256
 from spade.files import written_whole
 from spade.palettes import format_color
@@ -22,13 +23,7 @@ if TYPE_CHECKING:
 @click.argument("run")
 @click.option("--published", type=click.Path(path_type=Path), metavar="DIR", help="Write latest_net_G.pth and so on.")
 @click.option("--model", "reference", metavar="NAME@VERSION", help="Add a version to the models folder.")
-@click.option(
-    "--models-dir",
-    type=click.Path(path_type=Path),
-    envvar="SPADE_MODELS_DIR",
-    show_envvar=True,
-    help="Folder of models and their weights; a folder in your home if not given.",
-)
+@models_dir_option
 @click.option("--title", help="Of the model's card; its name if not given.")
 @click.option("--licence", default="unstated", show_default=True, help="Of the weights.")
 @click.option("--data", help="What it was trained on and under which terms; the dataset's folder if not given.")

@@ -66,6 +66,9 @@ class GeneratorConfig:
     kernel_size: int = 3
     spectral_norm: bool = True
     upsampling: Upsampling = Upsampling.NORMAL
+    output_multiplier: float = 1.0
+    """What the last layer says is multiplied by this before tanh. Below 1, as 1/2 for 512 pixels a side and 1/3 for
+    1024, it keeps the colours of large pictures from saturating."""
 
     def __post_init__(self) -> None:
         for name in ("label_nc", "height", "width", "output_channels", "base_channels", "hidden_channels"):
@@ -75,6 +78,10 @@ class GeneratorConfig:
             raise ConfigError(f"generator: latent_dim is {self.latent_dim}; it must be at least 1, or absent")
         if self.kernel_size not in (3, 5):
             raise ConfigError(f"generator: kernel_size is {self.kernel_size}; it must be 3 or 5")
+        if not 0 < self.output_multiplier <= 1:
+            raise ConfigError(
+                f"generator: output_multiplier is {self.output_multiplier}; it must be above 0 and at most 1"
+            )
         if self.upsampling is Upsampling.MOST and self.base_channels % 2:
             raise ConfigError(
                 f"generator: base_channels is {self.base_channels}; upsampling 'most' needs an even number"
@@ -119,8 +126,14 @@ class GeneratorConfig:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON object; `from_dict` reads it back."""
-        return record_to_mapping(self)
+        """A JSON object; `from_dict` reads it back.
+
+        An output multiplier of 1 is left out, as in files from before there was one, whose digests are known.
+        """
+        mapping = record_to_mapping(self)
+        if self.output_multiplier == 1:
+            del mapping["output_multiplier"]
+        return mapping
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, where: str = "generator config") -> Self:

@@ -23,7 +23,7 @@ _MOST_CHANNELS = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscriminatorConfig:
-    """Architecture of a multi-scale patch discriminator.
+    """Architecture of a multi-scale patch discriminator, normalized by instances as all published ones are.
 
     Raises ConfigError: where a number is below its least value.
     """

@@ -21,7 +21,7 @@ _WIDTHS = (1, 2, 4, 8, 8, 8)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderConfig:
-    """Architecture of an encoder.
+    """Architecture of an encoder, normalized by instances as the published one is.
 
     Raises ConfigError: where a number is below 1.
     """

@@ -68,7 +68,7 @@ class SpadeGenerator(nn.Module):
             x = self.up_4(_double(x), semantics)
 
         # Colours.
-        return torch.tanh(self.to_image(leaky_relu(x)))
+        return torch.tanh(self.to_image(leaky_relu(x)) * self.config.output_multiplier)
 
     def _first_features(self, semantics: Tensor | SparseSemantics, z: Tensor | None) -> Tensor:
         """(B, 16 * base_channels, H / size_multiple, W / size_multiple), from the latent or else the semantics."""

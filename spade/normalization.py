@@ -40,6 +40,10 @@ class SpadeNorm(nn.Module):
 
 
 def _parameter_free_norm(norm: Norm, channels: int) -> nn.Module:
+    """Variances are taken as (var + eps)^-1/2, by several processes too, as everywhere in evaluation.
+
+    The published training on several GPUs took max(var, eps)^-1/2 and then evaluated by the other formula.
+    """
     if norm is Norm.INSTANCE:
         return nn.InstanceNorm2d(channels)
     return BatchStatistics(channels, synchronized=norm is Norm.SYNCBATCH)

@@ -4,13 +4,12 @@ B batch, H W pixels.
 """
 
 import os
-import pickle
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spade.errors import CheckpointError
+from spade.weights import fit, read_tensors
 
 _WIDTHS = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, 256, "pool", 512, 512, 512, 512, "pool", 512)
 """VGG19 as far as its layer relu5_1."""
@@ -68,18 +67,6 @@ def load_vgg19(path: str | os.PathLike[str]) -> VGG19Features:
 
     Raises CheckpointError: where the file is missing, is not such a file, or lacks a tensor.
     """
-    where = os.fspath(path)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{where}: there is no such file") from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"{where}: not a readable file of weights: {error}") from error
     network = VGG19Features()
-    for name, blank in network.state_dict().items():
-        found = state.get(name) if isinstance(state, dict) else None
-        if not isinstance(found, Tensor) or found.shape != blank.shape:
-            shape = tuple(found.shape) if isinstance(found, Tensor) else "missing"
-            raise CheckpointError(f"{where}: tensor {name} is {shape}, expected {tuple(blank.shape)} as in VGG19")
-    network.load_state_dict({name: state[name] for name in network.state_dict()})
+    fit(network, read_tensors(path), where=os.fspath(path), what="VGG19 (vgg19-*.pth)")
     return network

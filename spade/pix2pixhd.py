@@ -32,12 +32,13 @@ class Pix2PixHDConfig:
     spectral_norm: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("label_nc", "output_channels", "base_channels", "downsamplings"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"pix2pixHD: {name} is {getattr(self, name)}; it must be at least 1")
+        least = dict.fromkeys(("label_nc", "output_channels", "base_channels", "downsamplings"), 1) | {"blocks": 0}
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise ConfigError(f"pix2pixHD: {name} is {getattr(self, name)}; it must be at least {value}")
         for name in ("kernel_size", "initial_kernel_size"):
-            if getattr(self, name) % 2 == 0:
-                raise ConfigError(f"pix2pixHD: {name} is {getattr(self, name)}; it must be odd")
+            if getattr(self, name) < 1 or getattr(self, name) % 2 == 0:
+                raise ConfigError(f"pix2pixHD: {name} is {getattr(self, name)}; it must be odd, and at least 1")
 
     @property
     def semantic_channels(self) -> int:

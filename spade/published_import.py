@@ -4,9 +4,6 @@ Most of the architecture shows in the tensors; `PublishedHints` holds what does 
 """
 
 import os
-import pickle
-import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +15,7 @@ from spade.config import DOUBLINGS, GeneratorConfig, Norm, Upsampling
 from spade.errors import CheckpointError, ConfigError
 from spade.generator import SpadeGenerator
 from spade.published import own_name, published_name
+from spade.weights import read_tensors
 
 OTHER_NETWORKS = {
     "discriminator_": "a discriminator; the generator is the file that ends in _net_G.pth",
@@ -70,7 +68,7 @@ def import_generator(path: str | os.PathLike[str], hints: PublishedHints) -> Spa
     the tensors cannot tell; or, naming the first tensor and both shapes, where the two do not fit together.
     """
     where = os.fspath(path)
-    tensors = {own_name(name): tensor for name, tensor in _read_tensors(where).items()}
+    tensors = {own_name(name): tensor for name, tensor in read_tensors(where).items()}
     config = infer_config(tensors, hints, where=where)
     for name, tensor in list(tensors.items()):
         if name.endswith(".running_var"):  # torch before 0.4.1 did not count batches
@@ -174,28 +172,3 @@ def _refuse_other_networks(tensors: Mapping[str, Tensor], where: str) -> None:
     for beginning, what in OTHER_NETWORKS.items():
         if any(name.startswith(beginning) for name in tensors):
             raise CheckpointError(f"{where}: this is {what}")
-
-
-def _read_tensors(where: str) -> dict[str, Tensor]:
-    try:
-        with warnings.catch_warnings(action="ignore"):  # torch warns of file styles that it then refuses
-            state = torch.load(where, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{where}: there is no such file") from error
-    except Exception as error:  # a file that is no checkpoint leads the unpickler to errors of any kind
-        raise CheckpointError(f"{where}: {_why_unreadable(error)}") from error
-    if not isinstance(state, dict) or not state:
-        raise CheckpointError(f"{where}: it holds {type(state).__name__}, not tensors by name")
-    for name, value in state.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise CheckpointError(f"{where}: {name!r} is {type(value).__name__}; only tensors by name are expected")
-    return state
-
-
-def _why_unreadable(error: Exception) -> str:
-    if isinstance(error, IsADirectoryError | PermissionError):
-        return f"cannot be read: {error.strerror}"
-    unsafe = re.search(r"GLOBAL (\S+)", str(error))
-    if isinstance(error, pickle.UnpicklingError) and unsafe:
-        return f"refused: it holds {unsafe[1]}, which is no tensor and could run code on loading"
-    return "not a checkpoint that torch can read; it is damaged or something else"

@@ -72,7 +72,7 @@ class Synthesizer:
             pictures = self._engine.pictures(
                 _tensor(label_maps), None if instance_maps is None else _tensor(instance_maps), self._latents(seeds)
             )
-            return _pixels(pictures)
+            return to_pixels(pictures)
 
     def _latents(self, seeds: Sequence[int]) -> Tensor | None:
         if self.config.latent_dim is None:
@@ -84,7 +84,7 @@ def _tensor(ids: NDArray[np.integer]) -> Tensor:
     return torch.from_numpy(ids.astype(np.int64))
 
 
-def _pixels(pictures: Tensor) -> NDArray[np.uint8]:
+def to_pixels(pictures: Tensor) -> NDArray[np.uint8]:
     """(B, 3, H, W) in [-1, 1] to (B, H, W, 3) bytes, truncated rather than rounded, as the published code writes."""
     levels = ((pictures.float() + 1) / 2 * 255).clamp(0, 255).to(torch.uint8)
     pixels: NDArray[np.uint8] = levels.permute(0, 2, 3, 1).cpu().numpy()

@@ -65,7 +65,7 @@ class WorkerSettings:
     threads: int = 0  # CPU threads of the engine; 0: as many as this process may use CPUs
     precision: Precision = Precision.FLOAT32  # of the engine
     compile: bool = False  # fuse parts of the engine by torch.compile
-    cache_bytes: int = 256 * 2**20  # kept for more pictures of the same label maps, over all models
+    cache_bytes: int = 128 * 2**20  # kept for more pictures of the same label maps, over all models
     port: int | None = None  # of /livez, /readyz and /metrics; None: not served
     host: str = "127.0.0.1"
 

@@ -101,6 +101,11 @@ class DatasetConfig:
                 raise ConfigError(f"dataset: {name} is {value}; it must be at least 1")
         if not 0.05 <= self.aspect_ratio <= 20:
             raise ConfigError(f"dataset: aspect_ratio is {self.aspect_ratio}; it must be from 0.05 to 20")
+        if self.preprocess.crops and self.preprocess is not Preprocess.CROP and self.load_size < self.crop_size:
+            raise ConfigError(
+                f"dataset: load_size is {self.load_size}; with {self.preprocess} it must be at least crop_size "
+                f"{self.crop_size}, or every sample would have an empty edge"
+            )
         if self.class_names and len(self.class_names) != self.label_nc:
             raise ConfigError(
                 f"dataset: {len(self.class_names)} class_names for label_nc {self.label_nc}; name every class, or none"

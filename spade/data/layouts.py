@@ -95,9 +95,8 @@ def _coco(request: Request) -> list[FileLists]:
 def _ade20k(request: Request) -> list[FileLists]:
     """Pictures are .jpg and label maps .png, anywhere below; the phase is part of the path."""
     mark = f"_{request.phase}_"
-    both = [
-        path for path in list_files(request.root, {".jpg", ".png"}) if mark in path.relative_to(request.root).as_posix()
-    ]
+    found = FolderFiles(folder=request.root, files=list_files(request.root, {".jpg", ".png"}))
+    both = [path for path in found.files if mark in found.relative_key(path)]
 
     def ending(suffix: str) -> FolderFiles:
         return FolderFiles(folder=request.root, files=[path for path in both if path.suffix.lower() == suffix])

@@ -28,7 +28,7 @@ class EngineConfig:
     """Whether torch.compile fuses modulation: on a CPU it needs a C++ compiler, and the first picture waits for it."""
     table_bytes: int = 64 * MEBIBYTE
     """Of the table of one layer; one that would be larger is made strip by strip and not kept."""
-    cache_bytes: int = 256 * MEBIBYTE
+    cache_bytes: int = 128 * MEBIBYTE
     """Of all tables that are kept for more pictures of the same maps; 0 keeps none."""
 
     def __post_init__(self) -> None:

@@ -90,7 +90,7 @@ class Engine:
         for block in self._blocks:
             x = block(x, maps)
         colours = self._to_image(functional.leaky_relu_(x, LEAKY_SLOPE))
-        return torch.tanh_(colours.float()).permute(0, 3, 1, 2)
+        return torch.tanh_(colours.float().mul_(self.config.output_multiplier)).permute(0, 3, 1, 2)
 
     def _take_weights(self, generator: SpadeGenerator) -> None:
         config, build = self.config, self._build

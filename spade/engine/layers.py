@@ -35,10 +35,10 @@ class Build:
     fuse: Fuse
 
     def folded(self, layer: nn.Module) -> tuple[Tensor, Tensor | None]:
-        """Weight, with spectral norm in it, and bias of a convolution or linear layer in evaluation mode."""
+        """Weight, with spectral norm in it, and bias of a convolution or linear layer in evaluation mode, as copies."""
         assert isinstance(layer, nn.Conv2d | nn.Linear)
-        bias = None if layer.bias is None else layer.bias.detach().to(self.device, self.dtype)
-        return layer.weight.detach().to(self.device, self.dtype), bias
+        weight = layer.weight.detach().to(self.device, self.dtype, copy=True)
+        return weight, None if layer.bias is None else layer.bias.detach().to(self.device, self.dtype, copy=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,8 +162,8 @@ def sum_of_columns(ids: Tensor, columns: Tensor) -> Tensor:
 
 
 def bias_of(layer: nn.Conv2d | nn.Linear) -> Tensor:
-    """Its bias (O,), zeros where it has none, without gradients."""
-    return layer.weight.new_zeros(layer.weight.shape[0]) if layer.bias is None else layer.bias.detach()
+    """A copy of its bias (O,), zeros where it has none, without gradients."""
+    return layer.weight.new_zeros(layer.weight.shape[0]) if layer.bias is None else layer.bias.detach().clone()
 
 
 def _scale_and_shift(norm: SpadeNorm) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spade.evaluation.weights import fit, read_tensors
+from spade.weights import fit, read_tensors
 
 SIDE_PIXELS = 299
 FEATURES = 2048

@@ -16,7 +16,7 @@ from spade.evaluation.report import LeftOut, Weights
 from spade.evaluation.scored_classes import ScoredClasses
 from spade.evaluation.segmenter import Segmenter
 from spade.evaluation.segmenter_checkpoint import load_segmenter
-from spade.evaluation.weights import file_digest
+from spade.weights import file_digest
 
 SEGMENTER_FEATURES = " (segmenter features)"
 

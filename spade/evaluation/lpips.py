@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from spade.errors import ConfigError
-from spade.evaluation.weights import fit, read_tensors
+from spade.weights import fit, read_tensors
 
 SMALLEST_SIDE = 32
 """Below this, the deepest features of the networks would have no pixels."""

@@ -1,6 +1,5 @@
 """An interrupted training of a segmenter on disk, from which it goes on as if nothing had happened."""
 
-import pickle
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from spade.evaluation.confusion import SegmentationScores
 from spade.evaluation.segmenter import SegmenterConfig
 from spade.evaluation.segmenter_training import Progress, SegmenterTraining
 from spade.files import written_whole
+from spade.weights import read_torch_file
 
 NETWORKS = ("network", "average", "best")
 
@@ -44,11 +44,9 @@ def restore_state(path: Path, progress: Progress, training: SegmenterTraining) -
     Raises CheckpointError: where there is no such file, it is damaged, or it is of a training with other settings.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: there is no interrupted training to resume; leave out --resume") from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"{path}: not a readable state of a training; leave out --resume") from error
+        state = read_torch_file(path, where=f"interrupted training {path}")
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; leave out --resume to begin anew") from error
     settings = _settings(progress.network.config, training)
     for name, value in settings.items():
         found = state["settings"].get(name)

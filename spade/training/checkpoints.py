@@ -1,6 +1,5 @@
 """The checkpoints of a run: the last few states, from any of which it can go on as if it had never stopped."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch
 from spade.errors import CheckpointError
 from spade.training.checkpoint_store import CheckpointStore
 from spade.training.state import FORMAT
+from spade.weights import read_torch_file
 
 _PREFIX, _SUFFIX = "step-", ".pt"
 
@@ -34,8 +34,15 @@ class Checkpoints:
         for other in [*names[place + 1 :], *names[: max(0, place + 1 - self._keep)]]:
             self._store.remove(other)
 
+    def keep(self, epoch: int, state: dict[str, Any]) -> None:
+        """Writes the state after `epoch` under a name of its own, which is never removed.
+
+        Raises CheckpointError: where it cannot be written.
+        """
+        self._store.write(f"epoch-{epoch:06}{_SUFFIX}", lambda path: _write(state, path))
+
     def names(self) -> list[str]:
-        """Of all checkpoints, the last one last."""
+        """Of the last checkpoints, the very last one last."""
         return [name for name in self._store.names() if name.startswith(_PREFIX) and name.endswith(_SUFFIX)]
 
     def latest(self) -> str | None:
@@ -61,14 +68,10 @@ def read_checkpoint(path: Path, *, where: str) -> dict[str, Any]:
     Raises CheckpointError: where the file, which is called `where`, is missing, damaged or no such checkpoint.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # torch warns of file styles that it then refuses
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{where}: there is no such checkpoint") from error
-    except Exception as error:  # a file that is no checkpoint leads the unpickler to errors of any kind
-        raise CheckpointError(
-            f"{where}: not a checkpoint of a training run, or damaged; remove it to go on from the one before it"
-        ) from error
+        state: dict[str, Any] = read_torch_file(path, where=where)
+    except CheckpointError as error:
+        way_back = "; remove it to go on from the one before it" if path.exists() else ""
+        raise CheckpointError(f"{error}{way_back}") from error
     found = state.get("format") if isinstance(state, dict) else None
     if found != FORMAT:
         raise CheckpointError(f"{where}: not a checkpoint of a training run that this version reads (format {found})")

@@ -48,14 +48,18 @@ class IntervalConfig:
     checkpoint: int = 5000
     keep_checkpoints: int = 3
     """How many checkpoints are kept, the last ones."""
+    keep_epochs: int | None = None
+    """After every so many epochs the state is kept for good, as epoch-<number>.pt. The published code keeps every tenth
+    epoch's weights; here that is asked for, because a state with its optimizers and average is four times as large."""
     sample: int = 5000
     sample_pictures: int = 4
     """Rows of a sample sheet."""
 
     def __post_init__(self) -> None:
-        for name in ("log", "checkpoint", "keep_checkpoints", "sample", "sample_pictures"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"intervals: {name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("log", "checkpoint", "keep_checkpoints", "keep_epochs", "sample", "sample_pictures"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"intervals: {name} is {value}; it must be at least 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,8 @@ class TrainingConfig:
     device: str = "auto"
     workers: int = 2
     """Processes that read samples ahead, for each training process; 0 reads in the training process itself."""
+    shuffle: bool = True
+    """Whether every epoch has an order of its own; if not, samples come in the order of their files."""
     vgg19: str | None = None
     """File of torchvision's VGG19 weights for the perceptual loss, which is left out where there is none."""
     dataset: DatasetConfig
@@ -152,5 +158,7 @@ class TrainingConfig:
         self._check_form("pix2pixhd", config)
         if self.encoder is not None:
             raise ConfigError("pix2pixhd: this generator has no latent; leave the encoder out")
+        if self.generator.output_multiplier != 1:
+            raise ConfigError("pix2pixhd: this generator has no output_multiplier; leave it out of the generator")
         if self.recomputation:
             raise ConfigError("recomputation: a pix2pixHD generator has none; it is of SPADE's blocks")

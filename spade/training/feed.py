@@ -38,6 +38,8 @@ class Feed:
     micro_batch_size: int
     accumulation: int
     workers: int
+    shuffle: bool = True
+    """Whether every epoch has an order of its own; if not, samples come in the order of their files."""
 
     def __post_init__(self) -> None:
         if self.length < self.batch_size:
@@ -88,6 +90,7 @@ class Feed:
             rank=self.processes.rank,
             world_size=self.processes.count,
             start=taken,
+            shuffle=self.shuffle,
         )
 
     @property

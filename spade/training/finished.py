@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from spade.device import pick_device
-from spade.errors import CheckpointError, ConfigError
-from spade.records import record_from_mapping
+from spade.errors import CheckpointError
 from spade.training.checkpoint_store import open_store
 from spade.training.checkpoints import Checkpoints, read_checkpoint
 from spade.training.config import TrainingConfig
@@ -18,7 +17,7 @@ from spade.training.ema import AveragedGenerator
 from spade.training.estimation import estimated_average
 from spade.training.networks import Generator, Networks, build_networks
 from spade.training.run import open_feed
-from spade.training.state import Position
+from spade.training.state import Position, saved_config
 
 
 class Weights(StrEnum):
@@ -42,10 +41,7 @@ class TrainedRun:
     @classmethod
     def from_checkpoint(cls, saved: dict[str, Any], *, place: str) -> Self:
         """From what a checkpoint at `place` holds. Raises CheckpointError: where its configuration is of no use."""
-        try:
-            config = record_from_mapping(TrainingConfig, saved["config"], where=place)
-        except ConfigError as error:
-            raise CheckpointError(f"{place}: its configuration is of no use to this version: {error}") from error
+        config = saved_config(saved, where=place)
         networks = build_networks(
             config.pix2pixhd or config.generator, config.discriminator, config.encoder, config.init
         )

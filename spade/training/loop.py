@@ -70,6 +70,7 @@ class Loop:
                 self._write_what_is_due()
             position.epoch += 1
             position.taken = 0
+            self._keep(position.epoch - 1)
         self._save()
         if not self._is_due(self._config.intervals.sample):
             self._sample()
@@ -121,16 +122,29 @@ class Loop:
         position = self._state.position
         if position.step == self._saved_step:
             return
-        if not self._meter.is_empty:
-            self._measure()
-        wrong = self._state.senseless_weights()
-        if wrong:
-            raise self._divergence(", ".join(wrong))
+        self._require_sense()
         if self._parts.processes.is_first:
             self._parts.checkpoints.save(position.step, self._state.to_mapping())
         self._saved_step = position.step
         self._last_checkpoint = self._parts.checkpoints.place_of_step(position.step)
         self._parts.listener.saved(self._last_checkpoint)
+
+    def _keep(self, epoch: int) -> None:
+        """For good, where `epoch`, which has just ended, is one of those."""
+        every = self._config.intervals.keep_epochs
+        if every is None or epoch % every:
+            return
+        self._require_sense()
+        if self._parts.processes.is_first:
+            self._parts.checkpoints.keep(epoch, self._state.to_mapping())
+
+    def _require_sense(self) -> None:
+        """Before anything is saved. Raises DivergenceError: where losses or weights are no longer sensible."""
+        if not self._meter.is_empty:
+            self._measure()
+        wrong = self._state.senseless_weights()
+        if wrong:
+            raise self._divergence(", ".join(wrong))
 
     def _sample(self) -> None:
         """All processes estimate the average's statistics together; the first one draws."""

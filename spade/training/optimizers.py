@@ -17,6 +17,7 @@ class OptimizerConfig:
 
     learning_rate: float = 2e-4
     two_time_scales: bool = True
+    """Without, both players learn at `learning_rate`, and betas that are not given are 0.5 and 0.999 in a run."""
     beta1: float = 0.0
     beta2: float = 0.9
 

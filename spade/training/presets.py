@@ -13,6 +13,12 @@ from spade.training.config import PICTURE_CHANNELS, TrainingConfig
 Given = Mapping[str, Any]
 """Parts of a configuration, as TOML reads them."""
 
+_SECTIONS = ("dataset", "generator", "discriminator", "pix2pixhd", "optimizer")
+"""Those that are completed here; what is left out of the others has their own defaults."""
+
+_ONE_TIME_SCALE = {"beta1": 0.5, "beta2": 0.999}
+"""The published betas where both players learn at one rate."""
+
 
 def complete_config(given: Given, *, where: str = "configuration") -> TrainingConfig:
     """The configuration that `given` describes; what it leaves out follows from its dataset.
@@ -22,7 +28,7 @@ def complete_config(given: Given, *, where: str = "configuration") -> TrainingCo
     Raises ConfigError: for a missing or unknown key, a value that does not fit, or parts that contradict one another.
     """
     given = {key: value for key, value in given.items() if value is not None}
-    sections = {name: _section(given, name, where) for name in ("dataset", "generator", "discriminator", "pix2pixhd")}
+    sections = {name: _section(given, name, where) for name in _SECTIONS}
     preset = _preset(sections["dataset"], where)
     completed = dict(given)
     completed["dataset"] = record_to_mapping(preset.dataset) | {"root": ""} | sections["dataset"]
@@ -37,6 +43,8 @@ def complete_config(given: Given, *, where: str = "configuration") -> TrainingCo
     completed["generator"] = generator
 
     channels = dataset.label_nc + dataset.dont_care + dataset.instance_edges + PICTURE_CHANNELS
+    if sections["optimizer"].get("two_time_scales") is False:
+        completed["optimizer"] = _ONE_TIME_SCALE | sections["optimizer"]
     completed["discriminator"] = {"in_channels": channels} | sections["discriminator"]
     if "pix2pixhd" in given:
         completed["pix2pixhd"] = _form_of(dataset) | sections["pix2pixhd"]

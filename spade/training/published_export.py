@@ -23,7 +23,8 @@ _LABEL = "latest"
 def export_published(run: TrainedRun, generator: Generator, folder: Path) -> list[Path]:
     """Writes `latest_net_G.pth`, `_D`, where there is one `_E`, and `iter.txt`; returns their paths.
 
-    The first three are bare state dicts under the published names. `iter.txt` holds two lines, the epoch and how many
+    The first three are bare state dicts under the published names. An output multiplier, which the published code does
+    not have, goes into the last layer's weights. `iter.txt` holds two lines, the epoch and how many
     of its samples were learned from.
     """
     discriminator, encoder = run.networks.discriminator, run.networks.encoder
@@ -32,6 +33,9 @@ def export_published(run: TrainedRun, generator: Generator, folder: Path) -> lis
         "G": _renamed(generator, _generator_name(run)),
         "D": _renamed(discriminator, lambda own: published_discriminator_name(own, layers=layers)),
     }
+    for name in ("conv_img.weight", "conv_img.bias"):
+        if name in files["G"]:
+            files["G"][name] *= run.config.generator.output_multiplier
     if encoder is not None:
         files["E"] = _renamed(encoder, published_encoder_name)
     written = []

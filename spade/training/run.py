@@ -105,6 +105,7 @@ def open_feed(config: TrainingConfig, processes: Processes) -> Feed:
         micro_batch_size=micro_batch_size,
         accumulation=config.accumulation,
         workers=config.workers,
+        shuffle=config.shuffle,
     )
 
 

@@ -10,14 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from spade.data.config import DatasetConfig
 from spade.data.samples import Sample, SampleKey, TrainingBatch, collate_training
 from spade.files import written_whole
 from spade.palettes import GAUGAN_COLORS, class_colors, colorize
-from spade.synthesis import latent_from_seed
+from spade.synthesis import latent_from_seed, to_pixels
 from spade.training.config import TrainingConfig
 from spade.training.networks import Generator
 from spade.training.state import RunState
@@ -51,7 +50,7 @@ class SampleSheets:
             batch = collate_training([self._dataset[key]])
             made = {name: self._generate(generator, batch, seed=number) for name, generator in generators.items()}
             columns = {"label map": colorize(batch.labels[0].numpy(), self._colors)}
-            columns |= {"generated": made.pop("generated"), "real": to_pixels(batch.pictures[0])} | made
+            columns |= {"generated": made.pop("generated"), "real": to_pixels(batch.pictures)[0]} | made
             rows.append(columns)
         path = self._folder / f"step-{state.position.step:09}.png"
         with written_whole(path, durable=False) as partial:
@@ -66,14 +65,8 @@ class SampleSheets:
         arguments: list[object] = [semantics_of(batch, self._config.generator, sparse=sparse)]
         if self._config.generator.latent_dim is not None:
             arguments.append(latent_from_seed(seed, self._config.generator.latent_dim)[None].to(device))
-        return to_pixels(generator(*arguments)[0])
-
-
-def to_pixels(picture: Tensor) -> NDArray[np.uint8]:
-    """(3, H, W) in [-1, 1] as bytes (H, W, 3), cut off rather than rounded, as the published code writes pictures."""
-    levels = ((picture.float() + 1) / 2 * 255).clamp(0, 255).to(torch.uint8)
-    pixels: NDArray[np.uint8] = levels.permute(1, 2, 0).cpu().numpy()
-    return pixels
+        picture: NDArray[np.uint8] = to_pixels(generator(*arguments))[0]
+        return picture
 
 
 def colors_of(dataset: DatasetConfig) -> dict[int, int]:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from spade.errors import CheckpointError
-from spade.records import record_to_mapping
+from spade.errors import CheckpointError, ConfigError
+from spade.records import record_from_mapping, record_to_mapping
 from spade.training.config import TrainingConfig
 from spade.training.ema import AveragedGenerator
 from spade.training.networks import Networks
@@ -71,7 +71,8 @@ class RunState:
 
         Raises CheckpointError: where it is of another architecture, naming the first setting that differs.
         """
-        require_same_architecture(saved, record_to_mapping(self.config), where=where)
+        theirs = saved_config(saved, where=where)
+        require_same_architecture(record_to_mapping(theirs), record_to_mapping(self.config), where=where)
         for name, network in self.networks.named():
             network.load_state_dict(saved["networks"][name])
         for name, optimizer in _named_optimizers(self.optimizers):
@@ -88,10 +89,21 @@ class RunState:
         _restore_random_states(saved["random"])
 
 
+def saved_config(saved: dict[str, Any], *, where: str) -> TrainingConfig:
+    """The configuration that a checkpoint at `where` holds; settings that are newer than it have their defaults.
+
+    Raises CheckpointError: where it is of no use to this version.
+    """
+    try:
+        return record_from_mapping(TrainingConfig, saved["config"], where=where)
+    except ConfigError as error:
+        raise CheckpointError(f"{where}: its configuration is of no use to this version: {error}") from error
+
+
 def require_same_architecture(saved: dict[str, Any], config: dict[str, Any], *, where: str) -> None:
-    """Raises CheckpointError: naming the first setting of the networks in which the two differ."""
+    """Raises CheckpointError: naming the first setting of the networks in which two configurations differ."""
     for section in _ARCHITECTURE:
-        theirs, ours = saved["config"][section], config[section]
+        theirs, ours = saved[section], config[section]
         if (theirs is None) != (ours is None):
             has, lacks = ("the checkpoint", "this configuration") if ours is None else ("this configuration", "it")
             raise CheckpointError(f"{where}: of another architecture: {has} has a section {section}, {lacks} does not")

@@ -79,6 +79,14 @@ class StepResult:
     fake: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """Weighted losses, and the parameters that learn from them."""
+
+    losses: Losses
+    parameters: list[nn.Parameter]
+
+
 class TrainingStep:
     """Runs iterations. The networks may be wrapped for several processes; the semantics' form is `config`'s."""
 
@@ -114,69 +122,64 @@ class TrainingStep:
         Where the generator does not learn, its losses are not among the result's.
         """
         self.networks.train()
+        generator, discriminator = self.optimizers.generator, self.optimizers.discriminator
         if not generator_learns:
-            return self._discriminator_phase(micro_batches)
+            return self._phase(micro_batches, self._teach_discriminator, discriminator)
         if self._config.exact_published:
-            generator = self._generator_phase(micro_batches)
-            discriminator = self._discriminator_phase(micro_batches)
-            return StepResult(generator.losses | discriminator.losses, generator.fake)
-        return self._shared_phase(micro_batches)
+            first = self._phase(micro_batches, self._teach_generator, generator)
+            second = self._phase(micro_batches, self._teach_discriminator, discriminator)
+            return StepResult(first.losses | second.losses, first.fake)
+        return self._phase(micro_batches, self._teach_both, generator, discriminator)
 
-    def _shared_phase(self, micro_batches: Sequence[TrainingBatch]) -> StepResult:
-        """One pass of each network. Neither player has moved when the losses of both are computed."""
-        generator_parameters = self.networks.generator_parameters()
-        discriminator_parameters = list(self.networks.discriminator.parameters())
-        self.optimizers.generator.zero_grad()
-        self.optimizers.discriminator.zero_grad()
+    def _phase(
+        self,
+        micro_batches: Sequence[TrainingBatch],
+        teach: Callable[[TrainingBatch], tuple[list[_Lesson], Tensor]],
+        *optimizers: torch.optim.Optimizer,
+    ) -> StepResult:
+        """Gradients of what `teach` makes of each micro-batch, its lessons and the pictures; then one step."""
+        for optimizer in optimizers:
+            optimizer.zero_grad()
         means: Losses = {}
+        share = 1 / len(micro_batches)
         for synchronizing, batch in self._each(micro_batches):
             with synchronizing:
                 with self._autocast():
-                    inputs = self._inputs(batch)
-                    generated = self._generate(batch, inputs)
-                    judged = self._judge(inputs, generated.pictures, batch)
-                    losses = losses_of_generator(self._losses, generated, judged, batch.pictures, self._perceptual)
-                    opposing = losses_of_discriminator(self._losses, judged)
-                share = 1 / len(micro_batches)
-                # The small network first: the second pass, through both, frees what it has used as it goes.
-                self.scaler.scale(total(opposing) * share).backward(inputs=discriminator_parameters, retain_graph=True)
-                self.scaler.scale(total(losses) * share).backward(inputs=generator_parameters)
-            _accumulate(means, losses | opposing, share)
-        self._advance(self.optimizers.generator, self.optimizers.discriminator)
-        return StepResult(means, generated.pictures.detach())
-
-    def _generator_phase(self, micro_batches: Sequence[TrainingBatch]) -> StepResult:
-        self.optimizers.generator.zero_grad()
-        means: Losses = {}
-        for synchronizing, batch in self._each(micro_batches):
-            with synchronizing:
-                with self._autocast():
-                    inputs = self._inputs(batch)
-                    generated = self._generate(batch, inputs)
-                    judged = self._judge(inputs, generated.pictures, batch)
-                    losses = losses_of_generator(self._losses, generated, judged, batch.pictures, self._perceptual)
-                share = 1 / len(micro_batches)
-                parameters = self.networks.generator_parameters()
-                self.scaler.scale(total(losses) * share).backward(inputs=parameters)
-            _accumulate(means, losses, share)
-        self._advance(self.optimizers.generator)
-        return StepResult(means, generated.pictures.detach())
-
-    def _discriminator_phase(self, micro_batches: Sequence[TrainingBatch]) -> StepResult:
-        self.optimizers.discriminator.zero_grad()
-        means: Losses = {}
-        for synchronizing, batch in self._each(micro_batches):
-            with synchronizing:
-                with self._autocast():
-                    inputs = self._inputs(batch)
-                    with torch.no_grad():
-                        fake = self._generate(batch, inputs).pictures
-                    losses = losses_of_discriminator(self._losses, self._judge(inputs, fake, batch))
-                share = 1 / len(micro_batches)
-                self.scaler.scale(total(losses) * share).backward()
-            _accumulate(means, losses, share)
-        self._advance(self.optimizers.discriminator)
+                    lessons, fake = teach(batch)
+                for lesson in lessons:
+                    loss = self.scaler.scale(total(lesson.losses) * share)
+                    loss.backward(inputs=lesson.parameters, retain_graph=lesson is not lessons[-1])
+            for lesson in reversed(lessons):  # the generator's losses first, as in the published logs
+                _accumulate(means, lesson.losses, share)
+        for optimizer in optimizers:
+            self.scaler.step(optimizer)
+        self.scaler.update()
         return StepResult(means, fake)
+
+    def _teach_both(self, batch: TrainingBatch) -> tuple[list[_Lesson], Tensor]:
+        """One pass of each network. Neither player has moved when the losses of both are computed."""
+        lesson, judged, fake = self._judged_lesson_of_generator(batch)
+        opposing = losses_of_discriminator(self._losses, judged)
+        # The small network first: the second pass, through both, frees what it has used as it goes.
+        return [_Lesson(opposing, list(self.networks.discriminator.parameters())), lesson], fake
+
+    def _teach_generator(self, batch: TrainingBatch) -> tuple[list[_Lesson], Tensor]:
+        lesson, _, fake = self._judged_lesson_of_generator(batch)
+        return [lesson], fake
+
+    def _teach_discriminator(self, batch: TrainingBatch) -> tuple[list[_Lesson], Tensor]:
+        inputs = self._inputs(batch)
+        with torch.no_grad():
+            fake = self._generate(batch, inputs).pictures
+        losses = losses_of_discriminator(self._losses, self._judge(inputs, fake, batch))
+        return [_Lesson(losses, list(self.networks.discriminator.parameters()))], fake
+
+    def _judged_lesson_of_generator(self, batch: TrainingBatch) -> tuple[_Lesson, Features, Tensor]:
+        inputs = self._inputs(batch)
+        generated = self._generate(batch, inputs)
+        judged = self._judge(inputs, generated.pictures, batch)
+        losses = losses_of_generator(self._losses, generated, judged, batch.pictures, self._perceptual)
+        return _Lesson(losses, self.networks.generator_parameters()), judged, generated.pictures.detach()
 
     def _inputs(self, batch: TrainingBatch) -> Tensor | SparseSemantics:
         sparse = self._config.sparse_modulation and isinstance(self.networks.generator, SpadeGenerator)
@@ -217,11 +220,6 @@ class TrainingStep:
     def _autocast(self) -> torch.autocast:
         dtype = {Precision.BFLOAT16: torch.bfloat16, Precision.FLOAT16: torch.float16}.get(self._config.precision)
         return torch.autocast(self._device.type, dtype=dtype, enabled=dtype is not None)
-
-    def _advance(self, *optimizers: torch.optim.Optimizer) -> None:
-        for optimizer in optimizers:
-            self.scaler.step(optimizer)
-        self.scaler.update()
 
 
 def semantics_of(batch: LabelBatch, form: SemanticsForm, *, sparse: bool) -> Tensor | SparseSemantics:

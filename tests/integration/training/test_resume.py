@@ -72,6 +72,19 @@ def test_a_run_that_is_killed_resumes_and_ends_with_the_same_bits(
     assert steps == list(range(1, LAST_STEP + 1))
 
 
+def test_a_run_goes_on_from_the_state_of_an_epoch_with_the_same_bits(
+    config_file: Path, uninterrupted: Path, spade: Callable[..., Any], tmp_path: Path
+) -> None:
+    options = ("train", "--config", config_file, "-o")
+    keeping = ("--set", "intervals.keep_epochs=1", "--epochs", 1)
+    first = spade(*options, tmp_path / "first", *keeping)
+    assert first.exit_code == 0, first.output
+    kept = tmp_path / "first" / "checkpoints" / "epoch-000001.pt"
+    second = spade(*options, tmp_path / "second", "--resume", kept)
+    assert second.exit_code == 0, second.output
+    assert differences(state_of(uninterrupted), state_of(tmp_path / "second")) == []
+
+
 def test_a_run_that_is_terminated_saves_ends_well_and_resumes_with_the_same_bits(
     config_file: Path, uninterrupted: Path, start: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -11,9 +11,14 @@ CITYSCAPES = GeneratorConfig(
 
 
 def test_a_config_survives_the_way_through_json() -> None:
-    config = dataclasses.replace(CITYSCAPES, latent_dim=7, norm=Norm.INSTANCE, kernel_size=5)
+    config = dataclasses.replace(CITYSCAPES, latent_dim=7, norm=Norm.INSTANCE, kernel_size=5, output_multiplier=0.5)
     assert GeneratorConfig.from_dict(config.to_dict()) == config
     assert config.to_dict()["upsampling"] == "more"
+
+
+def test_an_output_multiplier_of_1_is_not_written_so_that_files_are_as_before_there_was_one() -> None:
+    assert "output_multiplier" not in CITYSCAPES.to_dict()
+    assert GeneratorConfig.from_dict(CITYSCAPES.to_dict()).output_multiplier == 1
 
 
 def test_semantic_channels_are_classes_then_unknown_then_edges() -> None:
@@ -56,6 +61,8 @@ def test_instance_normalization_of_a_single_feature_is_refused() -> None:
         ({"latent_dim": 0}, "latent_dim is 0"),
         ({"kernel_size": 4}, "kernel_size is 4"),
         ({"height": 250}, "512x250"),
+        ({"output_multiplier": 0.0}, "output_multiplier is 0.0; it must be above 0 and at most 1"),
+        ({"output_multiplier": 1.5}, "output_multiplier is 1.5"),
         ({"upsampling": Upsampling.MOST, "base_channels": 3}, "base_channels is 3"),
     ],
 )

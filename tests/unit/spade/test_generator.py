@@ -65,6 +65,18 @@ def test_a_latent_is_needed_with_one_and_refused_without(tiny: GeneratorConfig) 
         with_latent(semantics, torch.zeros((1, 5)))
 
 
+def test_the_output_multiplier_acts_before_tanh(tiny: GeneratorConfig) -> None:
+    plain = SpadeGenerator(tiny).eval()
+    plain.to_image.weight.data.zero_()
+    plain.to_image.bias.data.fill_(1.0)
+    halved = SpadeGenerator(dataclasses.replace(tiny, output_multiplier=0.5)).eval()
+    halved.load_state_dict(plain.state_dict())
+    semantics = semantics_of(tiny, 32, 64)
+    with torch.inference_mode():
+        assert torch.allclose(plain(semantics), torch.tanh(torch.tensor(1.0)))
+        assert torch.allclose(halved(semantics), torch.tanh(torch.tensor(0.5)))
+
+
 def test_the_state_keeps_the_vectors_of_spectral_norm(tiny: GeneratorConfig) -> None:
     state = SpadeGenerator(tiny).state_dict()
     assert "up_0.conv_skip.parametrizations.weight.0._u" in state

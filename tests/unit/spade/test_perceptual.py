@@ -52,5 +52,5 @@ def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="there is no such file"):
         load_vgg19(tmp_path / "nix.pth")
     (tmp_path / "text").write_text("no weights")
-    with pytest.raises(CheckpointError, match="not a readable file"):
+    with pytest.raises(CheckpointError, match="not a checkpoint that torch can read"):
         load_vgg19(tmp_path / "text")

@@ -44,6 +44,7 @@ def test_a_configuration_survives_json():
         ({"label_nc": 0}, "label_nc is 0; it must be at least 1"),
         ({"max_dataset_size": 0}, "max_dataset_size is 0"),
         ({"aspect_ratio": 0.0}, "aspect_ratio is 0.0"),
+        ({"crop_size": 512}, "load_size is 286; with resize_and_crop it must be at least crop_size 512"),
         ({"class_names": ("sky",)}, "1 class_names for label_nc 13"),
         ({"image_dir": "pictures"}, "image_dir is given but label_dir is not"),
         ({"label_dir": "l", "instance_edges": True}, "instance_edges needs instance_dir"),

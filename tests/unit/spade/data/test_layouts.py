@@ -63,6 +63,15 @@ def test_ade20k_looks_at_paths_below_the_root_only(tree):
         find_samples(config_of(Mode.ADE20K, tree), Phase.TRAIN)
 
 
+def test_ade20k_takes_a_file_list_that_names_files_elsewhere(tree):
+    tree.ids("elsewhere/ADE_train_1.png")
+    tree.picture("elsewhere/ADE_train_1.jpg")
+    listed = "".join(f"{tree.root}/elsewhere/ADE_train_1.{ending}\n" for ending in ("png", "jpg"))
+    tree.data("ade/files.list", listed.encode())
+    tree.root = tree.root / "ade"
+    assert names(find_samples(config_of(Mode.ADE20K, tree), Phase.TRAIN)) == ["ADE_train_1"]
+
+
 def test_cityscapes_pairs_city_sequence_and_frame(tree):
     for frame in ("aachen_000000_000019", "bonn_000001_000019"):
         city = frame.split("_")[0]

@@ -39,6 +39,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     },
     "no spectral norm": {"spectral_norm": False},
     "one channel": {"output_channels": 1},
+    "muted": {"output_multiplier": 0.5},
     "wide enough for fast tiles": {"base_channels": 32, "hidden_channels": 16},
 }
 

@@ -137,8 +137,10 @@ def test_bad_input_is_answered_with_one_line(
     assert "the dataset has 2 and ignores 2" in complaint("evaluate", results, *custom(root), *other)
     assert "holds no segmenter" in complaint("evaluate", results, *custom(root), *CUSTOM, "--segmenter", model_file)
     assert "not Inception v3" in complaint("evaluate", results, *custom(root), *CUSTOM, "--inception", model_file)
-    assert "No such file" in complaint("evaluate", results, *custom(root), *CUSTOM, "--lpips", tmp_path / "no.pth")
-    assert "no interrupted training" in complaint(
+    assert "no.pth: there is no such file" in complaint(
+        "evaluate", results, *custom(root), *CUSTOM, "--lpips", tmp_path / "no.pth"
+    )
+    assert "there is no such file; leave out --resume" in complaint(
         "train-segmenter", *custom(shapes_dataset("new", train=1, val=1)), *CUSTOM, "-o", tmp_path / "t", "--resume"
     )
     assert "val_label: there is no such folder" in complaint(

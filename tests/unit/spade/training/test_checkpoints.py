@@ -51,6 +51,14 @@ def test_the_last_states_are_kept_and_the_latest_is_found(checkpoints: Checkpoin
     assert checkpoints.load(checkpoints.latest() or "")["value"].item() == 100
 
 
+def test_the_states_of_epochs_stay_whatever_comes_after_them(checkpoints: Checkpoints) -> None:
+    checkpoints.keep(1, state(1))
+    for step in (5, 10, 100):
+        checkpoints.save(step, state(step))
+    assert checkpoints.names() == ["step-000000010.pt", "step-000000100.pt"]
+    assert checkpoints.load("epoch-000001.pt")["value"].item() == 1
+
+
 def test_a_run_that_went_back_leaves_no_later_states_behind(checkpoints: Checkpoints) -> None:
     for step in (10, 20):
         checkpoints.save(step, state(step))
@@ -85,7 +93,7 @@ class Evil:
 def test_a_file_that_is_no_checkpoint_is_refused_without_running_it(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "step-000000001.pt"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"step-000000001\.pt: not a checkpoint of a training run"):
+    with pytest.raises(CheckpointError, match=r"step-000000001\.pt: (not a checkpoint|refused: it holds )"):
         read_checkpoint(path, where=str(path))
 
 
@@ -93,9 +101,11 @@ def test_a_damaged_checkpoint_and_a_missing_one_are_named(checkpoints: Checkpoin
     checkpoints.save(1, state(1, size=1000))
     path = Path(checkpoints.place_of_step(1))
     path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(CheckpointError, match="or damaged; remove it to go on from the one before it"):
+    with pytest.raises(
+        CheckpointError, match="it is damaged or something else; remove it to go on from the one before it"
+    ):
         checkpoints.load(path.name)
-    with pytest.raises(CheckpointError, match="there is no such checkpoint"):
+    with pytest.raises(CheckpointError, match=r"nothing\.pt: there is no such file$"):
         read_checkpoint(tmp_path / "nothing.pt", where="nothing.pt")
     torch.save({"format": 99}, path)
     with pytest.raises(CheckpointError, match=r"that this version reads \(format 99\)"):
@@ -144,6 +154,17 @@ def test_a_checkpoint_of_another_architecture_is_refused_by_the_first_setting_th
     )
     with pytest.raises(CheckpointError, match="its generator has latent_dim None, this configuration has 4"):
         state_of(vae_config).load_mapping(saved, where="a.pt")
+
+
+def test_a_checkpoint_from_before_a_setting_existed_is_read_with_its_default(
+    tiny_config: TrainingConfig, state_of: Build
+) -> None:
+    saved = state_of(tiny_config).to_mapping()
+    del saved["config"]["generator"]["output_multiplier"]
+    state_of(tiny_config).load_mapping(saved, where="a.pt")
+    dimmed = replace(tiny_config, generator=replace(tiny_config.generator, output_multiplier=0.5))
+    with pytest.raises(CheckpointError, match=r"its generator has output_multiplier 1\.0, this configuration has 0\.5"):
+        state_of(dimmed).load_mapping(saved, where="a.pt")
 
 
 def test_a_store_is_a_folder_or_an_s3_url_that_the_environment_explains(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """From what a user says to a whole configuration, and what is answered to what does not fit."""
 
+import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,6 +50,15 @@ def test_an_encoder_section_alone_makes_a_vae() -> None:
     assert config.encoder.latent_dim == config.generator.latent_dim == 256
 
 
+def test_one_time_scale_brings_its_own_betas_unless_they_are_given() -> None:
+    given: dict[str, Any] = {"dataset": {"mode": "coco", "root": "data"}, "optimizer": {"two_time_scales": False}}
+    optimizer = complete_config(given).optimizer
+    assert (optimizer.generator_rate, optimizer.discriminator_rate) == (2e-4, 2e-4)
+    assert (optimizer.beta1, optimizer.beta2) == (0.5, 0.999)
+    optimizer = complete_config(with_value(given, "optimizer.beta1", 0.0)).optimizer
+    assert (optimizer.beta1, optimizer.beta2) == (0.0, 0.999)
+
+
 def test_a_size_that_depends_on_the_files_has_to_be_said() -> None:
     given: dict[str, Any] = {"dataset": {"mode": "custom", "root": "data", "preprocess": str(Preprocess.NONE)}}
     with pytest.raises(ConfigError, match="generator: key 'height' is missing"):
@@ -61,7 +72,7 @@ def test_a_size_that_depends_on_the_files_has_to_be_said() -> None:
         ("learning_rate", 1e-4, "unknown key 'learning_rate'; known keys are batch_size"),
         ("optimizer.learning_rate", "fast", "optimizer: learning_rate: expected float, found str 'fast'"),
         ("optimizer.learning_rate", 0, "learning_rate is 0.0; it must be above 0"),
-        ("optimizer", 3, "optimizer: expected an object, found int 3"),
+        ("optimizer", 3, "optimizer must be a section, as in [optimizer]"),
         ("dataset.mode", "imagenet", "mode is 'imagenet'; choose one of coco"),
         ("generator.label_nc", 4, "generator: label_nc is 4, but dataset: label_nc is 13"),
         ("generator.height", 512, "its size is 256x512, but the dataset gives 256x256"),
@@ -71,7 +82,10 @@ def test_a_size_that_depends_on_the_files_has_to_be_said() -> None:
         ("batch_size", 0, "batch_size is 0; it must be at least 1"),
         ("device", "tpu", "device is 'tpu'; it must be one of auto, cpu"),
         ("ema.decay", 1, "ema: decay is 1.0; it must be from 0 to below 1"),
+        ("init.gain", 0, "init: gain is 0.0; it must be above 0"),
+        ("init.kind", "uniform", "'uniform' is not one of normal, xavier, xavier_uniform, kaiming, orthogonal, none"),
         ("intervals.log", 0, "intervals: log is 0; it must be at least 1"),
+        ("intervals.keep_epochs", 0, "intervals: keep_epochs is 0; it must be at least 1"),
         ("schedule.epochs", -1, "schedule: epochs -1"),
         ("step.discriminator_steps", 0, "step: discriminator_steps is 0; it must be at least 1"),
         ("step.precision", "int8", "'int8' is not one of float32, bfloat16, float16"),
@@ -98,8 +112,23 @@ def test_a_pix2pixhd_generator_takes_its_channels_from_the_dataset_and_has_no_en
     assert (config.pix2pixhd.label_nc, config.pix2pixhd.instance_edges) == (182, True)
     with pytest.raises(ConfigError, match="no latent; leave the encoder out"):
         complete_config(given | {"encoder": {}})
+    with pytest.raises(ConfigError, match="this generator has no output_multiplier"):
+        complete_config(given | {"generator": {"output_multiplier": 0.5}})
     with pytest.raises(ConfigError, match="pix2pixHD generator has none"):
         complete_config(given | {"recomputation": True})
+
+
+def test_the_keys_that_the_readme_gives_for_published_options_exist() -> None:
+    readme = (Path(__file__).parents[4] / "README.md").read_text(encoding="utf-8")
+    _, _, *rows = readme.partition("| published | here |")[2].partition("\n\n")[0].splitlines()
+    config = record_to_mapping(complete_config({"dataset": {"mode": "coco", "root": "data"}, "encoder": {}}))
+    assert len(rows) > 8
+    for row in rows:
+        section = ""
+        for name in re.findall(r"`([a-z0-9_]*\.?[a-z0-9_]+)[^`]*`", row.split("|")[2]):
+            head, dot, key = name.rpartition(".")
+            section = head or section
+            assert (key in config[section]) if dot else (key in config), name
 
 
 def test_the_batch_is_divided_among_processes_and_micro_batches(tiny_config: TrainingConfig) -> None:

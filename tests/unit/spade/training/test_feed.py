@@ -11,13 +11,17 @@ from spade.data.samples import SampleKey
 from spade.training.distributed import Processes
 from spade.training.feed import Feed
 from spade.training.noise import SampleNoise
+from spade.training.presets import complete_config
+from spade.training.run import open_feed
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def feed(drawn_samples: Callable[[int], Any]) -> Callable[..., Feed]:
-    def build(*, rank: int = 0, count: int = 1, micro_batch_size: int = 2, accumulation: int = 1) -> Feed:
+    def build(
+        *, rank: int = 0, count: int = 1, micro_batch_size: int = 2, accumulation: int = 1, shuffle: bool = True
+    ) -> Feed:
         return Feed(
             dataset=drawn_samples(11),
             length=11,
@@ -26,6 +30,7 @@ def feed(drawn_samples: Callable[[int], Any]) -> Callable[..., Feed]:
             micro_batch_size=micro_batch_size,
             accumulation=accumulation,
             workers=0,
+            shuffle=shuffle,
         )
 
     return build
@@ -51,6 +56,16 @@ def test_keys_are_those_of_the_samples_in_their_order(feed: Callable[..., Feed])
     for step in feed(accumulation=2).steps(3, 0):
         names = [name for batch in step.micro_batches for name in batch.names]
         assert names == [str(key.index) for key in step.keys]
+
+
+def test_without_shuffling_every_epoch_has_the_order_of_the_files(feed: Callable[..., Feed]) -> None:
+    for epoch in (1, 2):
+        assert [key.index for step in feed(shuffle=False).steps(epoch, 0) for key in step.keys] == list(range(10))
+    orders = [[key.index for step in feed().steps(epoch, 0) for key in step.keys] for epoch in (1, 2)]
+    assert orders[0] != orders[1]
+    assert not open_feed(
+        complete_config({"dataset": {"mode": "scenes"}, "shuffle": False}), Processes(device=CPU)
+    ).shuffle
 
 
 def test_an_epoch_goes_on_from_where_it_was_left(feed: Callable[..., Feed]) -> None:
