@@ -9,7 +9,7 @@ from model_store.card import ModelCard
 from model_store.drawing import draw_weights
 from model_store.errors import WeightsError
 from model_store.registry import Registry
-from spade.checkpoint import load_generator, save_tensors
+from spade.checkpoint import save_tensors
 from spade.device import pick_device
 from spade.engine.cache import ModulationCache
 from spade.engine.config import EngineConfig
@@ -36,10 +36,10 @@ def load_synthesizer(
     """
     chosen = pick_device(device)
     path = ensure_weights(registry, card)
-    generator = load_generator(path)
-    if generator.config != card.generator:
+    synthesizer = Synthesizer.from_file(path, device=chosen, engine=engine, cache=cache)
+    if synthesizer.config != card.generator:
         raise WeightsError(f"model {card.reference}: {path} holds another architecture than its card describes")
-    return Synthesizer(generator, device=chosen, engine=engine, cache=cache)
+    return synthesizer
 
 
 def ensure_weights(registry: Registry, card: ModelCard) -> Path:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from model_store.card import UNKNOWN_NAME, ModelCard
 from model_store.loading import load_synthesizer
 from model_store.registry import Registry
-from spade.checkpoint import load_generator
 from spade.config import GeneratorConfig
 from spade.device import pick_device
 from spade.errors import ConfigError
@@ -67,7 +66,7 @@ def open_model(reference: str, registry: Registry, *, device: str) -> OfflineMod
     Raises SpadeError: of the kind that says what is wrong with either.
     """
     if reference.endswith(WEIGHTS_ENDING):
-        synthesizer = Synthesizer(load_generator(reference), device=pick_device(device))
+        synthesizer = Synthesizer.from_file(reference, device=pick_device(device))
         return OfflineModel(reference=reference, card=None, synthesizer=synthesizer)
     card = registry.resolve(reference)
     return OfflineModel(

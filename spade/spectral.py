@@ -29,8 +29,10 @@ class SpectralNorm(nn.Module):
         self._out_dim = out_dim
         matrix = self._matrix(weight)
         for name, length in (("_u", matrix.shape[0]), ("_v", matrix.shape[1])):
-            start = torch.randn(length, device=weight.device)
-            self.register_buffer(name, functional.normalize(start, dim=0, eps=_EPSILON))
+            start = weight.new_empty(length)
+            if not weight.is_meta:  # where there is no memory to fill, torch would take a second to load what it needs
+                functional.normalize(start.normal_(), dim=0, eps=_EPSILON, out=start)
+            self.register_buffer(name, start)
 
     def forward(self, weight: Tensor) -> Tensor:
         """Takes and returns a weight of any shape; its matrix has the output channels as rows."""

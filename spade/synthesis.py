@@ -3,14 +3,18 @@
 B batch, H W pixels.
 """
 
+import gc
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spade.checkpoint import load_generator
 from spade.engine.cache import ModulationCache
 from spade.engine.config import EngineConfig
 from spade.engine.engine import Engine
@@ -51,6 +55,23 @@ class Synthesizer:
         self.device = device
         with out_of_memory_translated("loading the model"):
             self._engine = Engine.from_generator(generator, device=device, config=engine, cache=cache)
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        device: torch.device,
+        engine: EngineConfig | None = None,
+        cache: ModulationCache | None = None,
+    ) -> Self:
+        """Of a weights file, which is no longer in memory when the engine has made its own of it.
+
+        Raises CheckpointError: as `load_generator` says. OutOfMemoryError: where the device cannot hold the weights.
+        """
+        synthesizer = cls(load_generator(path), device=device, engine=engine, cache=cache)
+        gc.collect()  # the generator's modules refer to one another, and so hold the mapped file until then
+        return synthesizer
 
     @torch.inference_mode()
     def synthesize(

@@ -262,11 +262,12 @@ def _print_engine(figures: "EngineFigures") -> None:
         table.add_row(one.name, *seconds, *speedups, f"{one.largest_difference:.1e}")
     console = Console()
     console.print(table)
-    memory = figures.memory
+    processes = figures.processes
     console.print(
         f"median {figures.cold_speedup:.2f} times as fast on a new map, {figures.variation_speedup:.2f} times for a "
         f"variation, which reaches {figures.trunk_limit_share:.2f} of the limit of the trunk's "
         f"{figures.trunk_flops:.3g} operations at {figures.matrix_peak_flops:.3g} a second; peak memory "
-        f"{memory.engine / memory.plain:.2f} times plain's, "
-        f"{memory.engine_random / memory.plain_random:.2f} times where no window repeats"
+        f"{processes.engine_bytes / processes.plain_bytes:.2f} times plain's, "
+        f"{processes.engine_bytes_random / processes.plain_bytes_random:.2f} times where no window repeats; "
+        f"first picture {processes.first_picture_seconds - processes.import_seconds:.2f} s after torch is imported"
     )

@@ -1,11 +1,10 @@
-"""Small generators whose weights and statistics are anything but neutral, and what the plain network makes of maps."""
+"""Small generators whose weights and statistics are anything but neutral."""
 
 import torch
-from torch import Tensor
 
+from spade.benchmarks.plain import latent_of, plain_pictures
 from spade.config import GeneratorConfig
 from spade.generator import SpadeGenerator
-from spade.labels import semantics_from_labels
 
 
 def settled_generator(**changes: object) -> SpadeGenerator:
@@ -28,19 +27,5 @@ def settled_generator(**changes: object) -> SpadeGenerator:
                 parameter.normal_(std=0.2)
         for _ in range(4):
             labels = torch.randint(config.label_nc, (2, config.height, config.width))
-            z = None if config.latent_dim is None else torch.randn(2, config.latent_dim)
-            plain_pictures(generator, labels, z=z)
+            plain_pictures(generator, labels, None, latent_of(config, 2))
     return generator.eval()
-
-
-@torch.no_grad()
-def plain_pictures(
-    generator: SpadeGenerator, labels: Tensor, instances: Tensor | None = None, z: Tensor | None = None
-) -> Tensor:
-    """What the plain network makes of label maps (B, H, W)."""
-    form = generator.config
-    semantics = semantics_from_labels(
-        labels, instances, label_nc=form.label_nc, dont_care=form.dont_care, instance_edges=form.instance_edges
-    )
-    pictures: Tensor = generator(semantics, z)
-    return pictures

@@ -8,13 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from spade.benchmarks.plain import plain_pictures
 from spade.config import GeneratorConfig, Norm
 from spade.device import pick_device, usable_cpus
 from spade.engine.convolutions import DirectConvolution
 from spade.errors import ConfigError, DeviceError, OutOfMemoryError
 from spade.generator import SpadeGenerator
 from spade.synthesis import Synthesizer, latent_from_seed
-from support.generators import plain_pictures, settled_generator
+from support.generators import settled_generator
 
 
 def synthesizer(config: GeneratorConfig) -> Synthesizer:
@@ -56,7 +57,9 @@ def test_the_seed_decides_the_picture_and_nothing_else_does(with_latent: Generat
 
 def test_pixels_are_the_outputs_truncated_to_bytes(tiny: GeneratorConfig) -> None:
     generator, label_map = settled_generator(), maps(tiny, 1).repeat(2, axis=1)
-    output = plain_pictures(generator, torch.from_numpy(label_map.astype(np.int64)))[0].permute(1, 2, 0).numpy()
+    output = (
+        plain_pictures(generator, torch.from_numpy(label_map.astype(np.int64)), None, None)[0].permute(1, 2, 0).numpy()
+    )
     model = Synthesizer(generator, device=torch.device("cpu"))
     assert np.abs(model.synthesize(label_map, None, [0])[0] - np.floor((output + 1) / 2 * 255)).max() <= 1
 

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from spade.benchmarks.plain import plain_pictures
 from spade.config import Norm, Upsampling
 from spade.engine.config import EngineConfig, Precision
 from spade.engine.engine import Engine
 from spade.errors import ConfigError
 from spade.generator import SpadeGenerator
-from support.generators import plain_pictures, settled_generator
+from support.generators import settled_generator
 
 CLASSES = 6
 Draw = Callable[[int, int], Tensor]
@@ -129,7 +130,7 @@ def test_a_generator_without_latent_makes_other_sizes_than_its_own(
     torch.manual_seed(2)
     for height, width in ((32, 32), (96, 160), (256, 64)):
         labels = blocks(height, width, 16)[None]
-        found, expected = engine.pictures(labels), plain_pictures(generator, labels)
+        found, expected = engine.pictures(labels), plain_pictures(generator, labels, None, None)
         assert found.shape == (1, 3, height, width)
         assert (found - expected).abs().max() < TOLERANCE
 
@@ -140,7 +141,7 @@ def test_tables_that_may_not_be_large_are_made_in_strips(table_bytes: int) -> No
     engine = Engine.from_generator(generator, config=EngineConfig(table_bytes=table_bytes))
     torch.manual_seed(4)
     labels = torch.stack([blocks(64, 64, 1), blocks(64, 64, 8)])
-    assert (engine.pictures(labels) - plain_pictures(generator, labels)).abs().max() < TOLERANCE
+    assert (engine.pictures(labels) - plain_pictures(generator, labels, None, None)).abs().max() < TOLERANCE
 
 
 def test_half_precision_comes_close(engines: dict[str, tuple[SpadeGenerator, Engine]]) -> None:
