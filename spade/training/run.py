@@ -11,7 +11,7 @@ import torch
 
 from spade.blocks import SpadeBlock
 from spade.data.config import Phase
-from spade.data.errors import DatasetError
+from spade.data.errors import DatasetError, lost_readers_told
 from spade.data.opening import open_dataset
 from spade.errors import CheckpointError, SpadeError
 from spade.perceptual import PerceptualLoss, load_vgg19
@@ -85,6 +85,7 @@ def train(config: TrainingConfig, processes: Processes, surroundings: Surroundin
     with (
         _told(parts, surroundings.folder, resumed_from),
         lost_processes_told(processes.rank),
+        lost_readers_told(),
         out_of_memory_translated(micro_batch),
     ):
         return Loop(parts, resumed_from=resumed_from).run()
