@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -202,11 +202,9 @@ def _told(parts: LoopParts, folder: Path, resumed_from: str | None) -> Iterator[
     parts.listener.started(facts)
     try:
         yield
-    except SpadeError as error:
-        parts.listener.ended(f"failed: {error}")
-        raise
     except BaseException as error:
-        parts.listener.ended(f"failed: {type(error).__name__}")
+        with suppress(OSError):  # whatever is wrong with the disk may be the reason too, which comes first
+            parts.listener.ended(f"failed: {error if isinstance(error, SpadeError) else type(error).__name__}")
         raise
     done = position.epoch > config.schedule.total
     parts.listener.ended("finished" if done else f"stopped after step {position.step}, as wished; it can go on")

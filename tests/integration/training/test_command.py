@@ -1,8 +1,11 @@
 """`spade train` and `spade export` on a miniature dataset: what they write, and one clear line for what goes wrong."""
 
+import errno
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +18,7 @@ from PIL import Image
 
 from spade.training.metrics_log import read_metrics
 from support.refusals import BAD_CONFIGURATION, refusal
+from support.waiting import wait_until
 
 Train = Callable[..., Result]
 
@@ -169,6 +173,19 @@ def test_a_full_disk_ends_the_run_with_the_earlier_checkpoint_intact(
     line = refusal(result, exit_code=1)
     assert line == f"{folder}/checkpoints/step-000000006.pt: cannot be written: File too large"
     assert {path.name: path.read_bytes() for path in (folder / "checkpoints").iterdir()} == before
+
+
+def test_a_disk_that_is_too_full_for_the_page_does_not_hide_what_went_wrong(
+    train: Train, copied_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spade.training.report import ReportPage
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "index.html")
+
+    monkeypatch.setattr(ReportPage, "ended", full)
+    (copied_dataset / "train_img" / "5.png").write_bytes(b"")
+    assert "train_img/5.png" in refusal(train("-o", tmp_path / "run", "--dataroot", copied_dataset))
 
 
 def test_divergence_names_the_losses_and_the_last_good_checkpoint(
