@@ -1,6 +1,7 @@
 """The checkpoints of a run: the last few states, from any of which it can go on as if it had never stopped."""
 
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,14 @@ def _name(step: int) -> str:
 
 
 def _write(state: dict[str, Any], path: Path) -> None:
+def _require_undamaged(path: Path) -> None:
+    """Holds what the file contains against its checksums, which torch writes but does not read."""
+    with zipfile.ZipFile(path) as file:
+        damaged = file.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(damaged)
+
+
     try:
         with path.open("wb") as file:
             torch.save(state, file)

@@ -17,6 +17,7 @@ from spade.errors import CheckpointError, ConfigError
 from spade.training.checkpoint_store import LocalCheckpoints, open_store
 from spade.training.checkpoints import Checkpoints, read_checkpoint
 from spade.training.config import TrainingConfig
+from spade.training.finished import TrainedRun
 from spade.training.state import FORMAT, RunState
 
 Build = Callable[[TrainingConfig], RunState]
@@ -92,8 +93,14 @@ def test_a_file_that_is_no_checkpoint_is_refused_without_running_it(tmp_path: Pa
 def test_a_damaged_checkpoint_and_a_missing_one_are_named(checkpoints: Checkpoints, tmp_path: Path) -> None:
     checkpoints.save(1, state(1, size=1000))
     path = Path(checkpoints.place_of_step(1))
-    path.write_bytes(path.read_bytes()[:-500])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-500])
     with pytest.raises(CheckpointError, match="or damaged; remove it to go on from the one before it"):
+        checkpoints.load(path.name)
+    content = bytearray(whole)
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="or damaged; remove it"):
         checkpoints.load(path.name)
     with pytest.raises(CheckpointError, match="there is no such checkpoint"):
         read_checkpoint(tmp_path / "nothing.pt", where="nothing.pt")
@@ -144,6 +151,24 @@ def test_a_checkpoint_of_another_architecture_is_refused_by_the_first_setting_th
     )
     with pytest.raises(CheckpointError, match="its generator has latent_dim None, this configuration has 4"):
         state_of(vae_config).load_mapping(saved, where="a.pt")
+
+
+@pytest.mark.parametrize("lost", ["config", "networks", "optimizers", "position", "random"])
+def test_a_state_that_is_not_whole_is_refused_by_what_it_lacks(
+    tiny_config: TrainingConfig, state_of: Build, lost: str
+) -> None:
+    saved = state_of(tiny_config).to_mapping()
+    del saved[lost]
+    with pytest.raises(CheckpointError) as refused:
+        state_of(tiny_config).load_mapping(saved, where="a.pt")
+    assert str(refused.value) == f"a.pt: not the whole state of a run of this version: KeyError: '{lost}'"
+
+
+def test_a_state_that_is_not_whole_is_no_run_to_export(tiny_config: TrainingConfig, state_of: Build) -> None:
+    saved = state_of(tiny_config).to_mapping()
+    saved["networks"]["generator"].popitem()
+    with pytest.raises(CheckpointError, match=r"a\.pt: not the whole state .* Missing key\(s\) in state_dict"):
+        TrainedRun.from_checkpoint(saved, place="a.pt")
 
 
 def test_a_store_is_a_folder_or_an_s3_url_that_the_environment_explains(tmp_path: Path) -> None:
