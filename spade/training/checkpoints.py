@@ -30,6 +30,10 @@ class Checkpoints:
         """
         name = _name(step)
         self._store.write(name, lambda path: _write(state, path))
+        self.remove_others(name)
+
+    def remove_others(self, name: str) -> None:
+        """Removes what is too much beside `name`, the last one, as a run that was killed after a save has left it."""
         names = self.names()
         place = names.index(name)
         for other in [*names[place + 1 :], *names[: max(0, place + 1 - self._keep)]]:

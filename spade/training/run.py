@@ -172,6 +172,8 @@ def _resume(state: RunState, checkpoints: Checkpoints, resume: str, processes: P
             f"{place}: there is a run already; go on from it with --resume auto, or choose another folder"
         )
     state.load_mapping(checkpoints.load(name), where=place)
+    if processes.is_first:
+        checkpoints.remove_others(name)
     return place
 
 

@@ -171,6 +171,14 @@ def test_a_state_that_is_not_whole_is_no_run_to_export(tiny_config: TrainingConf
         TrainedRun.from_checkpoint(saved, place="a.pt")
 
 
+def test_what_a_run_killed_after_a_save_left_too_much_is_removed(checkpoints: Checkpoints, tmp_path: Path) -> None:
+    Checkpoints(LocalCheckpoints(tmp_path), keep=9).save(1, state(1))
+    for step in (2, 3):
+        Checkpoints(LocalCheckpoints(tmp_path), keep=9).save(step, state(step))
+    checkpoints.remove_others("step-000000003.pt")
+    assert checkpoints.names() == ["step-000000002.pt", "step-000000003.pt"]
+
+
 def test_a_store_is_a_folder_or_an_s3_url_that_the_environment_explains(tmp_path: Path) -> None:
     assert isinstance(open_store(str(tmp_path), {}), LocalCheckpoints)
     with pytest.raises(ConfigError, match="need the environment variable SPADE_S3_ENDPOINT"):
