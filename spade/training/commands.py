@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,15 +122,26 @@ def _train(
     metrics_port: int | None,
 ) -> None:
     # torch takes a second to load, which --help should not wait for.
-    from spade.training.checkpoint_store import open_store
+    from spade.files import clear_partials
+    from spade.training.checkpoint_store import S3_SCHEME, open_store
     from spade.training.distributed import joined_processes
     from spade.training.run import Surroundings
     from spade.training.run import train as run
     from spade.training.signals import stop_on_signals
+    from spade.training.sole_run import sole_run_in
 
-    with stop_on_signals() as stop, joined_processes(os.environ, config.device) as processes:
+    with (
+        stop_on_signals() as stop,
+        joined_processes(os.environ, config.device) as processes,
+        ExitStack() as stack,
+    ):
         listeners: list[Listener] = []
         if processes.is_first:
+            stack.enter_context(sole_run_in(output))
+            if checkpoints is not None and not checkpoints.startswith(S3_SCHEME):
+                stack.enter_context(sole_run_in(Path(checkpoints)))
+            for folder in (output, output / "samples"):
+                clear_partials(folder)
             _write_config(config, output)
             listeners = _listeners(output, tensorboard=tensorboard, metrics_port=metrics_port)
         surroundings = Surroundings(
