@@ -109,6 +109,18 @@ def test_two_processes_stop_after_the_same_step_when_one_is_asked_to(
     assert (position["step"], position["pictures"]) == (LAST_STEP, 2 * LAST_STEP)
 
 
+def test_a_run_that_is_terminated_while_it_starts_ends_well(
+    short_config: Path, start: Callable[..., Any], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "config.toml")
+    starting = start("--config", tmp_path / "config.toml", "-o", tmp_path / "run")
+    with (tmp_path / "config.toml").open("w") as awaited:  # opens when the run does
+        starting.process.terminate()
+        awaited.write(short_config.read_text())
+    assert starting.wait() == 0, starting.output
+    assert "stopped after step 0" in starting.output
+
+
 def test_a_launcher_may_terminate_the_processes_that_read_samples_too(
     short_config: Path, many_samples: Path, start: Callable[..., Any], tmp_path: Path
 ) -> None:
