@@ -1,5 +1,6 @@
 """Where a run's results go: checkpoints in S3, a version of a model, published files."""
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,7 +45,10 @@ def test_checkpoints_go_to_s3_and_come_back(
 
     gone = environment | {"SPADE_S3_SECRET_KEY": "wrong" * 8}
     line = refusal(train("-o", tmp_path / "c", "--checkpoints", url, env=gone), exit_code=1)
-    assert line.startswith(f"{url}/: cannot list: ")
+    assert line == f"{url}/: cannot list: the store refuses these credentials"
+    for wrong, reason in (("missing", "there is no such bucket"), ("UP", "ValueError: invalid bucket name UP")):
+        line = refusal(train("-o", tmp_path / "c", "--checkpoints", f"s3://{wrong}/r", env=environment), exit_code=1)
+        assert line.startswith(f"s3://{wrong}/r/: cannot list: {reason}")
 
 
 def test_an_exported_run_is_a_model_that_makes_pictures_and_a_published_file(

@@ -186,3 +186,5 @@ def test_a_store_is_a_folder_or_an_s3_url_that_the_environment_explains(tmp_path
     environment = {f"SPADE_S3_{name}": "x" for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")}
     with pytest.raises(ConfigError, match="s3://: write s3://bucket/prefix"):
         open_store("s3://", environment)
+    with pytest.raises(ConfigError, match=r"SPADE_S3_ENDPOINT is 'http://x/y': .*; write host:port"):
+        open_store("s3://bucket", environment | {"SPADE_S3_ENDPOINT": "http://x/y"})
