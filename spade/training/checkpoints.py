@@ -29,7 +29,7 @@ class Checkpoints:
         Raises CheckpointError: where it cannot be written; those before it are as they were.
         """
         name = _name(step)
-        self._store.write(name, lambda path: _write(state, path))
+        self._store.write(name, lambda path: save_tensors(state, path))
         self.remove_others(name)
 
     def remove_others(self, name: str) -> None:
@@ -66,6 +66,7 @@ def read_checkpoint(path: Path, *, where: str) -> dict[str, Any]:
     Raises CheckpointError: where the file, which is called `where`, is missing, damaged or no such checkpoint.
     """
     try:
+        _require_undamaged(path)
         with warnings.catch_warnings(action="ignore"):  # torch warns of file styles that it then refuses
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
@@ -80,11 +81,6 @@ def read_checkpoint(path: Path, *, where: str) -> dict[str, Any]:
     return state
 
 
-def _name(step: int) -> str:
-    return f"{_PREFIX}{step:09}{_SUFFIX}"
-
-
-def _write(state: dict[str, Any], path: Path) -> None:
 def _require_undamaged(path: Path) -> None:
     """Holds what the file contains against its checksums, which torch writes but does not read."""
     with zipfile.ZipFile(path) as file:
@@ -93,6 +89,12 @@ def _require_undamaged(path: Path) -> None:
             raise zipfile.BadZipFile(damaged)
 
 
+def _name(step: int) -> str:
+    return f"{_PREFIX}{step:09}{_SUFFIX}"
+
+
+def save_tensors(state: dict[str, Any], path: Path) -> None:
+    """As torch.save, but raises OSError where the file cannot be written."""
     try:
         with path.open("wb") as file:
             torch.save(state, file)
