@@ -11,7 +11,7 @@ from model_store.card import LabelClass, ModelCard, Training, WeightsInfo
 from model_store.errors import CardError
 from model_store.options import models_dir_option
 from model_store.registry import CARD_FILE, WEIGHTS_FILE, Registry, default_models_folder, file_sha256
-from spade.files import written_whole
+from spade.files import clear_partials, written_whole
 from spade.palettes import format_color
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def add_version(
         classes=_classes(run),
         weights=WeightsInfo(sha256="0" * 64, bytes=1),  # not known yet; the rest is checked before anything is written
     )
+    clear_partials(folder)
     weights = folder / WEIGHTS_FILE
     save_generator(weights, generator)
     info = WeightsInfo(sha256=file_sha256(weights), bytes=weights.stat().st_size)

@@ -29,6 +29,12 @@ def written_whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
             partial.unlink()
 
 
+def clear_partials(folder: Path, name: str = "*") -> None:
+    """Removes what killed processes have left of files called `name` in `folder`, which nobody must be writing now."""
+    for left in folder.glob(f".{name}.*{PARTIAL_SUFFIX}"):
+        left.unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Makes the names of the files in `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from spade.data.errors import lost_readers_told
 from spade.errors import SpadeError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
@@ -15,7 +16,8 @@ class OneLineErrors(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
         try:
-            return super().invoke(ctx)
+            with lost_readers_told():
+                return super().invoke(ctx)
         except SpadeError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:

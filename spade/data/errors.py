@@ -1,6 +1,7 @@
 """Errors of datasets that a user can mend."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from spade.errors import SpadeError
 
@@ -24,3 +25,24 @@ class PairingError(DatasetError):
         count = f"{len(problems)} broken pair{'s' if len(problems) > 1 else ''}"
         super().__init__(f"{folder}: {count}: {shown}{more}")
         self.problems = tuple(problems)
+
+
+class ReaderLostError(SpadeError):
+    """A process that read samples ahead is gone, most often for want of memory."""
+
+
+@contextmanager
+def lost_readers_told() -> Iterator[None]:
+    """Turns what torch raises when a process that reads samples dies into ReaderLostError.
+
+    torch raises it wherever the program is at that moment, so this belongs around all that goes on meanwhile.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        said = str(error).strip().rstrip(".")
+        raise ReaderLostError(
+            f"a process that reads samples is gone: {said}; if memory is short, lower workers"
+        ) from error

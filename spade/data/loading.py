@@ -2,7 +2,9 @@
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Generic, TypeVar
 
 import torch
@@ -14,6 +16,8 @@ from spade.data.sampling import EpochSampler
 from spade.errors import ConfigError, SpadeError
 
 Batch = TypeVar("Batch", bound=LabelBatch)
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +100,9 @@ class Batches(Generic[Batch]):
         return len(self._loader)
 
     def __iter__(self) -> Iterator[Batch]:
-        for answer in self._loader:
+        with _stopping_held_back():  # until the workers know what to do about it
+            answers = iter(self._loader)
+        for answer in answers:
             if isinstance(answer, SpadeError):
                 raise answer
             yield answer
@@ -132,5 +138,25 @@ class _Collate(Generic[Batch]):
 
 
 def _quiet_worker(_worker: int) -> None:
-    """Ctrl-C goes to every process of a terminal; the training process alone answers it."""
+    """Ctrl-C goes to every process of a terminal, and launchers send SIGTERM to every process of a job.
+
+    The training process alone answers them: without this one it could not finish its step. A second SIGTERM ends this
+    process, as it ends the training.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave_to_the_next)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+
+
+@contextmanager
+def _stopping_held_back() -> Iterator[None]:
+    """Signals to stop come after the block; processes that start in it inherit this."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _leave_to_the_next(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)

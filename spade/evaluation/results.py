@@ -18,7 +18,7 @@ from spade.evaluation.picture_folder import file_stem
 from spade.evaluation.report import installed_versions
 from spade.evaluation.results_page import PageRow, write_results_page
 from spade.evaluation.synthesized import SynthesizedBatch
-from spade.files import written_whole
+from spade.files import clear_partials, written_whole
 from spade.pages.page import LegendEntry
 from spade.palettes import colorize
 from spade.pictures import encode_picture
@@ -60,6 +60,8 @@ class Written:
 
 def write_pictures(folder: Path, batches: Iterable[SynthesizedBatch], about: ResultsAbout) -> Iterator[Written]:
     """Writes `images/<kind>/<stem>.png` of every sample as it comes. Raises OSError."""
+    for left_in in (folder, *(folder / "images" / kind for kind in KINDS)):
+        clear_partials(left_in)
     colors = {class_id: entry.color for class_id, entry in enumerate(about.classes)}
     for batch in batches:
         for number, name in enumerate(batch.source.names):

@@ -12,6 +12,7 @@ from spade.evaluation.segmenter import SegmenterConfig
 from spade.evaluation.segmenter_checkpoint import SegmenterRecord, save_segmenter
 from spade.evaluation.segmenter_state import restore_state, save_state, state_path
 from spade.evaluation.segmenter_training import EpochResult, SegmenterTraining, start, train
+from spade.files import clear_partials
 from spade.synthesis import out_of_memory_translated
 
 
@@ -57,6 +58,8 @@ class SegmenterRun:
 
         Raises DatasetError, ConfigError: as `train` says. CheckpointError: where a file cannot be written.
         """
+        for path in (self.output, state_path(self.output)):
+            clear_partials(path.parent, path.name)
         results = train(self.progress, self.training, self.training_data, self.validation_data, on_step=on_step)
         while True:
             with out_of_memory_translated(f"a batch of {self.training.batch_size} pictures"):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from spade.errors import CheckpointError
-from spade.files import PARTIAL_SUFFIX, sync_folder, written_whole
+from spade.files import clear_partials, sync_folder, written_whole
 
 S3_SCHEME = "s3://"
 
@@ -58,9 +58,8 @@ class LocalCheckpoints:
         return str(self._folder / name)
 
     def write(self, name: str, produce: Callable[[Path], None]) -> None:
-        for left_by_a_killed_process in self._folder.glob(f".*{PARTIAL_SUFFIX}"):
-            left_by_a_killed_process.unlink()
         try:
+            clear_partials(self._folder)
             with written_whole(self._folder / name) as partial:
                 produce(partial)
             # Before older ones are removed, lest a power cut keep the removals and lose this name.

@@ -1,5 +1,7 @@
 """The checkpoints of a run: the last few states, from any of which it can go on as if it had never stopped."""
 
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,11 @@ class Checkpoints:
         Raises CheckpointError: where it cannot be written; those before it are as they were.
         """
         name = _name(step)
-        self._store.write(name, lambda path: _write(state, path))
+        self._store.write(name, lambda path: save_tensors(state, path))
+        self.remove_others(name)
+
+    def remove_others(self, name: str) -> None:
+        """Removes what is too much beside `name`, the last one, as a run that was killed after a save has left it."""
         names = self.names()
         place = names.index(name)
         for other in [*names[place + 1 :], *names[: max(0, place + 1 - self._keep)]]:
@@ -39,7 +45,7 @@ class Checkpoints:
 
         Raises CheckpointError: where it cannot be written.
         """
-        self._store.write(f"epoch-{epoch:06}{_SUFFIX}", lambda path: _write(state, path))
+        self._store.write(f"epoch-{epoch:06}{_SUFFIX}", lambda path: save_tensors(state, path))
 
     def names(self) -> list[str]:
         """Of the last checkpoints, the very last one last."""
@@ -68,6 +74,7 @@ def read_checkpoint(path: Path, *, where: str) -> dict[str, Any]:
     Raises CheckpointError: where the file, which is called `where`, is missing, damaged or no such checkpoint.
     """
     try:
+        _require_undamaged(path, where)
         state: dict[str, Any] = read_torch_file(path, where=where)
     except CheckpointError as error:
         way_back = "; remove it to go on from the one before it" if path.exists() else ""
@@ -78,11 +85,25 @@ def read_checkpoint(path: Path, *, where: str) -> dict[str, Any]:
     return state
 
 
+def _require_undamaged(path: Path, where: str) -> None:
+    """Holds what the file contains against its checksums, which torch writes but does not read."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            if file.testzip() is None:
+                return
+    except FileNotFoundError:
+        return  # for the reader to tell
+    except (OSError, zipfile.BadZipFile, zlib.error):
+        pass
+    raise CheckpointError(f"{where}: it is damaged or something else")
+
+
 def _name(step: int) -> str:
     return f"{_PREFIX}{step:09}{_SUFFIX}"
 
 
-def _write(state: dict[str, Any], path: Path) -> None:
+def save_tensors(state: dict[str, Any], path: Path) -> None:
+    """As torch.save, but raises OSError where the file cannot be written."""
     try:
         with path.open("wb") as file:
             torch.save(state, file)

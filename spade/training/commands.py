@@ -2,12 +2,14 @@
 
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from spade.errors import ConfigError, DeviceError
+from spade.training.signals import StopWish, stop_on_signals
 
 if TYPE_CHECKING:
     from spade.training.config import TrainingConfig
@@ -99,16 +101,18 @@ def train(
     """
     from spade.data.errors import DatasetError
 
-    try:
-        config = _configuration(config_file, given, settings, vae=vae)
-        if print_config:
-            click.echo(_toml(config), nl=False)
-            return
-        if output is None:
-            raise ConfigError("say where the results go: -o FOLDER")
-        _train(config, output, checkpoints, resume, tensorboard=tensorboard, metrics_port=metrics_port)
-    except (ConfigError, DatasetError, DeviceError) as error:
-        raise BadConfiguration(str(error)) from error
+    # From here on, lest whoever stops a run that still loads what it needs is told that it failed.
+    with stop_on_signals() as stop:
+        try:
+            config = _configuration(config_file, given, settings, vae=vae)
+            if print_config:
+                click.echo(_toml(config), nl=False)
+                return
+            if output is None:
+                raise ConfigError("say where the results go: -o FOLDER")
+            _train(config, output, checkpoints, resume, stop, tensorboard=tensorboard, metrics_port=metrics_port)
+        except (ConfigError, DatasetError, DeviceError) as error:
+            raise BadConfiguration(str(error)) from error
 
 
 def _train(
@@ -116,20 +120,27 @@ def _train(
     output: Path,
     checkpoints: str | None,
     resume: str,
+    stop: StopWish,
     *,
     tensorboard: bool,
     metrics_port: int | None,
 ) -> None:
     # torch takes a second to load, which --help should not wait for.
-    from spade.training.checkpoint_store import open_store
+    from spade.files import clear_partials
+    from spade.training.checkpoint_store import S3_SCHEME, open_store
     from spade.training.distributed import joined_processes
     from spade.training.run import Surroundings
     from spade.training.run import train as run
-    from spade.training.signals import stop_on_signals
+    from spade.training.sole_run import sole_run_in
 
-    with stop_on_signals() as stop, joined_processes(os.environ, config.device) as processes:
+    with joined_processes(os.environ, config.device) as processes, ExitStack() as stack:
         listeners: list[Listener] = []
         if processes.is_first:
+            stack.enter_context(sole_run_in(output))
+            if checkpoints is not None and not checkpoints.startswith(S3_SCHEME):
+                stack.enter_context(sole_run_in(Path(checkpoints)))
+            for folder in (output, output / "samples"):
+                clear_partials(folder)
             _write_config(config, output)
             listeners = _listeners(output, tensorboard=tensorboard, metrics_port=metrics_port)
         surroundings = Surroundings(

@@ -9,3 +9,7 @@ class DivergenceError(SpadeError):
 
 class ProcessLostError(SpadeError):
     """Another process of the same training is gone; what that one said is the reason."""
+
+
+class FolderInUseError(SpadeError):
+    """Another run writes to the same folder."""

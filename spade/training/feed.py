@@ -63,7 +63,7 @@ class Feed:
         Raises DatasetError: where a file cannot be used.
         """
         whole_steps = (self.length - taken) // self.batch_size
-        if not whole_steps:
+        if whole_steps <= 0:  # below 0 where samples were taken out of the dataset meanwhile
             return
         sampler = self._sampler(epoch, taken)
         keys = list(sampler)

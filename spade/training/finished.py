@@ -17,7 +17,7 @@ from spade.training.ema import AveragedGenerator
 from spade.training.estimation import estimated_average
 from spade.training.networks import Generator, Networks, build_networks
 from spade.training.run import open_feed
-from spade.training.state import Position, saved_config
+from spade.training.state import Position, saved_config, what_is_missing_told
 
 
 class Weights(StrEnum):
@@ -40,7 +40,12 @@ class TrainedRun:
 
     @classmethod
     def from_checkpoint(cls, saved: dict[str, Any], *, place: str) -> Self:
-        """From what a checkpoint at `place` holds. Raises CheckpointError: where its configuration is of no use."""
+        """From what a checkpoint at `place` holds. Raises CheckpointError: where that is of no use, or not whole."""
+        with what_is_missing_told(place):
+            return cls._from_checkpoint(saved, place)
+
+    @classmethod
+    def _from_checkpoint(cls, saved: dict[str, Any], place: str) -> Self:
         config = saved_config(saved, where=place)
         networks = build_networks(
             config.pix2pixhd or config.generator, config.discriminator, config.encoder, config.init

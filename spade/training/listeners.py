@@ -1,6 +1,7 @@
 """Who is told what happens in a run: progress, logs, metrics, pages. Only the first process has listeners."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -95,5 +96,7 @@ class Listeners(Listener):
             member.sampled(sheet)
 
     def ended(self, how: str) -> None:
-        for member in self._members:
-            member.ended(how)
+        """Every member is told, also where one before it fails, as those that write do when the disk is full."""
+        with ExitStack() as stack:
+            for member in reversed(self._members):
+                stack.callback(member.ended, how)

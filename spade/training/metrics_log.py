@@ -22,7 +22,7 @@ class MetricsLog(Listener):
 
     def started(self, facts: RunFacts) -> None:
         kept = [line for line in read_metrics(self._path) if line["step"] <= facts.start_step]
-        with written_whole(self._path, durable=False) as partial:
+        with written_whole(self._path) as partial:  # durable, since it takes the place of all lines so far
             partial.write_text("".join(_line(line) for line in kept), encoding="utf-8")
 
     def measured(self, metrics: Metrics) -> None:
@@ -31,11 +31,23 @@ class MetricsLog(Listener):
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of `metrics.jsonl`, without one that a killed process left unfinished; none where there is no file."""
+    """The lines of `metrics.jsonl`, none where there is no file.
+
+    A line that a killed process left unfinished is passed over, and one that a power cut spoilt: they are appended
+    without waiting for the disk.
+    """
     if not path.exists():
         return []
-    whole = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
-    return [json.loads(line) for line in whole]
+    *whole, _unfinished = path.read_bytes().split(b"\n")
+    return [values for line in whole if (values := _parsed(line)) is not None]
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        values = json.loads(line.decode("utf-8"))
+    except ValueError:
+        return None
+    return values if isinstance(values, dict) and isinstance(values.get("step"), int) else None
 
 
 def _line(values: dict[str, Any]) -> str:

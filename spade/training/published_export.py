@@ -4,16 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from spade.files import written_whole
+from spade.files import clear_partials, written_whole
 from spade.published import (
     published_discriminator_name,
     published_encoder_name,
     published_name,
     published_pix2pixhd_name,
 )
+from spade.training.checkpoints import save_tensors
 from spade.training.finished import TrainedRun
 from spade.training.networks import Generator
 
@@ -41,8 +41,9 @@ def export_published(run: TrainedRun, generator: Generator, folder: Path) -> lis
     written = []
     for network, state in files.items():
         path = folder / f"{_LABEL}_net_{network}.pth"
+        clear_partials(folder, path.name)
         with written_whole(path) as partial:
-            torch.save(state, partial)
+            save_tensors(state, partial)
         written.append(path)
     position = folder / "iter.txt"
     with written_whole(position) as partial:

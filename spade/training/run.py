@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import torch
 
 from spade.blocks import SpadeBlock
 from spade.data.config import Phase
-from spade.data.errors import DatasetError
+from spade.data.errors import DatasetError, lost_readers_told
 from spade.data.opening import open_dataset
 from spade.errors import CheckpointError, SpadeError
 from spade.perceptual import PerceptualLoss, load_vgg19
@@ -85,6 +85,7 @@ def train(config: TrainingConfig, processes: Processes, surroundings: Surroundin
     with (
         _told(parts, surroundings.folder, resumed_from),
         lost_processes_told(processes.rank),
+        lost_readers_told(),
         out_of_memory_translated(micro_batch),
     ):
         return Loop(parts, resumed_from=resumed_from).run()
@@ -172,6 +173,8 @@ def _resume(state: RunState, checkpoints: Checkpoints, resume: str, processes: P
             f"{place}: there is a run already; go on from it with --resume auto, or choose another folder"
         )
     state.load_mapping(checkpoints.load(name), where=place)
+    if processes.is_first:
+        checkpoints.remove_others(name)
     return place
 
 
@@ -202,11 +205,9 @@ def _told(parts: LoopParts, folder: Path, resumed_from: str | None) -> Iterator[
     parts.listener.started(facts)
     try:
         yield
-    except SpadeError as error:
-        parts.listener.ended(f"failed: {error}")
-        raise
     except BaseException as error:
-        parts.listener.ended(f"failed: {type(error).__name__}")
+        with suppress(OSError):  # whatever is wrong with the disk may be the reason too, which comes first
+            parts.listener.ended(f"failed: {error if isinstance(error, SpadeError) else type(error).__name__}")
         raise
     done = position.epoch > config.schedule.total
     parts.listener.ended("finished" if done else f"stopped after step {position.step}, as wished; it can go on")

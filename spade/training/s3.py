@@ -4,15 +4,20 @@ The one module of the model that knows the minio SDK: it is imported only for ch
 command that trains starts below the packages that serve.
 """
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from spade.errors import CheckpointError, ConfigError
 from spade.training.checkpoint_store import S3_SCHEME
+
+if TYPE_CHECKING:
+    from minio import Minio
 
 _ENDPOINT, _ACCESS_KEY, _SECRET_KEY = "SPADE_S3_ENDPOINT", "SPADE_S3_ACCESS_KEY", "SPADE_S3_SECRET_KEY"
 
@@ -47,19 +52,24 @@ class S3Checkpoints:
     """Objects under a prefix of a bucket; an object is there whole or not at all."""
 
     def __init__(self, url: str, settings: S3Settings) -> None:
-        try:
-            import urllib3
-            from minio import Minio
-        except ImportError as error:
-            raise ConfigError(
-                f"checkpoints at {S3_SCHEME} need the package minio: install the extra [train]"
-            ) from error
+        if find_spec("minio") is None:
+            raise ConfigError(f"checkpoints at {S3_SCHEME} need the package minio: install the extra [train]")
         bucket, _, prefix = url.removeprefix(S3_SCHEME).partition("/")
         if not bucket:
             raise ConfigError(f"{url}: write {S3_SCHEME}bucket/prefix")
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._client = Minio(
+        try:
+            self._client = self._connected(settings)
+        except ValueError as error:
+            raise ConfigError(f"{_ENDPOINT} is {settings.endpoint!r}: {error}; write host:port") from error
+
+    @staticmethod
+    def _connected(settings: S3Settings) -> "Minio":
+        import urllib3
+        from minio import Minio
+
+        return Minio(
             settings.endpoint,
             access_key=settings.access_key,
             secret_key=settings.secret_key,
@@ -108,10 +118,17 @@ class S3Checkpoints:
 
         try:
             yield
-        except (MinioException, HTTPError, OSError) as error:
+        except (MinioException, HTTPError, OSError, ValueError) as error:  # the last of names that no bucket can have
             raise CheckpointError(f"{self.place(name)}: cannot {act}: {_reason(error)}") from error
 
 
+_ANSWERS = {"403": "the store refuses these credentials", "404": "there is no such bucket, or nothing of that name"}
+"""What a status means where a store says no more; not every one answers in the form that the SDK reads."""
+
+
 def _reason(error: Exception) -> str:
+    status = re.search(r"Response code: (\d+)", str(error))
+    if status is not None:
+        return _ANSWERS.get(status[1], f"the store answers with status {status[1]}")
     message = getattr(error, "message", None) or getattr(error, "strerror", None) or str(error)
     return f"{type(error).__name__}: {message}".splitlines()[0]

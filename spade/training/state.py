@@ -1,6 +1,8 @@
 """All that a run is between two steps: what a checkpoint holds, and no more."""
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -69,8 +71,13 @@ class RunState:
 
         Settings that are no part of the architecture are those of this run's configuration, not the saved ones.
 
-        Raises CheckpointError: where it is of another architecture, naming the first setting that differs.
+        Raises CheckpointError: where it is of another architecture, naming the first setting that differs, or lacks
+        something.
         """
+        with what_is_missing_told(where):
+            self._load(saved, where)
+
+    def _load(self, saved: dict[str, Any], where: str) -> None:
         theirs = saved_config(saved, where=where)
         require_same_architecture(record_to_mapping(theirs), record_to_mapping(self.config), where=where)
         for name, network in self.networks.named():
@@ -98,6 +105,16 @@ def saved_config(saved: dict[str, Any], *, where: str) -> TrainingConfig:
         return record_from_mapping(TrainingConfig, saved["config"], where=where)
     except ConfigError as error:
         raise CheckpointError(f"{where}: its configuration is of no use to this version: {error}") from error
+
+
+@contextmanager
+def what_is_missing_told(where: str) -> Iterator[None]:
+    """Turns the errors of reading a mapping that is no whole state into CheckpointError."""
+    try:
+        yield
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise CheckpointError(f"{where}: not the whole state of a run of this version: {reason}") from error
 
 
 def require_same_architecture(saved: dict[str, Any], config: dict[str, Any], *, where: str) -> None:

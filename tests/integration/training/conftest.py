@@ -69,6 +69,15 @@ def draw_samples(root: Path, phase: str, count: int) -> None:
         Image.fromarray(picture).save(root / f"{phase}_img" / f"{number}.png")
 
 
+@pytest.fixture
+def many_samples(tmp_path: Path) -> Path:
+    """200 training samples, an epoch of which takes seconds."""
+    root = tmp_path / "many"
+    root.mkdir()
+    draw_samples(root, "train", 200)
+    return root
+
+
 @pytest.fixture(scope="session")
 def config_file(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of 8 steps with checkpoints after steps 3, 6 and 8, so in the midst of both epochs and at the end."""

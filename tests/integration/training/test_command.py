@@ -1,8 +1,11 @@
 """`spade train` and `spade export` on a miniature dataset: what they write, and one clear line for what goes wrong."""
 
+import errno
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +18,7 @@ from PIL import Image
 
 from spade.training.metrics_log import read_metrics
 from support.refusals import BAD_CONFIGURATION, refusal
+from support.waiting import wait_until
 
 Train = Callable[..., Result]
 
@@ -26,7 +30,7 @@ def copied_dataset(dataset: Path, tmp_path: Path) -> Path:
 
 def test_a_run_writes_everything_that_tells_of_it(finished_run: Path) -> None:
     names = {path.name for path in finished_run.iterdir()}
-    assert names == {"checkpoints", "config.toml", "index.html", "metrics.jsonl", "samples", "tensorboard"}
+    assert names == {".lock", "checkpoints", "config.toml", "index.html", "metrics.jsonl", "samples", "tensorboard"}
     assert [path.name for path in sorted((finished_run / "checkpoints").iterdir())] == [
         "step-000000003.pt",
         "step-000000004.pt",
@@ -169,6 +173,37 @@ def test_a_full_disk_ends_the_run_with_the_earlier_checkpoint_intact(
     line = refusal(result, exit_code=1)
     assert line == f"{folder}/checkpoints/step-000000006.pt: cannot be written: File too large"
     assert {path.name: path.read_bytes() for path in (folder / "checkpoints").iterdir()} == before
+
+
+def test_a_disk_that_is_too_full_for_the_page_does_not_hide_what_went_wrong(
+    train: Train, copied_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spade.training.report import ReportPage
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "index.html")
+
+    monkeypatch.setattr(ReportPage, "ended", full)
+    (copied_dataset / "train_img" / "5.png").write_bytes(b"")
+    assert "train_img/5.png" in refusal(train("-o", tmp_path / "run", "--dataroot", copied_dataset))
+
+
+def test_what_killed_runs_left_unfinished_is_cleared_away(train: Train, finished_run: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    for name in (".index.html.7.partial", "samples/.step-000000003.png.7.partial"):
+        (folder / name).write_bytes(b"half")
+    assert train("-o", folder).exit_code == 0
+    assert list(folder.rglob("*.partial")) == []
+
+
+def test_a_folder_in_which_another_run_trains_is_refused(train: Train, tmp_path: Path) -> None:
+    hold = "import sys, pathlib, spade.training.sole_run as s\nwith s.sole_run_in(pathlib.Path(sys.argv[1])): input()"
+    for place, options in ((tmp_path / "run", ()), (tmp_path / "kept", ("--checkpoints", tmp_path / "kept"))):
+        with subprocess.Popen([sys.executable, "-c", hold, str(place)], stdin=subprocess.PIPE) as holder:
+            wait_until(lambda lock=place / ".lock": lock.exists() and lock.read_text(), "the lock is held")
+            result = train("-o", tmp_path / "run", *options)
+            assert f"{place}: process {holder.pid} of " in refusal(result, exit_code=1)
+            holder.kill()
 
 
 def test_divergence_names_the_losses_and_the_last_good_checkpoint(

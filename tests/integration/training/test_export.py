@@ -1,5 +1,6 @@
 """Where a run's results go: checkpoints in S3, a version of a model, published files."""
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,7 +45,10 @@ def test_checkpoints_go_to_s3_and_come_back(
 
     gone = environment | {"SPADE_S3_SECRET_KEY": "wrong" * 8}
     line = refusal(train("-o", tmp_path / "c", "--checkpoints", url, env=gone), exit_code=1)
-    assert line.startswith(f"{url}/: cannot list: ")
+    assert line == f"{url}/: cannot list: the store refuses these credentials"
+    for wrong, reason in (("missing", "there is no such bucket"), ("UP", "ValueError: invalid bucket name UP")):
+        line = refusal(train("-o", tmp_path / "c", "--checkpoints", f"s3://{wrong}/r", env=environment), exit_code=1)
+        assert line.startswith(f"s3://{wrong}/r/: cannot list: {reason}")
 
 
 def test_an_exported_run_is_a_model_that_makes_pictures_and_a_published_file(
@@ -77,6 +81,18 @@ def test_an_exported_run_is_a_model_that_makes_pictures_and_a_published_file(
     assert registry.resolve("mine@4").weights.sha256 != card.weights.sha256
 
 
+def test_what_killed_exports_left_unfinished_is_cleared_away(
+    spade: Callable[..., Result], finished_run: Path, tmp_path: Path
+) -> None:
+    published, models = tmp_path / "published", tmp_path / "models"
+    for left in (published / ".latest_net_D.pth.7.partial", models / "mine" / "1" / ".model.safetensors.7.partial"):
+        left.parent.mkdir(parents=True)
+        left.touch()
+    options = ("--published", published, "--model", "mine", "--models-dir", models, "--weights", "last")
+    assert spade("export", finished_run, *options).exit_code == 0
+    assert list(tmp_path.rglob("*.partial")) == []
+
+
 def test_export_says_what_it_lacks(spade: Callable[..., Result], finished_run: Path, tmp_path: Path) -> None:
     assert spade("export", finished_run).exit_code == 2
     nothing = spade("export", tmp_path, "--published", tmp_path / "out")
@@ -84,3 +100,16 @@ def test_export_says_what_it_lacks(spade: Callable[..., Result], finished_run: P
     wrong = spade("export", finished_run, "--model", "../up", "--models-dir", tmp_path / "models")
     assert "name '../up': use a-z, 0-9 and -" in refusal(wrong, exit_code=1)
     assert not (tmp_path / "up").exists()
+
+
+def test_an_export_to_a_full_disk_is_answered_by_one_line(
+    spade: Callable[..., Result], finished_run: Path, tmp_path: Path
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        result = spade("export", finished_run, "--published", tmp_path / "out", "--weights", "last")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert refusal(result, exit_code=1).endswith("File too large")
+    assert list((tmp_path / "out").iterdir()) == []

@@ -1,5 +1,6 @@
 """Whatever ends a run, the same command goes on from it, and no bit of the result tells."""
 
+import os
 import random
 import signal
 from collections.abc import Callable
@@ -119,3 +120,27 @@ def test_two_processes_stop_after_the_same_step_when_one_is_asked_to(
     assert resumed.wait() == 0, resumed.output
     position = state_of(tmp_path / "run")["position"]
     assert (position["step"], position["pictures"]) == (LAST_STEP, 2 * LAST_STEP)
+
+
+def test_a_run_that_is_terminated_while_it_starts_ends_well(
+    short_config: Path, start: Callable[..., Any], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "config.toml")
+    starting = start("--config", tmp_path / "config.toml", "-o", tmp_path / "run")
+    with (tmp_path / "config.toml").open("w") as awaited:  # opens when the run does
+        starting.process.terminate()
+        awaited.write(short_config.read_text())
+    assert starting.wait() == 0, starting.output
+    assert "stopped after step 0" in starting.output
+
+
+def test_a_launcher_may_terminate_the_processes_that_read_samples_too(
+    short_config: Path, many_samples: Path, start: Callable[..., Any], tmp_path: Path
+) -> None:
+    launched = start("--config", short_config, "-o", tmp_path / "run", "--dataroot", many_samples, "--workers", "1")
+    launched.wait_for_step(1, tmp_path / "run")
+    training = psutil.Process(launched.process.pid)
+    for process in [*training.children(), training]:
+        process.terminate()
+    assert launched.wait() == 0, launched.output
+    assert f"stopped after step {state_of(tmp_path / 'run')['position']['step']}" in launched.output

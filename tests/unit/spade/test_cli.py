@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -9,7 +10,9 @@ from torch import Tensor
 
 from spade.checkpoint import load_generator
 from spade.cli import spade
+from spade.options import OneLineErrors
 from support.recordings import complete, write
+from support.refusals import refusal
 
 Recorded = tuple[dict[str, Any], dict[str, Tensor], str]
 
@@ -118,3 +121,15 @@ def test_help_has_examples(command: list[str]) -> None:
     result = run(*command, "--help")
     assert result.exit_code == 0
     assert not command or f"spade {command[0]} " in result.output
+
+
+def test_a_lost_reader_of_samples_is_one_line_of_any_command() -> None:
+    @click.group(cls=OneLineErrors)
+    def group() -> None: ...
+
+    @group.command()
+    def read() -> None:
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+
+    result = CliRunner().invoke(group, ["read"])
+    assert "DataLoader worker (pid 7) is killed by signal: Killed; if memory" in refusal(result, exit_code=1)

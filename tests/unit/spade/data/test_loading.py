@@ -1,14 +1,18 @@
 """Batches: the same for any number of workers, resumable, and with errors of one line."""
 
+import multiprocessing
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from spade.data import loading
 from spade.data.config import Mode, Phase, Preprocess
 from spade.data.dataset import LabelledPictures
-from spade.data.errors import DatasetError
+from spade.data.errors import DatasetError, ReaderLostError, lost_readers_told
 from spade.data.loading import LoadingConfig, label_batches, picture_batches, training_batches
 from spade.data.presets import PRESETS
 from spade.data.samples import Sample, collate_labels
@@ -132,3 +136,41 @@ def test_a_batch_moves_to_a_device(config):
 def test_values_out_of_range_are_refused(values):
     with pytest.raises(ConfigError):
         LoadingConfig(**values)
+
+
+def worker_and_batches(config):
+    """The one worker, which has more than one batch to make yet, and what is to come of it."""
+    data = LabelledPictures(config, Phase.TRAIN, seed=3)
+    coming = iter(training_batches(data, sampler(), LoadingConfig(batch_size=2, workers=1, prefetch=1)))
+    before = multiprocessing.active_children()
+    first = next(coming)
+    (worker,) = (process for process in multiprocessing.active_children() if process not in before)
+    return worker, first, coming
+
+
+def test_a_worker_leaves_sigterm_to_the_training_process(config):
+    worker, first, coming = worker_and_batches(config)
+    worker.terminate()
+    assert_equal([first, *coming], batches(config))
+
+
+def test_a_worker_that_has_only_begun_leaves_sigterm_to_the_training_process(config, monkeypatch):
+    begin = loading._quiet_worker
+
+    def terminated_before_it_begins(worker):
+        os.kill(os.getpid(), signal.SIGTERM)
+        begin(worker)
+
+    monkeypatch.setattr(loading, "_quiet_worker", terminated_before_it_begins)
+    assert_equal(batches(config, workers=1), batches(config))
+
+
+def test_a_worker_that_is_killed_is_told_of_by_one_line(config):
+    worker, _, coming = worker_and_batches(config)
+    worker.kill()
+    with pytest.raises(ReaderLostError) as told, lost_readers_told():
+        list(coming)
+    assert str(told.value).startswith("a process that reads samples is gone: DataLoader worker (pid")
+    assert str(told.value).endswith("; if memory is short, lower workers")
+    with pytest.raises(RuntimeError, match="another"), lost_readers_told():
+        raise RuntimeError("another")

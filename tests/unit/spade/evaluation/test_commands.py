@@ -71,6 +71,16 @@ def test_a_dataset_through_a_model_makes_pictures_in_the_published_layout_and_a_
     }
 
 
+def test_what_a_killed_test_left_unfinished_is_cleared_away(
+    shapes_dataset: Dataset, model_file: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "results" / "images" / "synthesized_image"
+    folder.mkdir(parents=True)
+    (folder / ".shape_0.png.7.partial").touch()
+    ok("test", model_file, *custom(shapes_dataset(val=1)), "-o", tmp_path / "results", "--device", "cpu")
+    assert [file.name for file in folder.iterdir()] == ["shape_0.png"]
+
+
 def test_label_maps_without_photographs_are_enough(shapes_dataset: Dataset, tmp_path: Path) -> None:
     root = shapes_dataset(val=2, photographs=False)
     for file in (root / "val_label").iterdir():

@@ -164,3 +164,10 @@ def test_the_loss_of_certain_and_right_scores_is_nothing() -> None:
 def test_rare_classes_weigh_more_up_to_a_bound() -> None:
     weights = class_weights(torch.tensor([900, 100, 0]))
     assert weights[0] < weights[1] < weights[2] < 51
+
+
+def test_what_a_killed_training_left_unfinished_is_cleared_away(shapes_config: Config, tmp_path: Path) -> None:
+    for name in (".s.safetensors.7.partial", ".s.safetensors.state.7.partial", ".another.safetensors.7.partial"):
+        (tmp_path / name).touch()
+    epochs(make_run(shapes_config(train=8, val=4), tmp_path / "s.safetensors", epochs=1))
+    assert [path.name for path in tmp_path.glob(".*.partial")] == [".another.safetensors.7.partial"]

@@ -17,6 +17,7 @@ from spade.errors import CheckpointError, ConfigError
 from spade.training.checkpoint_store import LocalCheckpoints, open_store
 from spade.training.checkpoints import Checkpoints, read_checkpoint
 from spade.training.config import TrainingConfig
+from spade.training.finished import TrainedRun
 from spade.training.state import FORMAT, RunState
 
 Build = Callable[[TrainingConfig], RunState]
@@ -100,10 +101,16 @@ def test_a_file_that_is_no_checkpoint_is_refused_without_running_it(tmp_path: Pa
 def test_a_damaged_checkpoint_and_a_missing_one_are_named(checkpoints: Checkpoints, tmp_path: Path) -> None:
     checkpoints.save(1, state(1, size=1000))
     path = Path(checkpoints.place_of_step(1))
-    path.write_bytes(path.read_bytes()[:-500])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-500])
     with pytest.raises(
         CheckpointError, match="it is damaged or something else; remove it to go on from the one before it"
     ):
+        checkpoints.load(path.name)
+    content = bytearray(whole)
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"damaged or something else; remove it"):
         checkpoints.load(path.name)
     with pytest.raises(CheckpointError, match=r"nothing\.pt: there is no such file$"):
         read_checkpoint(tmp_path / "nothing.pt", where="nothing.pt")
@@ -167,6 +174,32 @@ def test_a_checkpoint_from_before_a_setting_existed_is_read_with_its_default(
         state_of(dimmed).load_mapping(saved, where="a.pt")
 
 
+@pytest.mark.parametrize("lost", ["config", "networks", "optimizers", "position", "random"])
+def test_a_state_that_is_not_whole_is_refused_by_what_it_lacks(
+    tiny_config: TrainingConfig, state_of: Build, lost: str
+) -> None:
+    saved = state_of(tiny_config).to_mapping()
+    del saved[lost]
+    with pytest.raises(CheckpointError) as refused:
+        state_of(tiny_config).load_mapping(saved, where="a.pt")
+    assert str(refused.value) == f"a.pt: not the whole state of a run of this version: KeyError: '{lost}'"
+
+
+def test_a_state_that_is_not_whole_is_no_run_to_export(tiny_config: TrainingConfig, state_of: Build) -> None:
+    saved = state_of(tiny_config).to_mapping()
+    saved["networks"]["generator"].popitem()
+    with pytest.raises(CheckpointError, match=r"a\.pt: not the whole state .* Missing key\(s\) in state_dict"):
+        TrainedRun.from_checkpoint(saved, place="a.pt")
+
+
+def test_what_a_run_killed_after_a_save_left_too_much_is_removed(checkpoints: Checkpoints, tmp_path: Path) -> None:
+    Checkpoints(LocalCheckpoints(tmp_path), keep=9).save(1, state(1))
+    for step in (2, 3):
+        Checkpoints(LocalCheckpoints(tmp_path), keep=9).save(step, state(step))
+    checkpoints.remove_others("step-000000003.pt")
+    assert checkpoints.names() == ["step-000000002.pt", "step-000000003.pt"]
+
+
 def test_a_store_is_a_folder_or_an_s3_url_that_the_environment_explains(tmp_path: Path) -> None:
     assert isinstance(open_store(str(tmp_path), {}), LocalCheckpoints)
     with pytest.raises(ConfigError, match="need the environment variable SPADE_S3_ENDPOINT"):
@@ -174,3 +207,5 @@ def test_a_store_is_a_folder_or_an_s3_url_that_the_environment_explains(tmp_path
     environment = {f"SPADE_S3_{name}": "x" for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")}
     with pytest.raises(ConfigError, match="s3://: write s3://bucket/prefix"):
         open_store("s3://", environment)
+    with pytest.raises(ConfigError, match=r"SPADE_S3_ENDPOINT is 'http://x/y': .*; write host:port"):
+        open_store("s3://bucket", environment | {"SPADE_S3_ENDPOINT": "http://x/y"})

@@ -97,3 +97,7 @@ def test_noise_depends_on_sample_epoch_and_pass_alone() -> None:
     assert not torch.equal(together, again)
     noise.expect([SampleKey(2, 4)])
     assert not torch.equal(noise(1)[0], together[0])
+
+
+def test_an_epoch_of_which_more_was_taken_than_there_is_now_is_over(feed: Callable[..., Feed]) -> None:
+    assert list(feed().steps(2, 14)) == []

@@ -1,5 +1,6 @@
 """What a run tells: files, pages, lines and metrics."""
 
+import errno
 import io
 import json
 import re
@@ -89,6 +90,29 @@ def test_a_run_that_goes_on_takes_out_the_lines_after_its_checkpoint(facts: RunF
     again.started(replace(facts, start_step=1))
     again.measured(metrics(2))
     assert [line["step"] for line in read_metrics(tmp_path / "metrics.jsonl")] == [1, 2]
+
+
+def test_lines_that_a_power_cut_spoilt_are_passed_over(facts: RunFacts, tmp_path: Path) -> None:
+    play(MetricsLog(tmp_path), facts)
+    with (tmp_path / "metrics.jsonl").open("ab") as file:
+        file.write(bytes(30) + b'\n{"step": 3,\n\xff\n\n{}\n[3]\n')
+    assert [line["step"] for line in read_metrics(tmp_path / "metrics.jsonl")] == [1, 2]
+
+
+def test_every_listener_is_told_of_the_end_though_one_cannot_write() -> None:
+    class Full(Listener):
+        def ended(self, how: str) -> None:
+            raise OSError(errno.ENOSPC, how)
+
+    told: list[str] = []
+
+    class Last(Listener):
+        def ended(self, how: str) -> None:
+            told.append(how)
+
+    with pytest.raises(OSError, match="finished"):
+        Listeners([Full(), Last()]).ended("finished")
+    assert told == ["finished"]
 
 
 def test_the_page_holds_everything_and_loads_itself_again_only_while_the_run_goes_on(
