@@ -98,11 +98,12 @@ def train(
       torchrun --nproc-per-node 8 --no-python spade train --config coco.toml -o runs/coco --checkpoints s3://spade/coco
     """
     from spade.data.errors import DatasetError
+    from spade.training.config_file import config_toml
 
     try:
         config = _configuration(config_file, given, settings, vae=vae)
         if print_config:
-            click.echo(_toml(config), nl=False)
+            click.echo(config_toml(config), nl=False)
             return
         if output is None:
             raise ConfigError("say where the results go: -o FOLDER")
@@ -130,7 +131,6 @@ def _train(
     with stop_on_signals() as stop, joined_processes(os.environ, config.device) as processes:
         listeners: list[Listener] = []
         if processes.is_first:
-            _write_config(config, output)
             listeners = _listeners(output, tensorboard=tensorboard, metrics_port=metrics_port)
         surroundings = Surroundings(
             folder=output,
@@ -165,12 +165,14 @@ def _configuration(
 def _listeners(output: Path, *, tensorboard: bool, metrics_port: int | None) -> "list[Listener]":
     from rich.console import Console
 
+    from spade.training.config_file import ConfigFile
     from spade.training.metrics_log import MetricsLog
     from spade.training.progress import ProgressReport
     from spade.training.report import ReportPage
 
     # The page reads the metrics file, so it comes after what takes lines out of it.
-    listeners: list[Listener] = [ProgressReport(Console(file=sys.stderr)), MetricsLog(output), ReportPage(output)]
+    listeners: list[Listener] = [ProgressReport(Console(file=sys.stderr)), ConfigFile(output)]
+    listeners += [MetricsLog(output), ReportPage(output)]
     if tensorboard:
         from spade.training.tensorboard import TensorBoard
 
@@ -180,17 +182,3 @@ def _listeners(output: Path, *, tensorboard: bool, metrics_port: int | None) -> 
 
         listeners.append(TrainingMetrics(metrics_port))
     return listeners
-
-
-def _write_config(config: "TrainingConfig", output: Path) -> None:
-    from spade.files import written_whole
-
-    with written_whole(output / "config.toml") as partial:
-        partial.write_text(_toml(config), encoding="utf-8")
-
-
-def _toml(config: "TrainingConfig") -> str:
-    from spade.records import record_to_mapping
-    from spade.training.toml_files import to_toml
-
-    return to_toml(record_to_mapping(config))

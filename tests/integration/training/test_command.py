@@ -136,8 +136,10 @@ def test_a_corrupt_file_ends_the_run_with_its_name(
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(train: Train, finished_run: Path) -> None:
+    before = (finished_run / "config.toml").read_bytes()
     line = refusal(train("-o", finished_run, "--set", "generator.base_channels=3"), exit_code=1)
     assert line.endswith("of another architecture: its generator has base_channels 2, this configuration has 3")
+    assert (finished_run / "config.toml").read_bytes() == before
 
 
 def test_a_run_that_must_not_resume_refuses_a_folder_with_checkpoints(train: Train, finished_run: Path) -> None:
