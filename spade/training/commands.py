@@ -98,6 +98,7 @@ def train(
       torchrun --nproc-per-node 8 --no-python spade train --config coco.toml -o runs/coco --checkpoints s3://spade/coco
     """
     from spade.data.errors import DatasetError
+    from spade.palettes import PaletteError
     from spade.training.config_file import config_toml
 
     try:
@@ -108,7 +109,7 @@ def train(
         if output is None:
             raise ConfigError("say where the results go: -o FOLDER")
         _train(config, output, checkpoints, resume, tensorboard=tensorboard, metrics_port=metrics_port)
-    except (ConfigError, DatasetError, DeviceError) as error:
+    except (ConfigError, DatasetError, DeviceError, PaletteError) as error:
         raise BadConfiguration(str(error)) from error
 
 

@@ -113,6 +113,17 @@ def test_what_cannot_be_used_is_answered_by_one_line(
     assert result.exit_code in (1, BAD_CONFIGURATION)
 
 
+@pytest.mark.parametrize("content", [None, "id,color\n0,red\n"])
+def test_a_palette_that_cannot_be_used_is_a_bad_configuration(
+    train: Train, tmp_path: Path, content: str | None
+) -> None:
+    palette = tmp_path / "palette.csv"
+    if content is not None:
+        palette.write_text(content)
+    line = refusal(train("-o", tmp_path / "run", "--set", f"dataset.palette={palette}"))
+    assert line.startswith(f"{palette}: ")
+
+
 def test_the_results_need_a_folder(train: Train) -> None:
     assert refusal(train()) == "say where the results go: -o FOLDER"
 
