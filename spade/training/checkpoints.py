@@ -11,6 +11,7 @@ from spade.training.checkpoint_store import CheckpointStore
 from spade.training.state import FORMAT
 
 _PREFIX, _SUFFIX = "step-", ".pt"
+_REMEDY = "; remove it to go on from the one before it"
 
 
 class Checkpoints:
@@ -52,13 +53,14 @@ class Checkpoints:
     def load(self, name: str) -> dict[str, Any]:
         """Raises CheckpointError: as `read_checkpoint`."""
         with self._store.reading(name) as path:
-            return read_checkpoint(path, where=self._store.place(name))
+            return read_checkpoint(path, where=self._store.place(name), remedy=_REMEDY)
 
 
-def read_checkpoint(path: Path, *, where: str) -> dict[str, Any]:
+def read_checkpoint(path: Path, *, where: str, remedy: str = "") -> dict[str, Any]:
     """What `Checkpoints.save` wrote, on the CPU, without running any code that the file may hold.
 
-    Raises CheckpointError: where the file, which is called `where`, is missing, damaged or no such checkpoint.
+    Raises CheckpointError: where the file, which is called `where`, is missing, damaged or no such checkpoint; after
+    what may be damage stands `remedy`.
     """
     try:
         with warnings.catch_warnings(action="ignore"):  # torch warns of file styles that it then refuses
@@ -66,9 +68,7 @@ def read_checkpoint(path: Path, *, where: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise CheckpointError(f"{where}: there is no such checkpoint") from error
     except Exception as error:  # a file that is no checkpoint leads the unpickler to errors of any kind
-        raise CheckpointError(
-            f"{where}: not a checkpoint of a training run, or damaged; remove it to go on from the one before it"
-        ) from error
+        raise CheckpointError(f"{where}: not a checkpoint of a training run, or damaged{remedy}") from error
     found = state.get("format") if isinstance(state, dict) else None
     if found != FORMAT:
         raise CheckpointError(f"{where}: not a checkpoint of a training run that this version reads (format {found})")
