@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spade.errors import ConfigError, DeviceError
+from spade.options import Size
 
 if TYPE_CHECKING:
     from spade.training.config import TrainingConfig
@@ -44,6 +45,11 @@ class BadConfiguration(click.ClickException):
 @click.option("--dataset", metavar="MODE", help="coco, ade20k, cityscapes, facades, custom or scenes.")
 @click.option("--dataroot", metavar="DIR", help="Folder of the dataset.")
 @click.option("--label-nc", type=int, help="Number of classes, unknown not counted.")
+@click.option(
+    "--size",
+    type=Size(),
+    help="Picture size, width x height in pixels, to which samples are resized, not cropped; the mode's if not given.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for everything that the run writes.")
 @click.option(
     "--checkpoints",
@@ -73,6 +79,7 @@ class BadConfiguration(click.ClickException):
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve metrics for Prometheus at this port.")
 def train(
     config_file: Path | None,
+    size: tuple[int, int] | None,
     output: Path | None,
     checkpoints: str | None,
     resume: str,
@@ -93,6 +100,7 @@ def train(
     \b
     Examples:
       spade train --dataset custom --dataroot camvid --label-nc 11 --set dataset.dont_care=true -o runs/camvid
+      spade train --dataset custom --dataroot photographs --label-nc 20 --size 512x384 -o runs/photographs
       spade train --dataset scenes --vae --epochs 2 --print-config > scenes.toml
       spade train --config scenes.toml -o runs/scenes --tensorboard
       torchrun --nproc-per-node 8 --no-python spade train --config coco.toml -o runs/coco --checkpoints s3://spade/coco
@@ -102,7 +110,7 @@ def train(
     from spade.training.config_file import config_toml
 
     try:
-        config = _configuration(config_file, given, settings, vae=vae)
+        config = _configuration(config_file, given, settings, size=size, vae=vae)
         if print_config:
             click.echo(config_toml(config), nl=False)
             return
@@ -144,15 +152,22 @@ def _train(
 
 
 def _configuration(
-    config_file: Path | None, options: dict[str, Any], settings: tuple[str, ...], *, vae: bool
+    config_file: Path | None,
+    options: dict[str, Any],
+    settings: tuple[str, ...],
+    *,
+    size: tuple[int, int] | None,
+    vae: bool,
 ) -> "TrainingConfig":
-    from spade.training.presets import complete_config, with_value
+    from spade.training.presets import complete_config, with_size, with_value
     from spade.training.toml_files import parse_value, read_toml
 
     given: dict[str, Any] = {} if config_file is None else read_toml(config_file)
     for name, value in options.items():
         if value is not None:
             given = with_value(given, _KEYS[name], value)
+    if size is not None:
+        given = with_size(given, *size)
     if vae:
         given = {"encoder": {}} | given
     for setting in settings:

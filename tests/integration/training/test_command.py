@@ -62,6 +62,15 @@ def test_print_config_prints_what_would_be_used(spade: Callable[..., Result]) ->
     assert (printed["schedule"]["epochs"], printed["encoder"]["latent_dim"]) == (7, 256)
 
 
+def test_a_size_is_given_as_everywhere(train: Train) -> None:
+    result = train("--size", "96x64", "--print-config")
+    assert result.exit_code == 0, result.output
+    printed = tomllib.loads(result.stdout)
+    assert (printed["generator"]["width"], printed["generator"]["height"]) == (96, 64)
+    assert (printed["dataset"]["preprocess"], printed["dataset"]["crop_size"]) == ("fixed", 96)
+    assert "size 100x64: width and height must be multiples of 32" in refusal(train("--size", "100x64"))
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_accumulation_recomputation_and_half_precision_train_too(train: Train, tmp_path: Path, precision: str) -> None:
     options = ("--accumulation", 2, "--precision", precision, "--set", "recomputation=true")
