@@ -175,7 +175,9 @@ def _configuration(
         if not equals:
             raise ConfigError(f"--set {setting}: write KEY=VALUE, as in optimizer.learning_rate=1e-4")
         given = with_value(given, key.strip(), parse_value(text.strip()))
-    return complete_config(given, where=str(config_file) if config_file else "configuration")
+    # What stands in the file cannot be told any more from what was given beside it.
+    beside = " and the options" if settings or size or any(value is not None for value in options.values()) else ""
+    return complete_config(given, where=f"{config_file}{beside}" if config_file else "configuration")
 
 
 def _listeners(output: Path, *, tensorboard: bool, metrics_port: int | None) -> "list[Listener]":

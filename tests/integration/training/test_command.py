@@ -71,6 +71,11 @@ def test_a_size_is_given_as_everywhere(train: Train) -> None:
     assert "size 100x64: width and height must be multiples of 32" in refusal(train("--size", "100x64"))
 
 
+def test_a_wrong_setting_is_not_put_down_to_the_file_alone(train: Train, short_config: Path) -> None:
+    line = refusal(train("--set", "generator.chanels=4"))
+    assert line.startswith(f"{short_config} and the options: generator: unknown key 'chanels'")
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_accumulation_recomputation_and_half_precision_train_too(train: Train, tmp_path: Path, precision: str) -> None:
     options = ("--accumulation", 2, "--precision", precision, "--set", "recomputation=true")
