@@ -15,13 +15,17 @@ class DatasetError(SpadeError):
 class PairingError(DatasetError):
     """Label maps, pictures and instance maps that do not belong together one by one.
 
-    `problems` are all of them, one line each; the message holds the first 20.
+    `problems` are all of them, one line each; the message holds the first 20. `lister` is what lists the others, and
+    `remedy` what would be right, where that is known.
     """
 
-    def __init__(self, folder: str, problems: Sequence[str]) -> None:
+    def __init__(
+        self, folder: str, problems: Sequence[str], *, lister: str | None = None, remedy: str | None = None
+    ) -> None:
         shown = "; ".join(problems[:NAMES_IN_MESSAGE])
         rest = len(problems) - NAMES_IN_MESSAGE
-        more = f"; and {rest} more, which `spade dataset inspect` lists" if rest > 0 else ""
+        more = f"; and {rest} more" + (f", which `{lister}` lists" if lister else "") if rest > 0 else ""
+        more += f"; {remedy}" if remedy else ""
         count = f"{len(problems)} broken pair{'s' if len(problems) > 1 else ''}"
         super().__init__(f"{folder}: {count}: {shown}{more}")
         self.problems = tuple(problems)

@@ -36,7 +36,7 @@ def find_samples(config: DatasetConfig, phase: Phase, *, pictures: bool = True) 
     """
     samples, problems = list_samples(config, phase, pictures=pictures)
     if problems:
-        raise PairingError(_place(config), problems)
+        raise PairingError(_place(config), problems, lister="spade dataset inspect")
     return tuple(samples[: config.max_dataset_size])
 
 

@@ -34,7 +34,7 @@ class LabelReader:
 
     @classmethod
     def of(cls, config: DatasetConfig) -> "LabelReader":
-        """Reads the palette file if there is one. Raises PaletteError, OSError."""
+        """Reads the palette file if there is one. Raises PaletteError, DatasetError."""
         return cls(
             label_nc=config.label_nc,
             dont_care=config.dont_care,
@@ -60,7 +60,10 @@ class LabelReader:
 
     def _explain(self, error: LabelMapError) -> str:
         if error.code == "palette-needed":
-            return f"{error.file}: the file is RGB; name the CSV file that says what its colours mean as palette"
+            return (
+                f"{error.file}: the file is RGB; name the CSV file that says what its colours mean: --palette, "
+                "or dataset.palette of a training"
+            )
         if not error.offenders:
             return str(error)
         found = ", ".join(f"{one.value} ({one.count} pixels)" for one in error.offenders[:IDS_IN_MESSAGE])
@@ -130,4 +133,8 @@ def _read_palette(config: DatasetConfig) -> Palette | None:
     ids = ids or {f"class {number}": number for number in range(config.label_nc)}
     if config.dont_care:
         ids |= {"unknown": config.label_nc}
-    return Palette.from_csv(Path(config.palette).read_bytes(), file=config.palette, class_ids_by_name=ids)
+    try:
+        data = Path(config.palette).read_bytes()
+    except OSError as error:
+        raise DatasetError(f"{config.palette}: the palette cannot be read: {error.strerror}") from error
+    return Palette.from_csv(data, file=config.palette, class_ids_by_name=ids)

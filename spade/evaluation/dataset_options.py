@@ -16,6 +16,7 @@ from spade.errors import ConfigError
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PHASES = tuple(str(phase) for phase in Phase)
+PALETTE_HELP = "What colours of label images mean; columns color (#rrggbb) or r, g, b, and id or name."
 OPTIONS = (
     click.option("--dataset", "mode", type=click.Choice([str(mode) for mode in Mode]), help="How its files lie."),
     click.option("--dataroot", metavar="DIR", help="The folder that holds the dataset."),
@@ -26,7 +27,7 @@ OPTIONS = (
     click.option("--dont-care/--no-dont-care", default=None, help="Whether pixels may be of unknown class."),
     click.option("--instances/--no-instances", default=None, help="Whether to read instance maps."),
     click.option("--class-names", metavar="NAME,NAME,...", help="Names of the classes in the order of their ids."),
-    click.option("--palette", metavar="FILE.csv", help="Which colour of coloured label images means which class."),
+    click.option("--palette", metavar="FILE.csv", help=PALETTE_HELP),
     click.option(
         "--ade20k-ids", type=click.Choice([str(ids) for ids in Ade20kIds]), help="How ade20k's ids are read: raw."
     ),

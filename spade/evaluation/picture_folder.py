@@ -55,7 +55,14 @@ class NamedFiles:
         if all_of_them:
             problems += [f"{self.paths[stem]} belongs to no sample" for stem in sorted(self.paths.keys() - wanted)]
         if problems:
-            raise PairingError(str(self.folder), problems)
+            raise PairingError(str(self.folder), problems, remedy=self._remedy(names))
+
+    def _remedy(self, names: Sequence[str]) -> str | None:
+        """What to do where the files are those of the first samples, as `spade test --limit` leaves them."""
+        count = len(self.paths)
+        if count < len(names) and self.paths.keys() == {file_stem(name) for name in names[:count]}:
+            return f"to use the first {count} samples only, give --limit {count}"
+        return None
 
     def path(self, name: str) -> Path:
         """Of a sample that `require` found."""

@@ -13,6 +13,7 @@ from spade.training.state import FORMAT
 from spade.weights import read_torch_file
 
 _PREFIX, _SUFFIX = "step-", ".pt"
+_REMEDY = "; remove it to go on from the one before it"
 
 
 class Checkpoints:
@@ -65,20 +66,20 @@ class Checkpoints:
     def load(self, name: str) -> dict[str, Any]:
         """Raises CheckpointError: as `read_checkpoint`."""
         with self._store.reading(name) as path:
-            return read_checkpoint(path, where=self._store.place(name))
+            return read_checkpoint(path, where=self._store.place(name), remedy=_REMEDY)
 
 
-def read_checkpoint(path: Path, *, where: str) -> dict[str, Any]:
+def read_checkpoint(path: Path, *, where: str, remedy: str = "") -> dict[str, Any]:
     """What `Checkpoints.save` wrote, on the CPU, without running any code that the file may hold.
 
-    Raises CheckpointError: where the file, which is called `where`, is missing, damaged or no such checkpoint.
+    Raises CheckpointError: where the file, which is called `where`, is missing, damaged or no such checkpoint; after
+    what may be damage stands `remedy`.
     """
     try:
         _require_undamaged(path, where)
         state: dict[str, Any] = read_torch_file(path, where=where)
     except CheckpointError as error:
-        way_back = "; remove it to go on from the one before it" if path.exists() else ""
-        raise CheckpointError(f"{error}{way_back}") from error
+        raise CheckpointError(f"{error}{remedy if path.exists() else ''}") from error
     found = state.get("format") if isinstance(state, dict) else None
     if found != FORMAT:
         raise CheckpointError(f"{where}: not a checkpoint of a training run that this version reads (format {found})")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spade.errors import ConfigError, DeviceError
+from spade.options import Size
 from spade.training.signals import StopWish, stop_on_signals
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class BadConfiguration(click.ClickException):
 @click.option("--dataset", metavar="MODE", help="coco, ade20k, cityscapes, facades, custom or scenes.")
 @click.option("--dataroot", metavar="DIR", help="Folder of the dataset.")
 @click.option("--label-nc", type=int, help="Number of classes, unknown not counted.")
+@click.option(
+    "--size",
+    type=Size(),
+    help="Picture size, width x height in pixels, to which samples are resized, not cropped; the mode's if not given.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for everything that the run writes.")
 @click.option(
     "--checkpoints",
@@ -75,6 +81,7 @@ class BadConfiguration(click.ClickException):
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve metrics for Prometheus at this port.")
 def train(
     config_file: Path | None,
+    size: tuple[int, int] | None,
     output: Path | None,
     checkpoints: str | None,
     resume: str,
@@ -95,23 +102,26 @@ def train(
     \b
     Examples:
       spade train --dataset custom --dataroot camvid --label-nc 11 --set dataset.dont_care=true -o runs/camvid
+      spade train --dataset custom --dataroot photographs --label-nc 20 --size 512x384 -o runs/photographs
       spade train --dataset scenes --vae --epochs 2 --print-config > scenes.toml
       spade train --config scenes.toml -o runs/scenes --tensorboard
       torchrun --nproc-per-node 8 --no-python spade train --config coco.toml -o runs/coco --checkpoints s3://spade/coco
     """
     from spade.data.errors import DatasetError
+    from spade.palettes import PaletteError
+    from spade.training.config_file import config_toml
 
     # From here on, lest whoever stops a run that still loads what it needs is told that it failed.
     with stop_on_signals() as stop:
         try:
-            config = _configuration(config_file, given, settings, vae=vae)
+            config = _configuration(config_file, given, settings, size=size, vae=vae)
             if print_config:
-                click.echo(_toml(config), nl=False)
+                click.echo(config_toml(config), nl=False)
                 return
             if output is None:
                 raise ConfigError("say where the results go: -o FOLDER")
             _train(config, output, checkpoints, resume, stop, tensorboard=tensorboard, metrics_port=metrics_port)
-        except (ConfigError, DatasetError, DeviceError) as error:
+        except (ConfigError, DatasetError, DeviceError, PaletteError) as error:
             raise BadConfiguration(str(error)) from error
 
 
@@ -141,7 +151,6 @@ def _train(
                 stack.enter_context(sole_run_in(Path(checkpoints)))
             for folder in (output, output / "samples"):
                 clear_partials(folder)
-            _write_config(config, output)
             listeners = _listeners(output, tensorboard=tensorboard, metrics_port=metrics_port)
         surroundings = Surroundings(
             folder=output,
@@ -154,15 +163,22 @@ def _train(
 
 
 def _configuration(
-    config_file: Path | None, options: dict[str, Any], settings: tuple[str, ...], *, vae: bool
+    config_file: Path | None,
+    options: dict[str, Any],
+    settings: tuple[str, ...],
+    *,
+    size: tuple[int, int] | None,
+    vae: bool,
 ) -> "TrainingConfig":
-    from spade.training.presets import complete_config, with_value
+    from spade.training.presets import complete_config, with_size, with_value
     from spade.training.toml_files import parse_value, read_toml
 
     given: dict[str, Any] = {} if config_file is None else read_toml(config_file)
     for name, value in options.items():
         if value is not None:
             given = with_value(given, _KEYS[name], value)
+    if size is not None:
+        given = with_size(given, *size)
     if vae:
         given = {"encoder": {}} | given
     for setting in settings:
@@ -170,18 +186,22 @@ def _configuration(
         if not equals:
             raise ConfigError(f"--set {setting}: write KEY=VALUE, as in optimizer.learning_rate=1e-4")
         given = with_value(given, key.strip(), parse_value(text.strip()))
-    return complete_config(given, where=str(config_file) if config_file else "configuration")
+    # What stands in the file cannot be told any more from what was given beside it.
+    beside = " and the options" if settings or size or any(value is not None for value in options.values()) else ""
+    return complete_config(given, where=f"{config_file}{beside}" if config_file else "configuration")
 
 
 def _listeners(output: Path, *, tensorboard: bool, metrics_port: int | None) -> "list[Listener]":
     from rich.console import Console
 
+    from spade.training.config_file import ConfigFile
     from spade.training.metrics_log import MetricsLog
     from spade.training.progress import ProgressReport
     from spade.training.report import ReportPage
 
     # The page reads the metrics file, so it comes after what takes lines out of it.
-    listeners: list[Listener] = [ProgressReport(Console(file=sys.stderr)), MetricsLog(output), ReportPage(output)]
+    listeners: list[Listener] = [ProgressReport(Console(file=sys.stderr)), ConfigFile(output)]
+    listeners += [MetricsLog(output), ReportPage(output)]
     if tensorboard:
         from spade.training.tensorboard import TensorBoard
 
@@ -191,17 +211,3 @@ def _listeners(output: Path, *, tensorboard: bool, metrics_port: int | None) -> 
 
         listeners.append(TrainingMetrics(metrics_port))
     return listeners
-
-
-def _write_config(config: "TrainingConfig", output: Path) -> None:
-    from spade.files import written_whole
-
-    with written_whole(output / "config.toml") as partial:
-        partial.write_text(_toml(config), encoding="utf-8")
-
-
-def _toml(config: "TrainingConfig") -> str:
-    from spade.records import record_to_mapping
-    from spade.training.toml_files import to_toml
-
-    return to_toml(record_to_mapping(config))

@@ -133,7 +133,8 @@ class TrainingConfig:
         if self.dataset.size not in (None, (generator.height, generator.width)):
             height, width = self.dataset.size or (0, 0)
             raise ConfigError(
-                f"generator: its size is {generator.width}x{generator.height}, but the dataset gives {width}x{height}"
+                f"generator: its size is {generator.width}x{generator.height}, but the dataset gives {width}x{height}; "
+                "leave height and width out, they follow from the dataset"
             )
         channels = generator.semantic_channels + PICTURE_CHANNELS
         if self.discriminator.in_channels != channels:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spade.data.config import DatasetConfig, Mode
+from spade.data.config import DatasetConfig, Mode, Preprocess
 from spade.data.presets import PRESETS, Preset
 from spade.encoder import EncoderConfig
 from spade.errors import ConfigError
@@ -60,6 +60,20 @@ def with_value(given: Given, key: str, value: object) -> dict[str, Any]:
     if not isinstance(inside, Mapping):
         raise ConfigError(f"{key}: {head} is a value, not a section")
     return {**given, head: with_value(inside, rest, value)}
+
+
+def with_size(given: Given, height: int, width: int) -> dict[str, Any]:
+    """`given` with pictures of `height` x `width` pixels, to which samples are resized."""
+    values = {
+        "dataset.preprocess": str(Preprocess.FIXED),
+        "dataset.crop_size": width,
+        "dataset.aspect_ratio": width / height,
+        "generator.height": height,
+        "generator.width": width,
+    }
+    for key, value in values.items():
+        given = with_value(given, key, value)
+    return dict(given)
 
 
 def _section(given: Given, name: str, where: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from spade.data.config import DatasetConfig
 from spade.training.listeners import Listener, Metrics, RunFacts
 
 
@@ -62,7 +63,8 @@ class ProgressReport(Listener):
     def ended(self, how: str) -> None:
         if self._bar is not None:
             self._bar.stop()
-        self._console.print(f"training {how}", highlight=False, soft_wrap=True)
+        # Why it failed the command says in its one line, as it does of what fails before the first step.
+        self._console.print(f"training {how.partition(': ')[0]}", highlight=False, soft_wrap=True)
 
     @property
     def _total_pictures(self) -> int:
@@ -99,12 +101,22 @@ def introduction(facts: RunFacts) -> list[str]:
     config = facts.config
     perceptual = "" if config.vgg19 or not config.losses.perceptual else "; no vgg19 file is given: no perceptual loss"
     lines = [
-        f"{config.dataset.mode}: {facts.samples} samples, {config.schedule.total} epochs, {facts.total_steps} steps",
+        f"{config.dataset.mode}: {facts.samples} samples, {_classes(config.dataset)}, "
+        f"{config.generator.width}x{config.generator.height}",
+        f"{_count(config.schedule.total, 'epoch')}, {_count(facts.total_steps, 'step')}",
         f"batch size {config.batch_size} on {facts.processes} process{'es' if facts.processes > 1 else ''} "
         f"({facts.device}), accumulation {config.accumulation}, {config.step.precision}{perceptual}",
         f"results: {facts.folder}",
     ]
     return lines + ([f"goes on from {facts.resumed_from}"] if facts.resumed_from else [])
+
+
+def _classes(dataset: DatasetConfig) -> str:
+    return _count(dataset.label_nc, "class", "classes") + (" and unknown" if dataset.dont_care else "")
+
+
+def _count(number: int, one: str, more: str | None = None) -> str:
+    return f"{number} {one if number == 1 else more or one + 's'}"
 
 
 def _losses(metrics: Metrics) -> str:

@@ -66,6 +66,20 @@ def test_print_config_prints_what_would_be_used(spade: Callable[..., Result]) ->
     assert (printed["schedule"]["epochs"], printed["encoder"]["latent_dim"]) == (7, 256)
 
 
+def test_a_size_is_given_as_everywhere(train: Train) -> None:
+    result = train("--size", "96x64", "--print-config")
+    assert result.exit_code == 0, result.output
+    printed = tomllib.loads(result.stdout)
+    assert (printed["generator"]["width"], printed["generator"]["height"]) == (96, 64)
+    assert (printed["dataset"]["preprocess"], printed["dataset"]["crop_size"]) == ("fixed", 96)
+    assert "size 100x64: width and height must be multiples of 32" in refusal(train("--size", "100x64"))
+
+
+def test_a_wrong_setting_is_not_put_down_to_the_file_alone(train: Train, short_config: Path) -> None:
+    line = refusal(train("--set", "generator.chanels=4"))
+    assert line.startswith(f"{short_config} and the options: generator: unknown key 'chanels'")
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_accumulation_recomputation_and_half_precision_train_too(train: Train, tmp_path: Path, precision: str) -> None:
     options = ("--accumulation", 2, "--precision", precision, "--set", "recomputation=true")
@@ -117,6 +131,17 @@ def test_what_cannot_be_used_is_answered_by_one_line(
     assert result.exit_code in (1, BAD_CONFIGURATION)
 
 
+@pytest.mark.parametrize("content", [None, "id,color\n0,red\n"])
+def test_a_palette_that_cannot_be_used_is_a_bad_configuration(
+    train: Train, tmp_path: Path, content: str | None
+) -> None:
+    palette = tmp_path / "palette.csv"
+    if content is not None:
+        palette.write_text(content)
+    line = refusal(train("-o", tmp_path / "run", "--set", f"dataset.palette={palette}"))
+    assert line.startswith(f"{palette}: ")
+
+
 def test_the_results_need_a_folder(train: Train) -> None:
     assert refusal(train()) == "say where the results go: -o FOLDER"
 
@@ -140,8 +165,10 @@ def test_a_corrupt_file_ends_the_run_with_its_name(
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(train: Train, finished_run: Path) -> None:
+    before = (finished_run / "config.toml").read_bytes()
     line = refusal(train("-o", finished_run, "--set", "generator.base_channels=3"), exit_code=1)
     assert line.endswith("of another architecture: its generator has base_channels 2, this configuration has 3")
+    assert (finished_run / "config.toml").read_bytes() == before
 
 
 def test_a_run_that_must_not_resume_refuses_a_folder_with_checkpoints(train: Train, finished_run: Path) -> None:

@@ -121,8 +121,15 @@ def test_colours_that_the_palette_lacks_are_listed(tree):
 
 
 def test_colours_without_a_palette_are_explained(tree):
-    with pytest.raises(DatasetError, match=r"a\.png: the file is RGB; name the CSV file"):
+    with pytest.raises(
+        DatasetError, match=r"a\.png: the file is RGB; name the CSV file .*: --palette, or dataset\.palette of"
+    ):
         reader().read(colored(tree))
+
+
+def test_a_missing_palette_is_named():
+    with pytest.raises(DatasetError, match=r"nowhere\.csv: the palette cannot be read: No such file"):
+        reader(palette="nowhere.csv")
 
 
 def test_a_wrong_palette_is_explained(tree):

@@ -49,6 +49,17 @@ def test_missing_pictures_are_named_and_so_are_those_that_belong_to_no_sample(tm
     folder.require(["a"], all_of_them=False)
 
 
+def test_pictures_of_the_first_samples_lead_to_the_limit(tmp_path: Path) -> None:
+    names = [f"sample_{number:02}" for number in range(30)]
+    for name in names[:2]:
+        picture(tmp_path / f"{name}.png")
+    remedy = r"; and 8 more; to use the first 2 samples only, give --limit 2$"
+    with pytest.raises(PairingError, match=remedy):
+        PictureFolder(tmp_path).require(names, all_of_them=True)
+    with pytest.raises(PairingError, match=r"there is no file for sample_02$"):
+        PictureFolder(tmp_path).require([*names[1:3], names[0]], all_of_them=True)
+
+
 def test_a_picture_of_another_size_is_named_or_resized(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     picture(tmp_path / "b.png", width=20, height=16)

@@ -94,7 +94,8 @@ class Evil:
 def test_a_file_that_is_no_checkpoint_is_refused_without_running_it(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "step-000000001.pt"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"step-000000001\.pt: (not a checkpoint|refused: it holds )"):
+    # Whoever names a file of another kind must not be told to remove it.
+    with pytest.raises(CheckpointError, match=r"step-000000001\.pt: .*damaged or something else(?!.*remove)"):
         read_checkpoint(path, where=str(path))
 
 

@@ -12,7 +12,7 @@ from spade.data.config import Mode, Preprocess
 from spade.errors import ConfigError
 from spade.records import record_to_mapping
 from spade.training.config import TrainingConfig
-from spade.training.presets import complete_config, with_value
+from spade.training.presets import complete_config, with_size, with_value
 from spade.training.toml_files import parse_value, to_toml
 
 
@@ -20,6 +20,13 @@ from spade.training.toml_files import parse_value, to_toml
 def test_a_configuration_written_as_toml_reads_back_as_the_same(mode: Mode) -> None:
     config = complete_config({"dataset": {"mode": str(mode), "root": 'a "quoted" döner'}})
     assert complete_config(tomllib.loads(to_toml(record_to_mapping(config)))) == config
+
+
+@pytest.mark.parametrize(("height", "width"), [(192, 256), (256, 192), (96, 672), (64, 1056)])
+def test_a_size_is_that_of_samples_and_of_pictures(height: int, width: int) -> None:
+    before = record_to_mapping(complete_config({"dataset": {"mode": "custom", "root": "data"}}))
+    config = complete_config(with_size(before, height, width))
+    assert config.dataset.size == (config.generator.height, config.generator.width) == (height, width)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +82,7 @@ def test_a_size_that_depends_on_the_files_has_to_be_said() -> None:
         ("optimizer", 3, "optimizer must be a section, as in [optimizer]"),
         ("dataset.mode", "imagenet", "mode is 'imagenet'; choose one of coco"),
         ("generator.label_nc", 4, "generator: label_nc is 4, but dataset: label_nc is 13"),
-        ("generator.height", 512, "its size is 256x512, but the dataset gives 256x256"),
+        ("generator.height", 512, "its size is 256x512, but the dataset gives 256x256; leave height and width out"),
         ("generator.output_channels", 1, "output_channels is 1; pictures of datasets have 3"),
         ("discriminator.in_channels", 7, "in_channels is 7; semantics and pictures have 16 together"),
         ("encoder.in_channels", 0, "encoder: in_channels is 0"),

@@ -19,7 +19,8 @@ from spade.training.curves import curve, number
 from spade.training.listeners import Listener, Listeners, Metrics, RunFacts
 from spade.training.meter import senseless
 from spade.training.metrics_log import MetricsLog, read_metrics
-from spade.training.progress import ProgressReport
+from spade.training.presets import complete_config
+from spade.training.progress import ProgressReport, introduction
 from spade.training.prometheus import TrainingMetrics
 from spade.training.report import ReportPage
 from spade.training.tensorboard import TensorBoard
@@ -153,11 +154,28 @@ def test_without_a_terminal_progress_is_a_line_for_each_metrics(facts: RunFacts)
     written = io.StringIO()
     play(ProgressReport(Console(file=written, width=300)), facts)
     lines = written.getvalue().splitlines()
-    assert "8 samples" in lines[0]
-    assert "2 processes" in lines[1]
-    assert "no perceptual loss" in lines[1]
+    assert lines[:2] == ["custom: 8 samples, 3 classes and unknown, 64x64", "50 epochs, 200 steps"]
+    assert "2 processes" in lines[2]
+    assert "no perceptual loss" in lines[2]
     assert any("step 2 pictures 4 2.50 images/s 1.00 GiB ETA 00:02:38 GAN 0.500 D_real 1.250" in line for line in lines)
     assert lines[-1] == "training finished"
+
+
+def test_one_is_counted_as_one(facts: RunFacts) -> None:
+    config = complete_config(
+        {"dataset": {"mode": "custom", "root": "nowhere", "label_nc": 1}, "schedule": {"epochs": 1}}
+    )
+    lines = introduction(replace(facts, config=config, total_steps=1, processes=1))
+    assert lines[:2] == ["custom: 8 samples, 1 class, 256x256", "1 epoch, 1 step"]
+    assert "on 1 process (cpu)" in lines[2]
+
+
+def test_the_reason_of_a_failure_is_left_to_the_command(facts: RunFacts) -> None:
+    written = io.StringIO()
+    report = ProgressReport(Console(file=written))
+    report.started(facts)
+    report.ended("failed: map.png: the file ends after 300 bytes")
+    assert written.getvalue().splitlines()[-1] == "training failed"
 
 
 def test_on_a_terminal_progress_is_a_bar(facts: RunFacts) -> None:
