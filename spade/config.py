@@ -36,6 +36,14 @@ class Upsampling(StrEnum):
     MOST = "most"  # as MORE, and one more block at half the base channels at the end
 
 
+class Precision(StrEnum):
+    """Of computation; what half precision cannot hold, as sums over pixels or weights that learn, stays float32."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
 DOUBLINGS = {Upsampling.NORMAL: 5, Upsampling.MORE: 6, Upsampling.MOST: 7}
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self, TypeVar
 
-from spade.engine.config import Precision
+from spade.config import Precision
 from workers.errors import SettingsError
 
 _MAX_PORT = 65535

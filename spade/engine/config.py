@@ -1,19 +1,11 @@
 """How an engine computes."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from spade.config import Precision
 from spade.errors import ConfigError
 
 MEBIBYTE = 2**20
-
-
-class Precision(StrEnum):
-    """Of weights and activations; instance statistics are float32 always."""
-
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
-    FLOAT16 = "float16"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +16,7 @@ class EngineConfig:
     """
 
     precision: Precision = Precision.FLOAT32
+    """Of weights and activations; instance statistics are float32 always."""
     compile: bool = False
     """Whether torch.compile fuses modulation: on a CPU it needs a C++ compiler, and the first picture waits for it."""
     table_bytes: int = 64 * MEBIBYTE

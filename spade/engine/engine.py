@@ -11,9 +11,9 @@ from torch.nn import functional
 
 from spade.activations import LEAKY_SLOPE
 from spade.blocks import SpadeBlock
-from spade.config import GeneratorConfig, Upsampling
+from spade.config import GeneratorConfig, Precision, Upsampling
 from spade.engine.cache import ModulationCache
-from spade.engine.config import EngineConfig, Precision
+from spade.engine.config import EngineConfig
 from spade.engine.convolutions import arranged_convolution
 from spade.engine.layers import Build, EngineBlock, Maps, fuse, fuse_for_compiler
 from spade.engine.maps import DistinctMaps

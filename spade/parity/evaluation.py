@@ -6,6 +6,8 @@ B batch, K semantic channels, H W pixels.
 import torch
 from torch import Tensor
 
+from spade.engine.engine import Engine
+from spade.generator import SpadeGenerator
 from spade.labels import semantics_from_labels
 from spade.parity.recording import Recording
 from spade.parity.report import TensorCheck, compare_values
@@ -51,7 +53,20 @@ def check_evaluation(recording: Recording, networks: Networks) -> list[TensorChe
     if networks.encoder is not None:
         mean, log_variance = networks.encoder.eval()(recording.tensors["in.image"])
         ours |= {"eval.E.mu": mean, "eval.E.logvar": log_variance}
-    return [compare_values(name, recording.tensors[name], tensor, tolerance=TOLERANCE) for name, tensor in ours.items()]
+    checks = [
+        compare_values(name, recording.tensors[name], tensor, tolerance=TOLERANCE) for name, tensor in ours.items()
+    ]
+    if isinstance(networks.generator, SpadeGenerator):
+        checks.append(_check_engine(recording, networks.generator))
+    return checks
+
+
+def _check_engine(recording: Recording, generator: SpadeGenerator) -> TensorCheck:
+    """The fast engine against what the published network made."""
+    labels, instances = recording.inputs()
+    z = recording.tensors["eval.z"] if recording.uses_encoder else None
+    fake = Engine.from_generator(generator).pictures(labels, instances, z)
+    return compare_values("eval.fake (engine)", recording.tensors["eval.fake"], fake, tolerance=TOLERANCE)
 
 
 def _our_features(recording: Recording, networks: Networks) -> dict[str, Tensor]:

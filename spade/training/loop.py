@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from spade.config import Precision
 from spade.training.checkpoints import Checkpoints
 from spade.training.distributed import Processes
 from spade.training.errors import DivergenceError
@@ -16,7 +17,7 @@ from spade.training.noise import SampleNoise
 from spade.training.samples import SampleSheets
 from spade.training.signals import StopWish
 from spade.training.state import RunState
-from spade.training.step import Precision, TrainingStep
+from spade.training.step import TrainingStep
 
 _LOSS_LIMIT = 1e6
 """No objective of pictures in [-1, 1] comes near it while anything is learned."""

@@ -3,19 +3,24 @@
 H W pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from spade.data.config import DatasetConfig
 from spade.data.samples import Sample, SampleKey, TrainingBatch, collate_training
+from spade.engine.engine import Engine
 from spade.files import written_whole
+from spade.generator import SpadeGenerator
 from spade.palettes import GAUGAN_COLORS, class_colors, colorize
+from spade.pix2pixhd import Pix2PixHDGenerator
+from spade.semantics import SparseSemantics
 from spade.synthesis import latent_from_seed, to_pixels
 from spade.training.config import TrainingConfig
 from spade.training.networks import Generator
@@ -45,10 +50,12 @@ class SampleSheets:
         generators = {"generated": state.networks.generator.eval()}
         if average is not None:
             generators["average"] = average
+        makers = {name: self._maker(generator) for name, generator in generators.items()}
         rows = []
         for number, key in enumerate(self._keys):
             batch = collate_training([self._dataset[key]])
-            made = {name: self._generate(generator, batch, seed=number) for name, generator in generators.items()}
+            z = self._latent(number)
+            made = {name: to_pixels(make(batch, z))[0] for name, make in makers.items()}
             columns = {"label map": colorize(batch.labels[0].numpy(), self._colors)}
             columns |= {"generated": made.pop("generated"), "real": to_pixels(batch.pictures)[0]} | made
             rows.append(columns)
@@ -57,16 +64,23 @@ class SampleSheets:
             draw_sheet(rows).save(partial, format="PNG")
         return path
 
-    @torch.no_grad()
-    def _generate(self, generator: Generator, batch: TrainingBatch, *, seed: int) -> NDArray[np.uint8]:
+    def _latent(self, seed: int) -> Tensor | None:
+        latent_dim = self._config.generator.latent_dim
+        return None if latent_dim is None else latent_from_seed(seed, latent_dim)[None]
+
+    def _maker(self, generator: Generator) -> Callable[[TrainingBatch, Tensor | None], Tensor]:
+        """Makes pictures (B, 3, H, W) of a batch."""
         device = next(generator.parameters()).device
-        batch = batch.to(device)
-        sparse = self._config.step.sparse_modulation and self._config.pix2pixhd is None
-        arguments: list[object] = [semantics_of(batch, self._config.generator, sparse=sparse)]
-        if self._config.generator.latent_dim is not None:
-            arguments.append(latent_from_seed(seed, self._config.generator.latent_dim)[None].to(device))
-        picture: NDArray[np.uint8] = to_pixels(generator(*arguments))[0]
-        return picture
+        if isinstance(generator, SpadeGenerator):
+            engine = Engine.from_generator(generator, device=device)
+            return lambda batch, z: engine.pictures(batch.labels, batch.instances, z)
+        return lambda batch, _: _plain(generator, semantics_of(batch.to(device), self._config.generator, sparse=False))
+
+
+@torch.no_grad()
+def _plain(generator: Pix2PixHDGenerator, semantics: Tensor | SparseSemantics) -> Tensor:
+    pictures: Tensor = generator(semantics)
+    return pictures
 
 
 def colors_of(dataset: DatasetConfig) -> dict[int, int]:

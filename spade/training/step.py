@@ -11,13 +11,12 @@ B batch, K semantic channels, H W pixels.
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
-from enum import StrEnum
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from spade.config import SemanticsForm
+from spade.config import Precision, SemanticsForm
 from spade.data.samples import LabelBatch, TrainingBatch
 from spade.discriminator import Features
 from spade.encoder import sample_latent
@@ -41,14 +40,6 @@ Noise = Callable[[int], Tensor]
 """Draws standard normal noise (n, latent_dim)."""
 
 
-class Precision(StrEnum):
-    """Of activations; weights, spectral norm, batch statistics and losses are float32 always."""
-
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
-    FLOAT16 = "float16"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepConfig:
     """How an iteration is computed.
@@ -61,6 +52,7 @@ class StepConfig:
     """Steps of the discriminator for each of the generator, which learns from the first of them only."""
     sparse_modulation: bool = True
     precision: Precision = Precision.FLOAT32
+    """Of activations; weights, spectral norm, batch statistics and losses are float32 always."""
 
     def __post_init__(self) -> None:
         if self.discriminator_steps < 1:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spade.engine.config import Precision
+from spade.config import Precision
 from workers.errors import SettingsError
 from workers.settings import QueueSettings, Settings
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from spade.benchmarks.plain import plain_pictures
-from spade.config import Norm, Upsampling
-from spade.engine.config import EngineConfig, Precision
+from spade.config import Norm, Precision, Upsampling
+from spade.engine.config import EngineConfig
 from spade.engine.engine import Engine
 from spade.errors import ConfigError
 from spade.generator import SpadeGenerator

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from spade.blocks import SpadeBlock
+from spade.config import Precision
 from spade.data.samples import TrainingBatch
 from spade.records import record_to_mapping
 from spade.spectral import SpectralNorm
 from spade.statistics import BatchStatistics
 from spade.training.config import TrainingConfig
 from spade.training.presets import complete_config
-from spade.training.step import Precision, StepConfig, TrainingStep
+from spade.training.step import StepConfig, TrainingStep
 
 Build = Callable[..., TrainingStep]
 

@@ -1,0 +1,89 @@
+"""Tables are kept for more pictures of the same maps, never beyond the limit."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from spade.benchmarks.plain import plain_pictures
+from spade.engine.cache import ModulationCache
+from spade.engine.engine import Engine
+from spade.engine.modulation import Modulator
+from support.generators import settled_generator
+
+
+def maps(count: int) -> Tensor:
+    torch.manual_seed(0)
+    return torch.randint(6, (count, 8, 8)).repeat_interleave(8, 1).repeat_interleave(8, 2)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Modulator]:
+    """Counts every modulation that is computed, which it still is."""
+    seen: list[Modulator] = []
+    compute = Modulator.modulation
+
+    def counted(self: Modulator, *arguments: object, **options: object) -> object:
+        seen.append(self)
+        return compute(self, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Modulator, "modulation", counted)
+    return seen
+
+
+def test_further_styles_of_a_map_compute_no_modulation(made: list[Modulator]) -> None:
+    generator = settled_generator(latent_dim=6)
+    engine = Engine.from_generator(generator)
+    labels, z = maps(1), torch.randn(5, 6)
+    engine.pictures(labels, None, z[:1])
+    layers = len(made)
+    assert layers == len(set(made)) == 18  # head, two middles with two each, four blocks with three
+    for first, last in ((1, 2), (2, 5)):  # alone, and as a batch of one map
+        found = engine.pictures(labels.expand(last - first, -1, -1), None, z[first:last])
+        expected = plain_pictures(generator, labels.expand(last - first, -1, -1), None, z[first:last])
+        assert (found - expected).abs().max() < 1e-4
+    assert len(made) == layers
+
+
+def test_instance_maps_tell_maps_apart(made: list[Modulator]) -> None:
+    generator = settled_generator()
+    engine = Engine.from_generator(generator)
+    labels, instances = maps(1), maps(2)[1:]
+    for given in (None, instances, instances + 1):
+        assert (engine.pictures(labels, given) - plain_pictures(generator, labels, given, None)).abs().max() < 1e-4
+    assert len(made) == 3 * 18
+
+
+def test_equal_maps_of_a_batch_are_one(made: list[Modulator]) -> None:
+    engine = Engine.from_generator(settled_generator())
+    labels = maps(2)
+    engine.pictures(labels[[0, 1, 0, 0]])
+    engine.pictures(labels)
+    assert len(made) == 18
+
+
+@pytest.mark.parametrize("limit", [0, 10_000, 200_000, 10**9])
+def test_the_limit_holds_over_all_engines_that_share_a_cache(limit: int) -> None:
+    cache = ModulationCache(limit)
+    generators = [settled_generator(), settled_generator(kernel_size=5)]
+    engines = [Engine.from_generator(generator, cache=cache) for generator in generators]
+    for labels in maps(3).split(1):
+        for generator, engine in zip(generators, engines, strict=True):
+            for _ in range(2):
+                found = engine.pictures(labels)
+                assert (found - plain_pictures(generator, labels, None, None)).abs().max() < 1e-4
+                assert cache.nbytes <= limit
+    kept = [layers.values() for layers in cache._by_maps.values()]
+    assert cache.nbytes == sum(modulation.nbytes for layers in kept for modulation in layers)
+    assert (cache.nbytes > 0) == (limit > 0)
+
+
+def test_the_maps_that_were_not_used_longest_go_first(made: list[Modulator]) -> None:
+    engine = Engine.from_generator(settled_generator(), cache=(cache := ModulationCache(10**9)))
+    first, second, third = maps(3).split(1)
+    for labels in (first, second, first):
+        engine.pictures(labels)
+    cache.most_bytes = cache.nbytes  # no room for a third
+    engine.pictures(third)
+    del made[:]
+    engine.pictures(first)
+    assert made == []
