@@ -12,6 +12,7 @@ from model_store.registry import Registry
 from spade.checkpoint import load_generator, save_tensors
 from spade.device import pick_device
 from spade.files import PARTIAL_SUFFIX
+from spade.generator import SpadeGenerator
 from spade.synthesis import Synthesizer
 
 LOCK_FILE = ".lock"
@@ -24,11 +25,19 @@ def load_synthesizer(registry: Registry, card: ModelCard, *, device: str = "auto
     not those of the card, or cannot be written. OutOfMemoryError: where the device cannot hold them.
     """
     chosen = pick_device(device)
+    return Synthesizer(load_described_generator(registry, card), device=chosen)
+
+
+def load_described_generator(registry: Registry, card: ModelCard) -> SpadeGenerator:
+    """The plain network of `card` on the CPU, in evaluation mode, its weights drawn first if need be.
+
+    Raises WeightsError, CheckpointError: as `load_synthesizer` says.
+    """
     path = ensure_weights(registry, card)
     generator = load_generator(path)
     if generator.config != card.generator:
         raise WeightsError(f"model {card.reference}: {path} holds another architecture than its card describes")
-    return Synthesizer(generator, device=chosen)
+    return generator
 
 
 def ensure_weights(registry: Registry, card: ModelCard) -> Path:

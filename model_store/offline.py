@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_store.card import UNKNOWN_NAME, ModelCard
-from model_store.loading import load_synthesizer
+from model_store.loading import load_described_generator
 from model_store.registry import Registry
 from spade.checkpoint import load_generator
 from spade.config import GeneratorConfig
 from spade.device import pick_device
 from spade.errors import ConfigError
 from spade.files import written_whole
+from spade.generator import SpadeGenerator
 from spade.label_images import LabelMapError, decode_instance_map, decode_label_map, resize_nearest
 from spade.palettes import Palette
 from spade.pictures import EXTENSIONS, encode_picture
@@ -66,13 +67,22 @@ def open_model(reference: str, registry: Registry, *, device: str) -> OfflineMod
 
     Raises SpadeError: of the kind that says what is wrong with either.
     """
-    if reference.endswith(WEIGHTS_ENDING):
-        synthesizer = Synthesizer(load_generator(reference), device=pick_device(device))
-        return OfflineModel(reference=reference, card=None, synthesizer=synthesizer)
-    card = registry.resolve(reference)
+    chosen = pick_device(device)
+    card, generator = open_generator(reference, registry)
     return OfflineModel(
-        reference=card.reference, card=card, synthesizer=load_synthesizer(registry, card, device=device)
+        reference=card.reference if card else reference, card=card, synthesizer=Synthesizer(generator, device=chosen)
     )
+
+
+def open_generator(reference: str, registry: Registry) -> tuple[ModelCard | None, SpadeGenerator]:
+    """The plain network of a model, as `open_model` finds it, on the CPU; a weights file has no card.
+
+    Raises SpadeError: as `open_model` says.
+    """
+    if reference.endswith(WEIGHTS_ENDING):
+        return None, load_generator(reference)
+    card = registry.resolve(reference)
+    return card, load_described_generator(registry, card)
 
 
 def choose_palette(name: str | None, model: OfflineModel, registry: Registry) -> Palette | None:
