@@ -1,10 +1,22 @@
 """The whole `spade` command line: the commands of `spade.cli`, and those that need the registry of models."""
 
+import click
+
 from model_store.evaluate import evaluate
+from model_store.onnx_command import export_onnx_command
 from model_store.results import test_model
 from model_store.synthesize import synthesize
-from model_store.training_export import export
+from model_store.training_export import export_run
 from spade.cli import spade
+
+
+@click.group()
+def export() -> None:
+    """Give models to other programs: a training run's, or any as ONNX."""
+
+
+export.add_command(export_run)
+export.add_command(export_onnx_command)
 
 for command in (synthesize, test_model, evaluate, export):
     spade.add_command(command)

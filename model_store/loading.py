@@ -9,11 +9,13 @@ from model_store.card import ModelCard
 from model_store.drawing import draw_weights
 from model_store.errors import WeightsError
 from model_store.registry import Registry
-from spade.checkpoint import save_tensors
+from spade.checkpoint import load_generator, save_tensors
+from spade.config import GeneratorConfig
 from spade.device import pick_device
 from spade.engine.cache import ModulationCache
 from spade.engine.config import EngineConfig
 from spade.files import PARTIAL_SUFFIX
+from spade.generator import SpadeGenerator
 from spade.synthesis import Synthesizer
 
 LOCK_FILE = ".lock"
@@ -37,9 +39,24 @@ def load_synthesizer(
     chosen = pick_device(device)
     path = ensure_weights(registry, card)
     synthesizer = Synthesizer.from_file(path, device=chosen, engine=engine, cache=cache)
-    if synthesizer.config != card.generator:
-        raise WeightsError(f"model {card.reference}: {path} holds another architecture than its card describes")
+    _require_described(synthesizer.config, card, path)
     return synthesizer
+
+
+def load_described_generator(registry: Registry, card: ModelCard) -> SpadeGenerator:
+    """The plain network of `card` on the CPU, in evaluation mode, its weights drawn first if need be.
+
+    Raises WeightsError, CheckpointError: as `load_synthesizer` says.
+    """
+    path = ensure_weights(registry, card)
+    generator = load_generator(path)
+    _require_described(generator.config, card, path)
+    return generator
+
+
+def _require_described(config: GeneratorConfig, card: ModelCard, path: Path) -> None:
+    if config != card.generator:
+        raise WeightsError(f"model {card.reference}: {path} holds another architecture than its card describes")
 
 
 def ensure_weights(registry: Registry, card: ModelCard) -> Path:

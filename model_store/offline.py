@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_store.card import UNKNOWN_NAME, ModelCard
-from model_store.loading import load_synthesizer
+from model_store.loading import load_described_generator, load_synthesizer
 from model_store.registry import Registry
+from spade.checkpoint import load_generator
 from spade.config import GeneratorConfig
 from spade.device import pick_device
 from spade.errors import ConfigError
 from spade.files import written_whole
+from spade.generator import SpadeGenerator
 from spade.label_images import LabelMapError, decode_instance_map, decode_label_map, resize_nearest
 from spade.palettes import Palette
 from spade.pictures import EXTENSIONS, encode_picture
@@ -72,6 +74,17 @@ def open_model(reference: str, registry: Registry, *, device: str) -> OfflineMod
     return OfflineModel(
         reference=card.reference, card=card, synthesizer=load_synthesizer(registry, card, device=device)
     )
+
+
+def open_generator(reference: str, registry: Registry) -> tuple[ModelCard | None, SpadeGenerator]:
+    """The plain network of a model, as `open_model` finds it, on the CPU; a weights file has no card.
+
+    Raises SpadeError: as `open_model` says.
+    """
+    if reference.endswith(WEIGHTS_ENDING):
+        return None, load_generator(reference)
+    card = registry.resolve(reference)
+    return card, load_described_generator(registry, card)
 
 
 def choose_palette(name: str | None, model: OfflineModel, registry: Registry) -> Palette | None:

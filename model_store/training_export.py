@@ -1,4 +1,4 @@
-"""The command `spade export`: from a training run to models that others load."""
+"""The command `spade export run`: from a training run to models that others load."""
 
 import dataclasses
 import os
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from spade.training.finished import TrainedRun
 
 
-@click.command("export")
+@click.command("run")
 @click.argument("run")
 @click.option("--published", type=click.Path(path_type=Path), metavar="DIR", help="Write latest_net_G.pth and so on.")
 @click.option("--model", "reference", metavar="NAME@VERSION", help="Add a version to the models folder.")
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dataroot", metavar="DIR", help="The dataset's folder, where it is no longer where it was.")
 @click.option("--device", metavar="auto|cpu|cuda|mps", default="auto", show_default=True)
-def export(
+def export_run(
     run: str,
     published: Path | None,
     reference: str | None,
@@ -53,8 +53,8 @@ def export(
 
     \b
     Examples:
-      spade export runs/camvid --model camvid@1 --licence "research use" --data "CamVid, 11 classes"
-      spade export runs/coco --published checkpoints/coco --weights last
+      spade export run runs/camvid --model camvid@1 --licence "research use" --data "CamVid, 11 classes"
+      spade export run runs/coco --published checkpoints/coco --weights last
     """
     # torch takes a second to load, which --help should not wait for.
     from spade.training.finished import Weights, read_trained_run

@@ -1,4 +1,4 @@
-"""`spade train` and `spade export` on a miniature dataset: what they write, and one clear line for what goes wrong."""
+"""`spade train` and `spade export run` on a miniature dataset: what they write, one clear line for what goes wrong."""
 
 import errno
 import resource
@@ -101,9 +101,9 @@ def test_a_pix2pixhd_generator_trains_and_rates_fall_as_published(
     assert [rates[epoch]["generator"] for epoch in (1, 2, 3)] == [1e-4, 1e-4, 0.5e-4]
     assert [rates[epoch]["discriminator"] for epoch in (1, 2, 3)] == [4e-4, 4e-4, 2e-4]
 
-    assert spade("export", tmp_path / "run", "--published", tmp_path / "published").exit_code == 0
+    assert spade("export", "run", tmp_path / "run", "--published", tmp_path / "published").exit_code == 0
     assert "model.1.0.weight" in torch.load(tmp_path / "published" / "latest_net_G.pth", weights_only=True)
-    refused = spade("export", tmp_path / "run", "--model", "mine", "--models-dir", tmp_path / "models")
+    refused = spade("export", "run", tmp_path / "run", "--model", "mine", "--models-dir", tmp_path / "models")
     assert "a pix2pixHD generator; the service knows SPADE's only" in refusal(refused, exit_code=1)
 
 

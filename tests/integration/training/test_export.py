@@ -40,7 +40,7 @@ def test_checkpoints_go_to_s3_and_come_back(
     assert second.exit_code == 0, second.output
     assert f"goes on from {url}/step-000000004.pt" in second.stderr
     assert [line["step"] for line in read_metrics(tmp_path / "b" / "metrics.jsonl")] == [5, 6, 7, 8]
-    exported = spade("export", url, "--published", tmp_path / "published", "--weights", "last", env=environment)
+    exported = spade("export", "run", url, "--published", tmp_path / "published", "--weights", "last", env=environment)
     assert exported.exit_code == 0, exported.output
 
     gone = environment | {"SPADE_S3_SECRET_KEY": "wrong" * 8}
@@ -55,7 +55,7 @@ def test_an_exported_run_is_a_model_that_makes_pictures_and_a_published_file(
     spade: Callable[..., Result], finished_run: Path, tmp_path: Path
 ) -> None:
     options = ("--models-dir", tmp_path / "models", "--licence", "research use", "--device", "cpu")
-    result = spade("export", finished_run, "--model", "mine@3", "--published", tmp_path / "published", *options)
+    result = spade("export", "run", finished_run, "--model", "mine@3", "--published", tmp_path / "published", *options)
     assert result.exit_code == 0, result.output
 
     registry = Registry(tmp_path / "models")
@@ -74,9 +74,9 @@ def test_an_exported_run_is_a_model_that_makes_pictures_and_a_published_file(
     assert "discriminator_1.model1.0.0.weight_orig" in discriminator
     assert (tmp_path / "published" / "iter.txt").read_text() in ("1\n8\n", "2\n0\n")
 
-    taken = spade("export", finished_run, "--model", "mine@3", *options)
+    taken = spade("export", "run", finished_run, "--model", "mine@3", *options)
     assert "mine@3: there is such a model already" in refusal(taken, exit_code=1)
-    last = spade("export", finished_run, "--model", "mine@4", "--weights", "last", *options)
+    last = spade("export", "run", finished_run, "--model", "mine@4", "--weights", "last", *options)
     assert last.exit_code == 0, last.output
     assert registry.resolve("mine@4").weights.sha256 != card.weights.sha256
 
@@ -94,10 +94,10 @@ def test_what_killed_exports_left_unfinished_is_cleared_away(
 
 
 def test_export_says_what_it_lacks(spade: Callable[..., Result], finished_run: Path, tmp_path: Path) -> None:
-    assert spade("export", finished_run).exit_code == 2
-    nothing = spade("export", tmp_path, "--published", tmp_path / "out")
+    assert spade("export", "run", finished_run).exit_code == 2
+    nothing = spade("export", "run", tmp_path, "--published", tmp_path / "out")
     assert "there is no checkpoint of a training run" in refusal(nothing, exit_code=1)
-    wrong = spade("export", finished_run, "--model", "../up", "--models-dir", tmp_path / "models")
+    wrong = spade("export", "run", finished_run, "--model", "../up", "--models-dir", tmp_path / "models")
     assert "name '../up': use a-z, 0-9 and -" in refusal(wrong, exit_code=1)
     assert not (tmp_path / "up").exists()
 
