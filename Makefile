@@ -2,7 +2,7 @@
 # constraints.txt changed since; so a second run needs no network.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format clean
+.PHONY: help demo up test check format bench clean
 
 demo: .venv/.local ## make pictures with the whole service and show them: out/demo/contact-sheet.png
 	@.venv/bin/spade-serve demo --out out/demo
@@ -25,6 +25,9 @@ check: .venv/.dev ## formatting, lint, types, direction of imports
 format: .venv/.dev ## put the code into its form
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+bench: .venv/.dev ## run all benchmarks and write BENCHMARKS.md; ARGS="--coco DIR --camvid DIR" names data sets
+	@.venv/bin/spade-serve bench report $(ARGS)
 
 clean: ## remove what was made, except .venv
 	rm -rf out build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,13 +1,17 @@
 """`spade-serve bench`: benchmarks of the service."""
 
 import dataclasses
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from deploy.bench.queue import measure_queue
+from deploy.bench.report import Benchmark, benchmarks
+from deploy.bench.report import report as write_report
 from deploy.options import print_json
+from spade.files import written_whole
 from spade.options import json_option
 
 
@@ -41,3 +45,26 @@ def queue(items: int, rounds: int, as_json: bool) -> None:
     for name, value in figures.items():
         table.add_row(name.replace("_", " "), f"{value:,.3g}" if value < 100 else f"{value:,.0f}")
     Console().print(table)
+
+
+@bench.command()
+@click.option("-o", "--output", type=click.Path(path_type=Path), default="BENCHMARKS.md", show_default=True)
+@click.option("--coco", type=click.Path(path_type=Path, exists=True), help="COCO-Stuff, to measure the engine on.")
+@click.option("--camvid", type=click.Path(path_type=Path, exists=True), help="CamVid, to measure training on.")
+def report(output: Path, coco: Path | None, camvid: Path | None) -> None:
+    """Run every benchmark, which takes a quarter of an hour on two cores, and write what came of it.
+
+    Leave the machine alone meanwhile.
+
+    \b
+    Example:
+        spade-serve bench report --coco data/coco_stuff --camvid data/camvid
+    """
+
+    def say(benchmark: Benchmark) -> None:
+        click.echo(f"{benchmark.title} …", err=True)
+
+    text = write_report(benchmarks(coco=coco, camvid=camvid), say)
+    with written_whole(output) as partial:
+        partial.write_text(text, encoding="utf-8")
+    click.echo(str(output))

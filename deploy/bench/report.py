@@ -1,0 +1,174 @@
+"""BENCHMARKS.md: every benchmark of the project run once, one after the other, with its command and its figures."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from deploy.errors import BenchmarkError
+
+Figures = Mapping[str, Any]
+_GIB: Final = 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """A command that prints one JSON object, and what is written of it."""
+
+    title: str
+    command: Sequence[str]
+    render: Callable[[Figures], str]
+
+
+def benchmarks(*, coco: Path | None, camvid: Path | None) -> list[Benchmark]:
+    """All of them; without the data sets, on maps and pictures that the project draws itself."""
+    on_coco = [] if coco is None else ["--dataset", "coco", "--dataroot", str(coco)]
+    engine_maps = "painted maps" if coco is None else "COCO-Stuff validation samples with instance edges"
+    on_camvid = [] if camvid is None else ["--dataset", "custom", "--dataroot", str(camvid), "--label-nc", "11"]
+    on_camvid += [] if camvid is None else ["--dont-care"]
+    engine, train = ["spade", "bench", "engine"], ["spade", "bench", "train"]
+    cityscapes = [*engine, "--dataset", "cityscapes", "--count", "3", "--rounds", "2"]
+    random = [*engine, "--maps", "random", "--count", "2", "--rounds", "2"]
+    return [
+        Benchmark(title=f"The engine: COCO-Stuff, {engine_maps}", command=[*engine, *on_coco], render=_engine),
+        Benchmark(title="The engine: Cityscapes, painted maps", command=cityscapes, render=_engine),
+        Benchmark(title="The engine where no window repeats", command=random, render=_engine),
+        Benchmark(title="An iteration of training", command=[*train, *on_coco], render=_training),
+        Benchmark(title="Training in two processes", command=["spade", "bench", "scaling", *on_camvid], render=_facts),
+        Benchmark(title="Pairs for training", command=["spade", "bench", "data"], render=_facts),
+        Benchmark(title="The queue", command=["spade-serve", "bench", "queue"], render=_facts),
+    ]
+
+
+def report(chosen: Sequence[Benchmark], started: Callable[[Benchmark], None]) -> str:
+    """The text of BENCHMARKS.md; `started` hears of each benchmark before it runs.
+
+    Raises BenchmarkError: where one fails.
+    """
+    sections = []
+    for benchmark in chosen:
+        started(benchmark)
+        figures = _run(benchmark)
+        shown = " ".join([*benchmark.command, "--json"])
+        sections.append(f"## {benchmark.title}\n\n    {shown}\n\n{benchmark.render(figures)}")
+    return "\n".join([_head(), *sections])
+
+
+def _run(benchmark: Benchmark) -> Figures:
+    program = Path(sys.executable).with_name(benchmark.command[0])
+    done = subprocess.run([program, *benchmark.command[1:], "--json"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchmarkError(f"{' '.join(benchmark.command)}: {done.stderr.strip().splitlines()[-1:]}")
+    figures: Figures = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def _head() -> str:
+    return (
+        "# Benchmarks\n\n"
+        'Written by `make bench`; `make bench ARGS="--coco DIR --camvid DIR"` measures on those data sets. Times are '
+        "medians of runs\nthat take turns in one process, so their ratios hold on a noisy machine too; the times "
+        "themselves are this one's.\n\n"
+        f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, {os.cpu_count()} cores, {platform.system()}, Python "
+        f"{platform.python_version()}, torch {version('torch')}, commit {_commit()}.\n"
+    )
+
+
+def _processor() -> str:
+    """As the kernel names it, with the widest vectors it has."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    flags = facts.get("flags", "").split()
+    widest = next((flag for flag in ("avx512f", "avx2") if flag in flags), platform.machine())
+    return f"{facts.get('model name', platform.machine())} ({widest})"
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def _engine(figures: Figures) -> str:
+    columns = ("map", "plain s", "new map s", "variation s", "new map", "variation", "largest difference")
+    rows = [
+        (
+            one["name"],
+            *(f"{one[f'{kind}_seconds']:.3f}" for kind in ("plain", "cold", "variation")),
+            *(f"{one[f'{kind}_speedup']:.2f}x" for kind in ("cold", "variation")),
+            f"{one['largest_difference']:.1e}",
+        )
+        for one in figures["maps"]
+    ]
+    medians = (
+        "**median**",
+        "",
+        "",
+        "",
+        f"**{figures['cold_speedup']:.2f}x**",
+        f"**{figures['variation_speedup']:.2f}x**",
+    )
+    processes = figures["processes"]
+    facts = {
+        "size, threads": f"{figures['width']}x{figures['height']}, {figures['threads']}",
+        "share of the trunk's limit that a variation reaches": f"{figures['trunk_limit_share']:.2f}",
+        "trunk, Gflop; matrix peak, Gflop/s": (
+            f"{figures['trunk_flops'] / 1e9:.1f}; {figures['matrix_peak_flops'] / 1e9:.0f}"
+        ),
+        "peak memory, plain and engine": _memory(processes, ""),
+        "the same where no window repeats": _memory(processes, "_random"),
+        "first picture after torch is imported": (
+            f"{processes['first_picture_seconds'] - processes['import_seconds']:.2f} s"
+        ),
+    }
+    return _table(columns, [*rows, (*medians, f"{figures['largest_difference']:.1e}")]) + "\n" + _facts(facts)
+
+
+def _memory(processes: Figures, kind: str) -> str:
+    plain, engine = processes[f"plain_bytes{kind}"], processes[f"engine_bytes{kind}"]
+    return f"{plain / _GIB:.2f} and {engine / _GIB:.2f} GiB ({engine / plain:.2f})"
+
+
+def _training(figures: Figures) -> str:
+    columns = ("path", "seconds", "pictures/s", "peak memory")
+    rows = [
+        (
+            name,
+            f"{path['seconds']:.2f}",
+            f"{path['pictures_per_second']:.3f}",
+            f"{path['peak_memory_bytes'] / _GIB:.2f} GiB",
+        )
+        for name, path in figures["paths"].items()
+    ]
+    rest = {name: value for name, value in figures.items() if name != "paths"}
+    return _table(columns, rows) + "\n" + _facts(rest)
+
+
+def _facts(figures: Figures) -> str:
+    """Numbers by name."""
+    return _table(("figure", "value"), [(name.replace("_", " "), _shown(value)) for name, value in figures.items()])
+
+
+def _shown(value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def lines() -> Iterator[str]:
+        yield "| " + " | ".join(columns) + " |"
+        yield "|" + "---|" * len(columns)
+        for row in rows:
+            yield "| " + " | ".join(row) + " |"
+
+    return "\n".join(lines()) + "\n"
