@@ -33,6 +33,11 @@ class Windows:
     hidden_of_pixel: Tensor
     """(B, h, w) rows of `hidden`."""
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that they take."""
+        return sum(part.nbytes for part in (self.ids, self.ids_of_pixel, self.hidden, self.hidden_of_pixel))
+
 
 def number_of_codes(form: SemanticsForm) -> int:
     """Codes are below it."""

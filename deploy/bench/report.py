@@ -15,6 +15,7 @@ from typing import Any, Final
 from deploy.errors import BenchmarkError
 
 Figures = Mapping[str, Any]
+Command = Sequence[str | Path]
 _GIB: Final = 2**30
 
 
@@ -23,21 +24,23 @@ class Benchmark:
     """A command that prints one JSON object, and what is written of it."""
 
     title: str
-    command: Sequence[str]
+    command: Command
+    """A path stands for a data set, of which its folder's name says enough."""
     render: Callable[[Figures], str]
 
 
 def benchmarks(*, coco: Path | None, camvid: Path | None) -> list[Benchmark]:
     """All of them; without the data sets, on maps and pictures that the project draws itself."""
-    on_coco = [] if coco is None else ["--dataset", "coco", "--dataroot", str(coco)]
-    engine_maps = "painted maps" if coco is None else "COCO-Stuff validation samples with instance edges"
-    on_camvid = [] if camvid is None else ["--dataset", "custom", "--dataroot", str(camvid), "--label-nc", "11"]
-    on_camvid += [] if camvid is None else ["--dont-care"]
+    on_coco: Command = [] if coco is None else ["--dataset", "coco", "--dataroot", coco]
+    on_camvid: Command = []
+    if camvid is not None:
+        on_camvid = ["--dataset", "custom", "--dataroot", camvid, "--label-nc", "11", "--dont-care"]
+    maps = "painted maps" if coco is None else "validation samples with instance edges"
     engine, train = ["spade", "bench", "engine"], ["spade", "bench", "train"]
     cityscapes = [*engine, "--dataset", "cityscapes", "--count", "3", "--rounds", "2"]
     random = [*engine, "--maps", "random", "--count", "2", "--rounds", "2"]
     return [
-        Benchmark(title=f"The engine: COCO-Stuff, {engine_maps}", command=[*engine, *on_coco], render=_engine),
+        Benchmark(title=f"The engine: COCO-Stuff, {maps}", command=[*engine, *on_coco], render=_engine),
         Benchmark(title="The engine: Cityscapes, painted maps", command=cityscapes, render=_engine),
         Benchmark(title="The engine where no window repeats", command=random, render=_engine),
         Benchmark(title="An iteration of training", command=[*train, *on_coco], render=_training),
@@ -56,17 +59,20 @@ def report(chosen: Sequence[Benchmark], started: Callable[[Benchmark], None]) ->
     for benchmark in chosen:
         started(benchmark)
         figures = _run(benchmark)
-        shown = " ".join([*benchmark.command, "--json"])
+        words = [word.name if isinstance(word, Path) else word for word in benchmark.command]
+        shown = " ".join([*words, "--json"])
         sections.append(f"## {benchmark.title}\n\n    {shown}\n\n{benchmark.render(figures)}")
     return "\n".join([_head(), *sections])
 
 
 def _run(benchmark: Benchmark) -> Figures:
-    program = Path(sys.executable).with_name(benchmark.command[0])
-    done = subprocess.run([program, *benchmark.command[1:], "--json"], capture_output=True, text=True, check=False)
+    name, *arguments = map(str, benchmark.command)
+    program = Path(sys.executable).with_name(name)
+    done = subprocess.run([program, *arguments, "--json"], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise BenchmarkError(f"{' '.join(benchmark.command)}: {done.stderr.strip().splitlines()[-1:]}")
-    figures: Figures = json.loads(done.stdout.splitlines()[-1])
+        last_line = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
+        raise BenchmarkError(f"{' '.join([name, *arguments])}: {last_line}")
+    figures: Figures = json.loads(done.stdout[done.stdout.index("{") :])
     return figures
 
 
@@ -77,7 +83,7 @@ def _head() -> str:
         "medians of runs\nthat take turns in one process, so their ratios hold on a noisy machine too; the times "
         "themselves are this one's.\n\n"
         f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, {os.cpu_count()} cores, {platform.system()}, Python "
-        f"{platform.python_version()}, torch {version('torch')}, commit {_commit()}.\n"
+        f"{platform.python_version()}, torch {version('torch')}, spade-serving {version('spade-serving')}.\n"
     )
 
 
@@ -91,11 +97,6 @@ def _processor() -> str:
     flags = facts.get("flags", "").split()
     widest = next((flag for flag in ("avx512f", "avx2") if flag in flags), platform.machine())
     return f"{facts.get('model name', platform.machine())} ({widest})"
-
-
-def _commit() -> str:
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
 
 
 def _engine(figures: Figures) -> str:

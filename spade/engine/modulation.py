@@ -21,8 +21,9 @@ from spade.windows import OUTSIDE, Windows, number_of_codes
 _DENSE_SHARE: Final = 0.8
 """Above this share of distinct windows of ids among the pixels, a convolution is faster than a table (measured)."""
 
-_SLICE_CHANNELS: Final = 128
-"""Of a table, made at once: their products are in the processor's cache when they are summed (measured)."""
+_SLICE_CHANNELS: Final = (16, 128)
+"""Of a table, made at once: not so few that products take long for each, not so many that they leave the processor's
+cache before they are summed (measured)."""
 
 
 class Modulation(Protocol):
@@ -75,10 +76,7 @@ class Computed:
     """Rows that are computed whenever they are asked for: where they would take too much memory."""
 
     compute: Callable[[int, int, int], Tensor]
-
-    @property
-    def nbytes(self) -> int:
-        return 0
+    nbytes: int
 
     def rows(self, item: int, top: int, bottom: int) -> Tensor:
         """As `Modulation` says."""
@@ -104,39 +102,50 @@ class Modulator:
         """For the maps of `windows`, in at most `most_bytes`."""
         pixels = windows.hidden_of_pixel.numel()
         row_bytes = len(self._bias) * self._bias.element_size()
-        hidden = self._hidden_activations(windows.ids)
-        if len(windows.ids) <= _DENSE_SHARE * pixels and len(windows.hidden) * row_bytes <= most_bytes:
-            return Table(self._table(hidden, windows.hidden), windows.hidden_of_pixel.int())
+        channels = self._slice_channels(windows, most_bytes)
+        repeats = len(windows.ids) <= _DENSE_SHARE * pixels
+        if repeats and channels >= _SLICE_CHANNELS[0] and len(windows.hidden) * row_bytes <= most_bytes:
+            return Table(self._table(windows, channels), windows.hidden_of_pixel.int())
         if pixels * row_bytes <= most_bytes:
-            everywhere = functional.embedding(windows.ids_of_pixel, hidden)
-            return Everywhere(self._convolution(everywhere))
-        return Computed(lambda item, top, bottom: self._strip(hidden, windows.ids_of_pixel[item], top, bottom))
+            hidden = self._hidden_activations(windows.ids)
+            return Everywhere(self._convolution(functional.embedding(windows.ids_of_pixel, hidden)))
+        return Computed(lambda item, top, bottom: self._strip(windows, item, top, bottom), windows.nbytes)
+
+    def _slice_channels(self, windows: Windows, most_bytes: int) -> int:
+        """Of how many channels the products fit."""
+        taps = windows.ids.shape[1]
+        channel_bytes = taps * (len(windows.ids) + 1) * self._bias.element_size()
+        return min(_SLICE_CHANNELS[1], most_bytes // channel_bytes)
 
     def _hidden_activations(self, ids: Tensor) -> Tensor:
         """(P, hidden): a convolution over one-hot channels is a sum of one column of the weight per tap."""
         return functional.relu_(sum_of_columns(ids, self._columns) + self._hidden_bias)
 
-    def _table(self, hidden: Tensor, windows: Tensor) -> Tensor:
+    def _table(self, windows: Windows, channels: int) -> Tensor:
         """(U, 2 * C): products of each window of ids at each tap, then a sum over the taps of those there are.
 
-        Each window of ids is part of several windows of hidden activations, so this takes P, not U, products.
+        Each window of ids is part of several windows of hidden activations, so this takes P, not U, products. They are
+        made of so many `channels` at a time.
         """
-        padded = functional.pad(hidden, (0, 0, 0, 1))  # outside the picture activations are zero
+        # Outside the picture activations are zero.
+        padded = functional.pad(self._hidden_activations(windows.ids), (0, 0, 0, 1))
         taps = self._weight.permute(2, 3, 1, 0).flatten(0, 1)  # (T, hidden, 2C), of the same memory
-        rows = windows + len(padded) * torch.arange(len(taps), device=windows.device)
-        table = hidden.new_empty(len(windows), len(self._bias))
-        for start in range(0, len(self._bias), _SLICE_CHANNELS):
-            part = slice(start, start + _SLICE_CHANNELS)
+        rows = windows.hidden + len(padded) * torch.arange(len(taps), device=padded.device)
+        table = padded.new_empty(len(rows), len(self._bias))
+        for start in range(0, len(self._bias), channels):
+            part = slice(start, start + channels)
             products = torch.bmm(padded.expand(len(taps), -1, -1), taps[:, :, part]).flatten(0, 1)
             table[:, part] = functional.embedding_bag(rows, products, mode="sum") + self._bias[part]
         return table
 
-    def _strip(self, hidden: Tensor, ids_of_pixel: Tensor, top: int, bottom: int) -> Tensor:
+    def _strip(self, windows: Windows, item: int, top: int, bottom: int) -> Tensor:
         """The rows of a strip of one map, whose hidden activations reach beyond it."""
-        height, radius = len(ids_of_pixel), self._radius
+        ids_of_pixel, radius = windows.ids_of_pixel[item], self._radius
+        height, width = ids_of_pixel.shape
         first, last = max(0, top - radius), min(height, bottom + radius)
-        everywhere = functional.embedding(ids_of_pixel[first:last], hidden)
-        padded = functional.pad(everywhere, (0, 0, radius, radius, first - top + radius, bottom + radius - last))
+        ids = windows.ids[ids_of_pixel[first:last].flatten()]
+        hidden = self._hidden_activations(ids).view(last - first, width, -1)
+        padded = functional.pad(hidden, (0, 0, radius, radius, first - top + radius, bottom + radius - last))
         strip = functional.conv2d(padded.permute(2, 0, 1)[None], self._weight, self._bias)
         return strip[0].permute(1, 2, 0).flatten(0, 1)
 

@@ -1,5 +1,6 @@
 """The engine makes the pictures of the plain generator, whatever the variant, the map and the batch."""
 
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -172,3 +173,23 @@ def test_what_does_not_fit_is_named(
 def test_a_missing_latent_is_named(engines: dict[str, tuple[SpadeGenerator, Engine]]) -> None:
     with pytest.raises(ConfigError, match="none given; this generator needs"):
         engines["latent"][1].pictures(torch.zeros(1, 64, 64, dtype=torch.long))
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and there is no g++")
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")  # torch.compile imports it
+def test_what_the_compiler_fuses_is_as_exact(engines: dict[str, tuple[SpadeGenerator, Engine]]) -> None:
+    generator, _ = engines["instance norm"]
+    engine = Engine.from_generator(generator, config=EngineConfig(compile=True))
+    torch.manual_seed(6)
+    labels = torch.stack([blocks(64, 64, 8), blocks(64, 64, 2)])
+    assert (engine.pictures(labels) - plain_pictures(generator, labels, None, None)).abs().max() < TOLERANCE
+
+
+def test_a_picture_of_1024_pixels_a_side_is_exact_within_small_tables() -> None:
+    generator = settled_generator(instance_edges=False)
+    engine = Engine.from_generator(generator, config=EngineConfig(table_bytes=2**20))
+    torch.manual_seed(7)
+    labels = blocks(1024, 1024, 64)
+    labels[:512] = torch.randint(CLASSES, (512, 1024))
+    found = engine.pictures(labels[None])
+    assert (found - plain_pictures(generator, labels[None], None, None)).abs().max() < TOLERANCE

@@ -1,0 +1,59 @@
+"""BENCHMARKS.md, from benchmarks that take no time."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from deploy.bench.report import Benchmark, _engine, _training, benchmarks, report
+from deploy.errors import BenchmarkError
+
+
+def python(program: str) -> list[str | Path]:
+    return ["python", "-c", program]
+
+
+def test_every_benchmark_is_shown_with_its_command_and_its_figures() -> None:
+    heard: list[str] = []
+    benchmark = Benchmark(
+        title="Nothing",
+        command=python("print('{\\n \"speed\": 1234.5}')"),
+        render=lambda figures: f"{figures['speed']}!",
+    )
+    text = report([benchmark], lambda one: heard.append(one.title))
+    assert heard == ["Nothing"]
+    assert text.startswith("# Benchmarks\n")
+    assert "## Nothing\n\n    python -c" in text
+    assert text.endswith("1234.5!")
+
+
+def test_a_benchmark_that_fails_ends_the_report_with_its_last_line() -> None:
+    benchmark = Benchmark(title="Broken", command=python("raise SystemExit('no engine')"), render=str)
+    with pytest.raises(BenchmarkError, match="no engine"):
+        report([benchmark], lambda _: None)
+
+
+def test_data_sets_are_used_where_they_are_named_and_shown_without_their_folder(tmp_path: Path) -> None:
+    without = [word for one in benchmarks(coco=None, camvid=None) for word in one.command]
+    assert "--dataroot" not in without
+    coco, camvid = tmp_path / "coco", tmp_path / "camvid"
+    within = [word for one in benchmarks(coco=coco, camvid=camvid) for word in one.command]
+    assert within.count(coco) == 2
+    assert within.count(camvid) == 1
+
+
+def test_figures_of_engine_and_training_become_tables() -> None:
+    one = {"name": "lake", "plain_seconds": 2.0, "cold_seconds": 0.5, "variation_seconds": 0.25}
+    one |= {"cold_speedup": 4.0, "variation_speedup": 8.0, "largest_difference": 1e-6}
+    processes = {"plain_bytes": 2**30, "engine_bytes": 2**29, "plain_bytes_random": 2**30, "engine_bytes_random": 2**30}
+    processes |= {"import_seconds": 1.0, "first_picture_seconds": 2.5}
+    engine = {"maps": [one], "cold_speedup": 4.0, "variation_speedup": 8.0, "largest_difference": 1e-6, "width": 64}
+    engine |= {"height": 32, "threads": 2, "trunk_limit_share": 0.9, "trunk_flops": 8.4e10, "matrix_peak_flops": 2e11}
+    text = _engine(json.loads(json.dumps(engine | {"processes": processes})))
+    assert "| lake | 2.000 | 0.500 | 0.250 | 4.00x | 8.00x | 1.0e-06 |" in text
+    assert "| peak memory, plain and engine | 1.00 and 0.50 GiB (0.50) |" in text
+    assert "| first picture after torch is imported | 1.50 s |" in text
+    path = {"seconds": 2.0, "pictures_per_second": 0.5, "peak_memory_bytes": 2**31}
+    text = _training({"threads": 2, "paths": {"fast": path}, "speedup_over_plain": 2.125})
+    assert "| fast | 2.00 | 0.500 | 2.00 GiB |" in text
+    assert "| speedup over plain | 2.12 |" in text
