@@ -37,16 +37,29 @@ class InputError(Exception):
     """An item's stored input is missing or damaged: no attempt can succeed."""
 
 
-def load_item(objects: ObjectStore, item: ClaimedItem, batch: Batch) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Label map and instance map of an item, each int32 (H, W).
+class InputLoader:
+    """Reads the inputs of a batch, each object once: the variations of a map share it."""
 
-    Without an instance map the label map stands in: then edges are where the class changes.
-    Raises `InputError`, or `StorageUnavailableError`.
-    """
-    label_map = _load(objects, item.label_map_key, batch)
-    if item.instance_map_key is None:
-        return label_map, label_map
-    return label_map, _load(objects, item.instance_map_key, batch)
+    def __init__(self, objects: ObjectStore, batch: Batch) -> None:
+        self._objects = objects
+        self._batch = batch
+        self._loaded: dict[str, NDArray[np.int32]] = {}
+
+    def load(self, item: ClaimedItem) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Label map and instance map of an item, each int32 (H, W).
+
+        Without an instance map the label map stands in: then edges are where the class changes.
+        Raises `InputError`, or `StorageUnavailableError`.
+        """
+        label_map = self._object(item.label_map_key)
+        if item.instance_map_key is None:
+            return label_map, label_map
+        return label_map, self._object(item.instance_map_key)
+
+    def _object(self, key: str) -> NDArray[np.int32]:
+        if key not in self._loaded:
+            self._loaded[key] = _load(self._objects, key, self._batch)
+        return self._loaded[key]
 
 
 def _load(objects: ObjectStore, key: str, batch: Batch) -> NDArray[np.int32]:

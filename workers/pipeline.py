@@ -21,7 +21,7 @@ from tenacity import (
 from spade.errors import ConfigError, OutOfMemoryError, SpadeError
 from workers.engine import Engine
 from workers.errors import QueueUnavailableError, ServiceError, StorageUnavailableError
-from workers.inputs import InputError, Inputs, load_item
+from workers.inputs import InputError, InputLoader, Inputs
 from workers.job_store import JobStore
 from workers.leases import LeaseKeeper
 from workers.messages import Batch, ClaimedItem
@@ -165,12 +165,13 @@ class Pipeline:
         """The inputs of the items that have some. Raises `StorageUnavailableError` when none could be fetched."""
         started = time.perf_counter()
         loaded: list[tuple[ClaimedItem, NDArray[np.int32], NDArray[np.int32]]] = []
+        loader = InputLoader(self._parts.objects, batch)
         not_fetched: StorageUnavailableError | None = None
         stage_seconds = self._parts.metrics.stage_seconds
         for item in batch.items:
             stage_seconds.labels(batch.model, "wait").observe(item.waited_ms / 1000)
             try:
-                loaded.append((item, *load_item(self._parts.objects, item, batch)))
+                loaded.append((item, *loader.load(item)))
             except InputError as error:
                 self._fail([item], reason="input-unreadable", detail=str(error))
             except StorageUnavailableError as error:

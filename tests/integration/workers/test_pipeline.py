@@ -1,17 +1,20 @@
 """The worker's loop on a real Redis and a real object store: batches, overlap, cancel, stop."""
 
+import dataclasses
 import hashlib
 import io
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from support.bench import Bench
-from support.jobs import OWNER
+from spade.label_images import encode_ids_png
+from support.bench import SIZE, Bench
+from support.jobs import OWNER, job_spec
 from support.waiting import wait_until
 from workers.inputs import Inputs
-from workers.messages import State, record_key
+from workers.messages import ItemSpec, State, label_map_key, record_key
 
 
 def test_every_item_is_computed_from_its_own_map_and_seed_and_stored_once(bench: Bench) -> None:
@@ -107,3 +110,27 @@ def test_a_full_batch_wakes_one_more_worker(bench: Bench) -> None:
     bench.submit("j", 5)
     bench.pipeline.drain(seconds=60)
     assert bench.woken == ["landscape"]
+
+
+def test_variations_of_a_map_come_together_and_read_it_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    maps, variations = 2, 4
+    for number in range(maps):
+        bench.objects.put(label_map_key("j", number), encode_ids_png(np.full((SIZE, SIZE), number, np.uint16)))
+    items = tuple(
+        ItemSpec(
+            index=index,
+            file=f"{index // variations}.png",
+            label_map_key=label_map_key("j", index // variations),
+            instance_map_key=None,
+            seed=index % variations,
+        )
+        for index in range(maps * variations)
+    )
+    bench.store.submit(dataclasses.replace(job_spec("j", height=SIZE, width=SIZE), items=items))
+    read: list[str] = []
+    get = bench.objects.get
+    monkeypatch.setattr(bench.objects, "get", lambda key: read.append(key) or get(key))
+    bench.pipeline.drain(seconds=60)
+    assert bench.engine.batches == [[f"j:{index}" for index in range(first, first + 4)] for first in (0, 4)]
+    assert read == [label_map_key("j", number) for number in range(maps)]
+    assert bench.states("j") == [State.SUCCEEDED] * 8
