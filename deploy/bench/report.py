@@ -37,10 +37,11 @@ def benchmarks(*, coco: Path | None, camvid: Path | None) -> list[Benchmark]:
         on_camvid = ["--dataset", "custom", "--dataroot", camvid, "--label-nc", "11", "--dont-care"]
     maps = "painted maps" if coco is None else "validation samples with instance edges"
     engine, train = ["spade", "bench", "engine"], ["spade", "bench", "train"]
-    cityscapes = [*engine, "--dataset", "cityscapes", "--count", "3", "--rounds", "2"]
-    random = [*engine, "--maps", "random", "--count", "2", "--rounds", "2"]
+    on_coco_samples = [*on_coco, "--rounds", "2"]
+    cityscapes = [*engine, "--dataset", "cityscapes", "--count", "3", "--rounds", "1"]
+    random = [*engine, "--maps", "random", "--count", "2", "--rounds", "1"]
     return [
-        Benchmark(title=f"The engine: COCO-Stuff, {maps}", command=[*engine, *on_coco], render=_engine),
+        Benchmark(title=f"The engine: COCO-Stuff, {maps}", command=[*engine, *on_coco_samples], render=_engine),
         Benchmark(title="The engine: Cityscapes, painted maps", command=cityscapes, render=_engine),
         Benchmark(title="The engine where no window repeats", command=random, render=_engine),
         Benchmark(title="An iteration of training", command=[*train, *on_coco], render=_training),

@@ -136,6 +136,7 @@ def _train(
     metrics_port: int | None,
 ) -> None:
     # torch takes a second to load, which --help should not wait for.
+    from spade.allocator import keep_freed_memory
     from spade.files import clear_partials
     from spade.training.checkpoint_store import S3_SCHEME, open_store
     from spade.training.distributed import joined_processes
@@ -144,6 +145,8 @@ def _train(
     from spade.training.sole_run import sole_run_in
 
     with joined_processes(os.environ, config.device) as processes, ExitStack() as stack:
+        if processes.device.type == "cpu":
+            keep_freed_memory()
         listeners: list[Listener] = []
         if processes.is_first:
             stack.enter_context(sole_run_in(output))
