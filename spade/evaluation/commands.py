@@ -57,17 +57,21 @@ def train_segmenter(
       spade train-segmenter --dataset coco --dataroot coco_stuff -o coco.safetensors --device cuda --workers 8
     """
     # torch takes a second to load, which --help should not wait for.
+    from spade.allocator import keep_freed_memory
     from spade.device import pick_device
     from spade.evaluation.segmenter_run import SegmenterRun
     from spade.evaluation.segmenter_training import SegmenterTraining
 
+    chosen = pick_device(device)
+    if chosen.type == "cpu":
+        keep_freed_memory()
     dataset = replace(DatasetChoice.taken_from(options).config(*size), instance_edges=False)
     run = SegmenterRun(
         dataset,
         SegmenterTraining(**options),
         output=output,
         base_channels=base_channels,
-        device=pick_device(device),
+        device=chosen,
     )
     if resume:
         run.resume()
