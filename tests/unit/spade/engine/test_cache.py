@@ -7,7 +7,7 @@ from torch import Tensor
 from spade.benchmarks.plain import plain_pictures
 from spade.engine.cache import ModulationCache
 from spade.engine.engine import Engine
-from spade.engine.modulation import Modulator
+from spade.engine.modulation import Modulator, Table
 from support.generators import settled_generator
 
 
@@ -87,3 +87,12 @@ def test_the_maps_that_were_not_used_longest_go_first(made: list[Modulator]) -> 
     del made[:]
     engine.pictures(first)
     assert made == []
+
+
+def test_what_never_fits_drives_nothing_out() -> None:
+    engine = Engine.from_generator(settled_generator(), cache=(cache := ModulationCache(10**9)))
+    engine.pictures(maps(1))
+    kept = cache.nbytes
+    cache.most_bytes = kept
+    cache.get("larger", "layer", lambda: Table(torch.zeros(kept + 1, dtype=torch.uint8), torch.zeros(0)))
+    assert cache.nbytes == kept
