@@ -76,7 +76,9 @@ class Computed:
     """Rows that are computed whenever they are asked for: where they would take too much memory."""
 
     compute: Callable[[int, int, int], Tensor]
+    """What `rows` answers."""
     nbytes: int
+    """Of the windows that they are computed from."""
 
     def rows(self, item: int, top: int, bottom: int) -> Tensor:
         """As `Modulation` says."""
