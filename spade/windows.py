@@ -56,7 +56,7 @@ def resize_codes(codes: Tensor, height: int, width: int) -> Tensor:
     """(B, height, width), by nearest neighbour."""
     if codes.shape[1:] == (height, width):
         return codes
-    # Nearest neighbour only copies codes, and float32, unlike float64, exists on every device: it holds them up to 2**24.
+    # Nearest neighbour only copies codes, which float32 holds up to 2**24; not every device has float64.
     resized = functional.interpolate(codes.unsqueeze(1).float(), size=(height, width), mode="nearest")
     return resized.squeeze(1).long()
 
