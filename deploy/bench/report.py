@@ -27,6 +27,7 @@ class Benchmark:
     command: Command
     """A path stands for a data set, of which its folder's name says enough."""
     render: Callable[[Figures], str]
+    """Markdown of the figures."""
 
 
 def benchmarks(*, coco: Path | None, camvid: Path | None) -> list[Benchmark]:
@@ -50,8 +51,10 @@ def benchmarks(*, coco: Path | None, camvid: Path | None) -> list[Benchmark]:
     ]
 
 
-def report(chosen: Sequence[Benchmark], started: Callable[[Benchmark], None]) -> str:
-    """The text of BENCHMARKS.md; `started` hears of each benchmark before it runs.
+def run_all(chosen: Sequence[Benchmark], started: Callable[[Benchmark], None]) -> str:
+    """Runs benchmarks one after the other and returns the text of BENCHMARKS.md.
+
+    `started` hears of each before it runs.
 
     Raises BenchmarkError: where one fails.
     """
@@ -72,6 +75,7 @@ def _run(benchmark: Benchmark) -> Figures:
     if done.returncode:
         last_line = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
         raise BenchmarkError(f"{' '.join([name, *arguments])}: {last_line}")
+    # What the libraries that a benchmark uses have to say may come before its figures.
     figures: Figures = json.loads(done.stdout[done.stdout.index("{") :])
     return figures
 
