@@ -67,7 +67,7 @@ def test_the_commands_leave_the_pictures_where_the_page_says(folder: Path) -> No
             assert picture.size == (256, 256)
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "up", "check", "help", "format", "clean"])
+@pytest.mark.parametrize("target", ["demo", "test", "up", "check", "help", "format", "bench", "clean"])
 def test_make_knows_its_targets(target: str) -> None:
     subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, check=True)
 
