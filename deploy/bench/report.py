@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.errors import BenchmarkError
+from spade.benchmarks.tables import ENGINE_COLUMNS, TRAINING_COLUMNS, engine_rows, training_rows
 
 Figures = Mapping[str, Any]
 Command = Sequence[str | Path]
@@ -104,16 +105,6 @@ def _processor() -> str:
 
 
 def _engine(figures: Figures) -> str:
-    columns = ("map", "plain s", "new map s", "variation s", "new map", "variation", "largest difference")
-    rows = [
-        (
-            one["name"],
-            *(f"{one[f'{kind}_seconds']:.3f}" for kind in ("plain", "cold", "variation")),
-            *(f"{one[f'{kind}_speedup']:.2f}x" for kind in ("cold", "variation")),
-            f"{one['largest_difference']:.1e}",
-        )
-        for one in figures["maps"]
-    ]
     medians = (
         "**median**",
         "",
@@ -121,6 +112,7 @@ def _engine(figures: Figures) -> str:
         "",
         f"**{figures['cold_speedup']:.2f}x**",
         f"**{figures['variation_speedup']:.2f}x**",
+        f"{figures['largest_difference']:.1e}",
     )
     processes = figures["processes"]
     facts = {
@@ -135,7 +127,7 @@ def _engine(figures: Figures) -> str:
             f"{processes['first_picture_seconds'] - processes['import_seconds']:.2f} s"
         ),
     }
-    return _table(columns, [*rows, (*medians, f"{figures['largest_difference']:.1e}")]) + "\n" + _facts(facts)
+    return _table(ENGINE_COLUMNS, [*engine_rows(figures), medians]) + "\n" + _facts(facts)
 
 
 def _memory(processes: Figures, kind: str) -> str:
@@ -144,18 +136,8 @@ def _memory(processes: Figures, kind: str) -> str:
 
 
 def _training(figures: Figures) -> str:
-    columns = ("path", "seconds", "pictures/s", "peak memory")
-    rows = [
-        (
-            name,
-            f"{path['seconds']:.2f}",
-            f"{path['pictures_per_second']:.3f}",
-            f"{path['peak_memory_bytes'] / _GIB:.2f} GiB",
-        )
-        for name, path in figures["paths"].items()
-    ]
     rest = {name: value for name, value in figures.items() if name != "paths"}
-    return _table(columns, rows) + "\n" + _facts(rest)
+    return _table(TRAINING_COLUMNS, training_rows(figures)) + "\n" + _facts(rest)
 
 
 def _facts(figures: Figures) -> str:
