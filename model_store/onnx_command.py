@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from model_store.card import ModelCard
+from model_store.options import models_dir_option
 from model_store.registry import Registry, default_models_folder, file_sha256
 from spade.errors import ConfigError
 from spade.options import Size, json_option
@@ -31,13 +32,7 @@ ENDING = ".onnx"
     show_default=True,
     help="Version of the ONNX operators; every runtime that knows it can run the file.",
 )
-@click.option(
-    "--models-dir",
-    type=click.Path(path_type=Path),
-    envvar="SPADE_MODELS_DIR",
-    show_envvar=True,
-    help="Folder of models and their weights; a folder in your home if not given.",
-)
+@models_dir_option
 @json_option
 def export_onnx_command(
     model: str, output: Path, size: tuple[int, int] | None, opset: int, models_dir: Path | None, as_json: bool

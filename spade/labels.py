@@ -6,6 +6,7 @@ B batch, K semantic channels, H W pixels.
 import torch
 from torch import Tensor
 
+from spade.config import SemanticsForm
 from spade.errors import ConfigError
 
 
@@ -30,6 +31,13 @@ def semantics_from_labels(
     if instance_edges:
         semantics[:, -1] = edges_between(labels if instances is None else instances)
     return semantics
+
+
+def dense_semantics(labels: Tensor, instances: Tensor | None, form: SemanticsForm) -> Tensor:
+    """`semantics_from_labels` in the form that a generator's config has."""
+    return semantics_from_labels(
+        labels, instances, label_nc=form.label_nc, dont_care=form.dont_care, instance_edges=form.instance_edges
+    )
 
 
 def check_labels(labels: Tensor, *, classes: int) -> None:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from spade.config import SemanticsForm
 from spade.labels import semantics_from_labels
-from spade.windows import OUTSIDE, Windows, codes_of_labels, find_windows, resize_codes
+from spade.windows import Windows, codes_of_labels, columns_by_code, find_windows, resize_codes, sum_of_columns
 
 _DENSE_SHARE = 0.6
 """Above this share of distinct windows among the pixels, a convolution is faster than gathering (measured)."""
@@ -69,18 +69,8 @@ class SparseSemantics:
         return scale, shift
 
     def _hidden_activations(self, ids: Tensor, shared: nn.Conv2d) -> Tensor:
-        """(P, hidden channels): a convolution over one-hot channels is a sum of one column of the weight per tap."""
-        classes = self._form.label_nc + self._form.dont_care
-        taps = ids.shape[1]
-        weight = shared.weight.flatten(2).permute(2, 1, 0)  # (T, K, hidden)
-        columns = functional.pad(weight[:, :classes], (0, 0, 0, 1))  # a column of zeros for outside the picture
-        rows = torch.where(ids == OUTSIDE, classes, (ids - 1) // 2)
-        rows = rows + (classes + 1) * torch.arange(taps, device=ids.device)
-        hidden = functional.embedding_bag(rows, columns.flatten(0, 1), mode="sum") + _bias(shared)
-        if self._form.instance_edges:
-            is_edge = ((ids > 0) & ((ids - 1) % 2 == 1)).to(hidden.dtype)
-            hidden = hidden + is_edge @ weight[:, -1]
-        return functional.relu(hidden)
+        """(P, hidden channels), of windows of ids (P, T)."""
+        return functional.relu(sum_of_columns(ids, columns_by_code(shared.weight, self._form)) + _bias(shared))
 
     def _windows_at(self, height: int, width: int, kernel_size: int) -> Windows:
         key = (height, width, kernel_size)

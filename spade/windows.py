@@ -3,8 +3,8 @@
 Scale and shift of a SPADE layer depend on a small window of the label map and on nothing else: a k x k window of hidden
 activations, each made from a k x k window of ids. In a real map most windows repeat.
 
-B batch, h w pixels at a layer's resolution, T taps of the k x k kernel, P distinct windows of ids, U distinct windows
-of hidden activations.
+B batch, h w pixels at a layer's resolution, T taps of the k x k kernel, K semantic channels, O channels out, P
+distinct windows of ids, U distinct windows of hidden activations.
 """
 
 from dataclasses import dataclass
@@ -39,11 +39,6 @@ class Windows:
         return sum(part.nbytes for part in (self.ids, self.ids_of_pixel, self.hidden, self.hidden_of_pixel))
 
 
-def number_of_codes(form: SemanticsForm) -> int:
-    """Codes are below it."""
-    return 1 + 2 * (form.label_nc + form.dont_care)
-
-
 def codes_of_labels(labels: Tensor, instances: Tensor | None, form: SemanticsForm) -> Tensor:
     """(B, H, W) int64 codes 1 + 2 * class + edge, of labels and instances as `semantics_from_labels` takes them.
 
@@ -68,6 +63,25 @@ def find_windows(codes: Tensor, kernel_size: int) -> Windows:
     ids, ids_of_pixel = _distinct_windows(codes, kernel_size, outside=OUTSIDE, values=int(codes.max()) + 1)
     hidden, hidden_of_pixel = _distinct_windows(ids_of_pixel, kernel_size, outside=len(ids), values=len(ids) + 1)
     return Windows(ids=ids, ids_of_pixel=ids_of_pixel, hidden=hidden, hidden_of_pixel=hidden_of_pixel)
+
+
+def columns_by_code(weight: Tensor, form: SemanticsForm) -> Tensor:
+    """(T, codes, O): what a pixel of each code adds at each tap of a convolution (O, K, k, k) over semantics."""
+    by_channel = weight.flatten(2).permute(2, 1, 0)  # (T, K, O)
+    without_edge = by_channel[:, : form.label_nc + form.dont_care]
+    with_edge = without_edge + by_channel[:, -1:] if form.instance_edges else without_edge
+    columns = torch.stack([without_edge, with_edge], dim=2).flatten(1, 2)
+    return functional.pad(columns, (0, 0, 1, 0))  # OUTSIDE, in front, adds nothing
+
+
+def sum_of_columns(ids: Tensor, columns: Tensor) -> Tensor:
+    """(P, O) for windows (P, T) of codes: a convolution over one-hot semantics is a sum of one column for each tap.
+
+    `columns` (T, codes, O) are those of `columns_by_code`.
+    """
+    taps, codes, _ = columns.shape
+    rows = ids + codes * torch.arange(taps, device=ids.device)
+    return functional.embedding_bag(rows, columns.flatten(0, 1), mode="sum")
 
 
 def _distinct_windows(values_at: Tensor, kernel_size: int, *, outside: int, values: int) -> tuple[Tensor, Tensor]:

@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.bench.queue import measure_queue
-from deploy.bench.report import Benchmark, benchmarks
-from deploy.bench.report import report as write_report
+from deploy.bench.report import Benchmark, benchmarks, run_all
 from deploy.options import print_json
 from spade.files import written_whole
 from spade.options import json_option
@@ -64,7 +63,7 @@ def report(output: Path, coco: Path | None, camvid: Path | None) -> None:
     def say(benchmark: Benchmark) -> None:
         click.echo(f"{benchmark.title} …", err=True)
 
-    text = write_report(benchmarks(coco=coco, camvid=camvid), say)
+    text = run_all(benchmarks(coco=coco, camvid=camvid), say)
     with written_whole(output) as partial:
         partial.write_text(text, encoding="utf-8")
     click.echo(str(output))

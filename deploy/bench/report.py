@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.errors import BenchmarkError
+from spade.benchmarks.tables import ENGINE_COLUMNS, TRAINING_COLUMNS, engine_rows, training_rows
 
 Figures = Mapping[str, Any]
 Command = Sequence[str | Path]
@@ -27,6 +28,7 @@ class Benchmark:
     command: Command
     """A path stands for a data set, of which its folder's name says enough."""
     render: Callable[[Figures], str]
+    """Markdown of the figures."""
 
 
 def benchmarks(*, coco: Path | None, camvid: Path | None) -> list[Benchmark]:
@@ -51,8 +53,10 @@ def benchmarks(*, coco: Path | None, camvid: Path | None) -> list[Benchmark]:
     ]
 
 
-def report(chosen: Sequence[Benchmark], started: Callable[[Benchmark], None]) -> str:
-    """The text of BENCHMARKS.md; `started` hears of each benchmark before it runs.
+def run_all(chosen: Sequence[Benchmark], started: Callable[[Benchmark], None]) -> str:
+    """Runs benchmarks one after the other and returns the text of BENCHMARKS.md.
+
+    `started` hears of each before it runs.
 
     Raises BenchmarkError: where one fails.
     """
@@ -73,6 +77,7 @@ def _run(benchmark: Benchmark) -> Figures:
     if done.returncode:
         last_line = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
         raise BenchmarkError(f"{' '.join([name, *arguments])}: {last_line}")
+    # What the libraries that a benchmark uses have to say may come before its figures.
     figures: Figures = json.loads(done.stdout[done.stdout.index("{") :])
     return figures
 
@@ -101,16 +106,6 @@ def _processor() -> str:
 
 
 def _engine(figures: Figures) -> str:
-    columns = ("map", "plain s", "new map s", "variation s", "new map", "variation", "largest difference")
-    rows = [
-        (
-            one["name"],
-            *(f"{one[f'{kind}_seconds']:.3f}" for kind in ("plain", "cold", "variation")),
-            *(f"{one[f'{kind}_speedup']:.2f}x" for kind in ("cold", "variation")),
-            f"{one['largest_difference']:.1e}",
-        )
-        for one in figures["maps"]
-    ]
     medians = (
         "**median**",
         "",
@@ -118,6 +113,7 @@ def _engine(figures: Figures) -> str:
         "",
         f"**{figures['cold_speedup']:.2f}x**",
         f"**{figures['variation_speedup']:.2f}x**",
+        f"{figures['largest_difference']:.1e}",
     )
     processes = figures["processes"]
     facts = {
@@ -132,7 +128,7 @@ def _engine(figures: Figures) -> str:
             f"{processes['first_picture_seconds'] - processes['import_seconds']:.2f} s"
         ),
     }
-    return _table(columns, [*rows, (*medians, f"{figures['largest_difference']:.1e}")]) + "\n" + _facts(facts)
+    return _table(ENGINE_COLUMNS, [*engine_rows(figures), medians]) + "\n" + _facts(facts)
 
 
 def _memory(processes: Figures, kind: str) -> str:
@@ -141,18 +137,8 @@ def _memory(processes: Figures, kind: str) -> str:
 
 
 def _training(figures: Figures) -> str:
-    columns = ("path", "seconds", "pictures/s", "peak memory")
-    rows = [
-        (
-            name,
-            f"{path['seconds']:.2f}",
-            f"{path['pictures_per_second']:.3f}",
-            f"{path['peak_memory_bytes'] / _GIB:.2f} GiB",
-        )
-        for name, path in figures["paths"].items()
-    ]
     rest = {name: value for name, value in figures.items() if name != "paths"}
-    return _table(columns, rows) + "\n" + _facts(rest)
+    return _table(TRAINING_COLUMNS, training_rows(figures)) + "\n" + _facts(rest)
 
 
 def _facts(figures: Figures) -> str:

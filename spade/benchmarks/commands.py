@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from spade.benchmarks.tables import ENGINE_COLUMNS, TRAINING_COLUMNS, engine_rows, training_rows
 from spade.data.config import Mode, Phase
 from spade.options import OneLineErrors, json_option
 
@@ -86,7 +87,7 @@ def train_command(
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(figures)))
     else:
-        _print(figures)
+        _print_training(figures)
 
 
 @bench.command("scaling")
@@ -238,11 +239,10 @@ def _generator_for(preset: "Preset", base_channels: int, size: Sequence[int] | N
     )
 
 
-def _print(figures: "TrainingFigures") -> None:
-    table = Table("path", "seconds", "pictures/s", "peak memory", title=f"One iteration, {figures.threads} threads")
-    for name, path in figures.paths.items():
-        memory = f"{path.peak_memory_bytes / 2**30:.2f} GiB"
-        table.add_row(name, f"{path.seconds:.2f}", f"{path.pictures_per_second:.3f}", memory)
+def _print_training(figures: "TrainingFigures") -> None:
+    table = Table(*TRAINING_COLUMNS, title=f"One iteration, {figures.threads} threads")
+    for row in training_rows(dataclasses.asdict(figures)):
+        table.add_row(*row)
     console = Console()
     console.print(table)
     console.print(
@@ -253,13 +253,10 @@ def _print(figures: "TrainingFigures") -> None:
 
 
 def _print_engine(figures: "EngineFigures") -> None:
-    size = f"{figures.width}x{figures.height}"
-    table = Table("map", "plain s", "new map s", "variation s", "new map", "variation", "largest difference")
-    table.title = f"A picture of {size}, {figures.threads} threads"
-    for one in figures.maps:
-        seconds = (f"{value:.3f}" for value in (one.plain_seconds, one.cold_seconds, one.variation_seconds))
-        speedups = (f"{value:.2f}x" for value in (one.cold_speedup, one.variation_speedup))
-        table.add_row(one.name, *seconds, *speedups, f"{one.largest_difference:.1e}")
+    title = f"A picture of {figures.width}x{figures.height}, {figures.threads} threads"
+    table = Table(*ENGINE_COLUMNS, title=title)
+    for row in engine_rows(dataclasses.asdict(figures)):
+        table.add_row(*row)
     console = Console()
     console.print(table)
     processes = figures.processes

@@ -1,4 +1,4 @@
-"""Label maps to measure the engine with: of a dataset, painted, or as unlike a painted one as can be.
+"""Label maps to measure the engine with: of a dataset, or drawn.
 
 H W pixels.
 """
@@ -19,9 +19,8 @@ from spade.data.samples import SampleKey
 
 
 class MapKind(StrEnum):
-    """Where maps come from."""
+    """What drawn maps look like."""
 
-    DATASET = "dataset"  # the validation samples of a dataset
     PAINTED = "painted"  # a dozen large regions with wavy borders
     RANDOM = "random"  # every pixel any class: no window repeats
 
@@ -34,6 +33,7 @@ class BenchMap:
     labels: Tensor
     """(1, H, W) int64"""
     instances: Tensor | None
+    """(1, H, W) integers, or None for the borders between classes"""
 
 
 def maps_of_dataset(preset: Preset, count: int) -> list[BenchMap]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from spade.config import GeneratorConfig
 from spade.generator import SpadeGenerator
-from spade.labels import semantics_from_labels
+from spade.labels import dense_semantics
 
 _CONTRAST: Final = 0.5
 """Standard deviation of pictures before tanh, as trained networks have about."""
@@ -27,10 +27,11 @@ def settled_generator(config: GeneratorConfig) -> SpadeGenerator:
     labels = labels.repeat_interleave(4, 2)
     z = latent_of(config, 2)
     before_tanh: list[Tensor] = []
-    generator.to_image.register_forward_hook(lambda _module, _inputs, output: before_tanh.append(output))
+    hook = generator.to_image.register_forward_hook(lambda _module, _inputs, output: before_tanh.append(output))
     with torch.no_grad():
         for _ in range(3):
             plain_pictures(generator, labels, None, z)
+        hook.remove()
         generator.to_image.weight *= _CONTRAST / before_tanh[-1].std()
     return generator.eval()
 
@@ -38,11 +39,7 @@ def settled_generator(config: GeneratorConfig) -> SpadeGenerator:
 @torch.no_grad()
 def plain_pictures(generator: SpadeGenerator, labels: Tensor, instances: Tensor | None, z: Tensor | None) -> Tensor:
     """What the plain network makes, from label maps (B, H, W) as the engine takes them."""
-    form = generator.config
-    semantics = semantics_from_labels(
-        labels, instances, label_nc=form.label_nc, dont_care=form.dont_care, instance_edges=form.instance_edges
-    )
-    pictures: Tensor = generator(semantics, z)
+    pictures: Tensor = generator(dense_semantics(labels, instances, generator.config), z)
     return pictures
 
 

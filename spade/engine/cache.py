@@ -7,9 +7,10 @@ from spade.engine.modulation import Modulation
 
 
 class ModulationCache:
-    """Modulations by engine, maps and layer; beyond `most_bytes` the least recently used maps go.
+    """Modulations by maps and layer; beyond `most_bytes` the least recently used maps go.
 
-    Of one map all goes together: a picture needs all of its layers. Several engines of a process may share a cache.
+    Of one map all goes together: a picture needs all of its layers. Several engines of a process may share a cache:
+    each has layers of its own.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -24,6 +25,8 @@ class ModulationCache:
         if layer not in layers:
             made = make()
             if not self._make_room(made.nbytes):
+                if not layers:
+                    del self._by_maps[maps]
                 return made
             layers[layer] = made
             self.nbytes += made.nbytes
@@ -35,7 +38,9 @@ class ModulationCache:
         self.nbytes = 0
 
     def _make_room(self, needed: int) -> bool:
-        """Whether `needed` bytes fit, after other maps than the newest have gone."""
+        """Whether `needed` bytes fit, after other maps than the newest have gone; none goes for what never fits."""
+        if needed > self.most_bytes:
+            return False
         while self.nbytes + needed > self.most_bytes and len(self._by_maps) > 1:
             _, layers = self._by_maps.popitem(last=False)
             self.nbytes -= sum(modulation.nbytes for modulation in layers.values())

@@ -20,7 +20,7 @@ class EngineConfig:
     compile: bool = False
     """Whether torch.compile fuses modulation: on a CPU it needs a C++ compiler, and the first picture waits for it."""
     table_bytes: int = 64 * MEBIBYTE
-    """Of the table of one layer; one that would be larger is made strip by strip and not kept."""
+    """Of the table of one layer; one that would be larger is made anew for each picture, on a CPU strip by strip."""
     cache_bytes: int = 128 * MEBIBYTE
     """Of all tables that are kept for more pictures of the same maps; 0 keeps none."""
 

@@ -16,7 +16,7 @@ from spade.config import GeneratorConfig
 from spade.engine.convolutions import DirectConvolution
 from spade.normalization import SpadeNorm
 from spade.statistics import BatchStatistics
-from spade.windows import OUTSIDE, Windows, number_of_codes
+from spade.windows import Windows, columns_by_code, sum_of_columns
 
 _DENSE_SHARE: Final = 0.8
 """Above this share of distinct windows of ids among the pixels, a convolution is faster than a table (measured)."""
@@ -76,7 +76,9 @@ class Computed:
     """Rows that are computed whenever they are asked for: where they would take too much memory."""
 
     compute: Callable[[int, int, int], Tensor]
+    """What `rows` answers."""
     nbytes: int
+    """Of the windows that they are computed from."""
 
     def rows(self, item: int, top: int, bottom: int) -> Tensor:
         """As `Modulation` says."""
@@ -91,7 +93,7 @@ class Modulator:
 
     def __init__(self, norm: SpadeNorm, config: GeneratorConfig, *, dtype: torch.dtype, device: torch.device) -> None:
         self._radius = config.kernel_size // 2
-        self._columns = columns_by_code(norm.shared.weight, config).to(device, dtype)
+        self._columns = columns_by_code(norm.shared.weight.detach(), config).to(device, dtype)
         self._hidden_bias = bias_of(norm.shared).to(device, dtype)
         weight, bias = _scale_and_shift(norm)
         self._bias = bias.to(device, dtype)
@@ -118,7 +120,7 @@ class Modulator:
         return min(_SLICE_CHANNELS[1], most_bytes // channel_bytes)
 
     def _hidden_activations(self, ids: Tensor) -> Tensor:
-        """(P, hidden): a convolution over one-hot channels is a sum of one column of the weight per tap."""
+        """(P, hidden), of windows of ids (P, T)."""
         return functional.relu_(sum_of_columns(ids, self._columns) + self._hidden_bias)
 
     def _table(self, windows: Windows, channels: int) -> Tensor:
@@ -150,27 +152,7 @@ class Modulator:
         return strip[0].permute(1, 2, 0).flatten(0, 1)
 
 
-def columns_by_code(weight: Tensor, config: GeneratorConfig) -> Tensor:
-    """(T, codes, O): what a pixel of each code adds at each tap of a convolution (O, K, k, k) over semantics."""
-    by_channel = weight.detach().flatten(2).permute(2, 1, 0)  # (T, K, O)
-    taps, _, outputs = by_channel.shape
-    columns = by_channel.new_zeros(taps, number_of_codes(config), outputs)
-    classes = config.label_nc + config.dont_care
-    columns[:, OUTSIDE + 1 :: 2] = by_channel[:, :classes]
-    columns[:, OUTSIDE + 2 :: 2] = by_channel[:, :classes]
-    if config.instance_edges:
-        columns[:, OUTSIDE + 2 :: 2] += by_channel[:, -1:]
-    return columns
-
-
-def sum_of_columns(ids: Tensor, columns: Tensor) -> Tensor:
-    """(P, O) for windows (P, T) of codes and columns (T, codes, O)."""
-    taps, codes, _ = columns.shape
-    rows = ids + codes * torch.arange(taps, device=ids.device)
-    return functional.embedding_bag(rows, columns.flatten(0, 1), mode="sum")
-
-
-def bias_of(layer: nn.Conv2d | nn.Linear) -> Tensor:
+def bias_of(layer: nn.Conv2d) -> Tensor:
     """A copy of its bias (O,), zeros where it has none, without gradients."""
     return layer.weight.new_zeros(layer.weight.shape[0]) if layer.bias is None else layer.bias.detach().clone()
 

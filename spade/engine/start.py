@@ -8,14 +8,15 @@ from torch.nn import functional
 
 from spade.engine.layers import Build
 from spade.engine.maps import DistinctMaps
-from spade.engine.modulation import bias_of, columns_by_code, sum_of_columns
+from spade.engine.modulation import bias_of
+from spade.windows import columns_by_code, sum_of_columns
 
 
 class SemanticStart:
     """A 3x3 convolution over one-hot semantics, by distinct windows of ids."""
 
     def __init__(self, layer: nn.Conv2d, build: Build) -> None:
-        self._columns = columns_by_code(layer.weight, build.config).to(build.device, build.dtype)
+        self._columns = columns_by_code(layer.weight.detach(), build.config).to(build.device, build.dtype)
         self._bias = bias_of(layer).to(build.device, build.dtype)
 
     def __call__(self, maps: DistinctMaps, height: int, width: int) -> Tensor:

@@ -50,6 +50,9 @@ class _Network:
                 x = self._block(name, block, x, factor)
         assert factor == 1
         colors = graph.convolution("to_image", self._generator.to_image, self._leaky_relu("to_image.activated", x))
+        if self._config.output_multiplier != 1:
+            multiplier = graph.constant("output_multiplier", [self._config.output_multiplier])
+            colors = graph.node("Mul", colors, multiplier, name="to_image.multiplied")
         graph.node("Tanh", colors, name=PICTURES)
 
     def _is_doubled_before(self, name: str) -> bool:

@@ -1,6 +1,7 @@
 """The frame of every page: title, facts, legend, a button for light or dark, and a viewer for the pictures.
 
-The content is <article>s; each <figure> with a picture in one can be opened large, and arrow keys lead to the others.
+The content has a <main> with <article>s; each <figure> with a picture in one can be opened large, and arrow keys lead
+to the others.
 """
 
 from collections.abc import Mapping, Sequence

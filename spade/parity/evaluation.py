@@ -8,7 +8,7 @@ from torch import Tensor
 
 from spade.engine.engine import Engine
 from spade.generator import SpadeGenerator
-from spade.labels import semantics_from_labels
+from spade.labels import dense_semantics
 from spade.parity.recording import Recording
 from spade.parity.report import TensorCheck, compare_values
 from spade.pix2pixhd import Pix2PixHDGenerator
@@ -24,14 +24,7 @@ RECORDED_CHANNELS = 4
 def our_semantics(recording: Recording) -> Tensor:
     """(B, K, H, W) from the recorded label and instance maps."""
     labels, instances = recording.inputs()
-    config = recording.generator_config()
-    return semantics_from_labels(
-        labels,
-        instances,
-        label_nc=config.label_nc,
-        dont_care=config.dont_care,
-        instance_edges=config.instance_edges,
-    )
+    return dense_semantics(labels, instances, recording.generator_config())
 
 
 def our_fake(recording: Recording, networks: Networks) -> Tensor:

@@ -31,7 +31,7 @@ class Checkpoints:
         Raises CheckpointError: where it cannot be written; those before it are as they were.
         """
         name = _name(step)
-        self._store.write(name, lambda path: save_tensors(state, path))
+        self._store.write(name, lambda path: write_torch_file(state, path))
         self.remove_others(name)
 
     def remove_others(self, name: str) -> None:
@@ -46,7 +46,7 @@ class Checkpoints:
 
         Raises CheckpointError: where it cannot be written.
         """
-        self._store.write(f"epoch-{epoch:06}{_SUFFIX}", lambda path: save_tensors(state, path))
+        self._store.write(f"epoch-{epoch:06}{_SUFFIX}", lambda path: write_torch_file(state, path))
 
     def names(self) -> list[str]:
         """Of the last checkpoints, the very last one last."""
@@ -103,8 +103,8 @@ def _name(step: int) -> str:
     return f"{_PREFIX}{step:09}{_SUFFIX}"
 
 
-def save_tensors(state: dict[str, Any], path: Path) -> None:
-    """As torch.save, but raises OSError where the file cannot be written."""
+def write_torch_file(state: dict[str, Any], path: Path) -> None:
+    """As torch.save, but raises OSError where the file cannot be written; `read_torch_file` reads it back."""
     try:
         with path.open("wb") as file:
             torch.save(state, file)

@@ -13,7 +13,7 @@ from spade.published import (
     published_name,
     published_pix2pixhd_name,
 )
-from spade.training.checkpoints import save_tensors
+from spade.training.checkpoints import write_torch_file
 from spade.training.finished import TrainedRun
 from spade.training.networks import Generator
 
@@ -43,7 +43,7 @@ def export_published(run: TrainedRun, generator: Generator, folder: Path) -> lis
         path = folder / f"{_LABEL}_net_{network}.pth"
         clear_partials(folder, path.name)
         with written_whole(path) as partial:
-            save_tensors(state, partial)
+            write_torch_file(state, partial)
         written.append(path)
     position = folder / "iter.txt"
     with written_whole(position) as partial:

@@ -22,7 +22,7 @@ from spade.discriminator import Features
 from spade.encoder import sample_latent
 from spade.errors import ConfigError
 from spade.generator import SpadeGenerator
-from spade.labels import semantics_from_labels
+from spade.labels import dense_semantics
 from spade.perceptual import PerceptualLoss
 from spade.semantics import SparseSemantics
 from spade.training.networks import Networks
@@ -221,13 +221,7 @@ def semantics_of(batch: LabelBatch, form: SemanticsForm, *, sparse: bool) -> Ten
     """
     if sparse:
         return SparseSemantics(batch.labels, batch.instances, form)
-    return semantics_from_labels(
-        batch.labels,
-        batch.instances,
-        label_nc=form.label_nc,
-        dont_care=form.dont_care,
-        instance_edges=form.instance_edges,
-    )
+    return dense_semantics(batch.labels, batch.instances, form)
 
 
 def _accumulate(means: Losses, losses: Losses, share: float) -> None:

@@ -4,9 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from deploy.bench.report import Benchmark, _engine, _training, benchmarks, report
+from deploy.bench.report import Benchmark, benchmarks, run_all
+from deploy.cli import main as spade_serve
 from deploy.errors import BenchmarkError
+from model_store.cli import spade
 
 
 def python(program: str) -> list[str | Path]:
@@ -20,7 +23,7 @@ def test_every_benchmark_is_shown_with_its_command_and_its_figures() -> None:
         command=python("print('{\\n \"speed\": 1234.5}')"),
         render=lambda figures: f"{figures['speed']}!",
     )
-    text = report([benchmark], lambda one: heard.append(one.title))
+    text = run_all([benchmark], lambda one: heard.append(one.title))
     assert heard == ["Nothing"]
     assert text.startswith("# Benchmarks\n")
     assert "## Nothing\n\n    python -c" in text
@@ -30,7 +33,7 @@ def test_every_benchmark_is_shown_with_its_command_and_its_figures() -> None:
 def test_a_benchmark_that_fails_ends_the_report_with_its_last_line() -> None:
     benchmark = Benchmark(title="Broken", command=python("raise SystemExit('no engine')"), render=str)
     with pytest.raises(BenchmarkError, match="no engine"):
-        report([benchmark], lambda _: None)
+        run_all([benchmark], lambda _: None)
 
 
 def test_data_sets_are_used_where_they_are_named_and_shown_without_their_folder(tmp_path: Path) -> None:
@@ -42,6 +45,20 @@ def test_data_sets_are_used_where_they_are_named_and_shown_without_their_folder(
     assert within.count(camvid) == 1
 
 
+def test_all_commands_exist_with_the_options_that_they_are_given(tmp_path: Path) -> None:
+    programs = {"spade": spade, "spade-serve": spade_serve}
+    for one in [*benchmarks(coco=None, camvid=None), *benchmarks(coco=tmp_path, camvid=tmp_path)]:
+        name, *arguments = map(str, one.command)
+        result = CliRunner().invoke(programs[name], [*arguments, "--json", "--help"])  # --help: parse, but do not run
+        assert result.exit_code == 0, result.output
+
+
+def rendered(title: str, figures: object) -> str:
+    """As the first benchmark with such a title shows figures that come as JSON."""
+    benchmark = next(one for one in benchmarks(coco=None, camvid=None) if title in one.title)
+    return benchmark.render(json.loads(json.dumps(figures)))
+
+
 def test_figures_of_engine_and_training_become_tables() -> None:
     one = {"name": "lake", "plain_seconds": 2.0, "cold_seconds": 0.5, "variation_seconds": 0.25}
     one |= {"cold_speedup": 4.0, "variation_speedup": 8.0, "largest_difference": 1e-6}
@@ -49,11 +66,11 @@ def test_figures_of_engine_and_training_become_tables() -> None:
     processes |= {"import_seconds": 1.0, "first_picture_seconds": 2.5}
     engine = {"maps": [one], "cold_speedup": 4.0, "variation_speedup": 8.0, "largest_difference": 1e-6, "width": 64}
     engine |= {"height": 32, "threads": 2, "trunk_limit_share": 0.9, "trunk_flops": 8.4e10, "matrix_peak_flops": 2e11}
-    text = _engine(json.loads(json.dumps(engine | {"processes": processes})))
+    text = rendered("engine", engine | {"processes": processes})
     assert "| lake | 2.000 | 0.500 | 0.250 | 4.00x | 8.00x | 1.0e-06 |" in text
     assert "| peak memory, plain and engine | 1.00 and 0.50 GiB (0.50) |" in text
     assert "| first picture after torch is imported | 1.50 s |" in text
     path = {"seconds": 2.0, "pictures_per_second": 0.5, "peak_memory_bytes": 2**31}
-    text = _training({"threads": 2, "paths": {"fast": path}, "speedup_over_plain": 2.125})
+    text = rendered("iteration of training", {"threads": 2, "paths": {"fast": path}, "speedup_over_plain": 2.125})
     assert "| fast | 2.00 | 0.500 | 2.00 GiB |" in text
     assert "| speedup over plain | 2.12 |" in text

@@ -11,12 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spade.benchmarks.plain import plain_pictures
 from spade.checkpoint import empty_generator
 from spade.config import GeneratorConfig, Norm, Upsampling
 from spade.errors import ConfigError
 from spade.generator import SpadeGenerator
 from spade.onnx_export.file import export_onnx
-from support.generators import plain_pictures, settled_generator
+from support.generators import settled_generator
 
 TOLERANCE = 1e-4
 OPSET = 17
@@ -28,6 +29,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "large kernel, batch norm": {"kernel_size": 5, "norm": Norm.BATCH},
     "instance norm": {"norm": Norm.INSTANCE},
     "no spectral norm": {"spectral_norm": False},
+    "muted": {"output_multiplier": 0.5},
     "more": {"upsampling": Upsampling.MORE},
     "most": {"upsampling": Upsampling.MOST, "height": 128, "width": 128},
     "latent": {"latent_dim": 6, "width": 128},

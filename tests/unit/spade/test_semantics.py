@@ -6,30 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spade.config import GeneratorConfig, Norm, Upsampling
+from spade.config import Norm, Upsampling
 from spade.generator import SpadeGenerator
-from spade.labels import semantics_from_labels
+from spade.labels import dense_semantics
 from spade.semantics import SparseSemantics
 from spade.windows import find_windows
-
-
-def config(**changes: object) -> GeneratorConfig:
-    values: dict[str, object] = {
-        "label_nc": 5,
-        "dont_care": True,
-        "instance_edges": True,
-        "height": 64,
-        "width": 64,
-        "base_channels": 4,
-        "hidden_channels": 8,
-    }
-    return GeneratorConfig(**{**values, **changes})
-
-
-def dense(labels: Tensor, instances: Tensor | None, form: GeneratorConfig) -> Tensor:
-    return semantics_from_labels(
-        labels, instances, label_nc=form.label_nc, dont_care=form.dont_care, instance_edges=form.instance_edges
-    )
+from support.generators import small_config
 
 
 def blocky(batch: int, side: int, classes: int, *, block: int) -> Tensor:
@@ -52,7 +34,7 @@ def blocky(batch: int, side: int, classes: int, *, block: int) -> Tensor:
     ],
 )
 def test_pictures_and_gradients_are_those_of_the_dense_form(changes: dict[str, object], block: int) -> None:
-    form = config(**changes)
+    form = small_config(**changes)
     torch.manual_seed(1)
     generator = SpadeGenerator(form).double().train()
     twin = copy.deepcopy(generator)
@@ -60,7 +42,7 @@ def test_pictures_and_gradients_are_those_of_the_dense_form(changes: dict[str, o
     labels = blocky(2, 128, classes, block=block)[:, : form.height, : form.width]
     instances = blocky(2, 128, 3, block=max(block, 8))[:, : form.height, : form.width]
     z = None if form.latent_dim is None else torch.randn(2, form.latent_dim).double()
-    expected = generator(dense(labels, instances, form).double(), z)
+    expected = generator(dense_semantics(labels, instances, form).double(), z)
     pictures = twin(SparseSemantics(labels, instances, form), z)
     assert torch.allclose(pictures, expected, atol=1e-9)
     target = torch.randn_like(expected)
@@ -90,10 +72,10 @@ def test_every_window_is_found_as_it_is(batch: int, height: int, width: int, siz
 
 
 def test_the_dense_form_is_the_same_at_every_resolution() -> None:
-    form = config()
+    form = small_config()
     labels, instances = blocky(2, 64, 6, block=4), blocky(2, 64, 4, block=8)
     sparse = SparseSemantics(labels, instances, form)
-    whole = dense(labels, instances, form)
+    whole = dense_semantics(labels, instances, form)
     assert sparse.shape == tuple(whole.shape)
     for side in (64, 16, 2):
         resized = torch.nn.functional.interpolate(whole, size=(side, side), mode="nearest")

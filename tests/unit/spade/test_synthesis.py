@@ -1,5 +1,6 @@
 import dataclasses
-import os
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spade.benchmarks.plain import plain_pictures
+from spade.checkpoint import load_generator, save_generator
 from spade.config import GeneratorConfig, Norm
-from spade.device import pick_device, usable_cpus
 from spade.engine.convolutions import DirectConvolution
-from spade.errors import ConfigError, DeviceError, OutOfMemoryError
+from spade.errors import ConfigError, OutOfMemoryError
 from spade.generator import SpadeGenerator
 from spade.synthesis import Synthesizer, latent_from_seed
 from support.generators import settled_generator
@@ -98,6 +99,29 @@ def test_inputs_that_do_not_go_together_are_refused(tiny: GeneratorConfig) -> No
         model.synthesize(np.full((1, 32, 64), 5, np.uint8), None, [0])
 
 
+def test_weights_of_a_file_are_let_go_once_the_engine_has_its_own(
+    tiny: GeneratorConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[weakref.ref[nn.Parameter]] = []
+
+    def watched(path: Path) -> SpadeGenerator:
+        generator = load_generator(path)
+        loaded.extend(weakref.ref(parameter) for parameter in generator.parameters())
+        return generator
+
+    monkeypatch.setattr("spade.synthesis.load_generator", watched)
+    save_generator(tmp_path / "tiny.safetensors", SpadeGenerator(tiny))
+    gc.disable()  # so that they go at once, not some time
+    try:
+        model = Synthesizer.from_file(tmp_path / "tiny.safetensors", device=torch.device("cpu"))
+        left = sum(parameter() is not None for parameter in loaded)
+    finally:
+        gc.enable()
+    assert loaded
+    assert left == 0
+    assert model.synthesize(maps(tiny, 1), None, [0]).shape == (1, 32, 64, 3)
+
+
 def test_latents_are_standard_normal_and_seeds_have_bounds() -> None:
     z = latent_from_seed(2**63 - 1, 10_000)
     assert abs(float(z.mean())) < 0.05
@@ -144,27 +168,3 @@ def test_other_errors_of_torch_are_left_alone(tiny: GeneratorConfig) -> None:
     model._engine._to_image = DirectConvolution(torch.zeros(3, 99, 3, 3), None)
     with pytest.raises(RuntimeError, match="channels"):
         model.synthesize(maps(tiny, 1), None, [0])
-
-
-def test_the_device_is_picked_by_name_or_by_what_there_is() -> None:
-    assert pick_device("cpu") == torch.device("cpu")
-    best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    assert pick_device("auto") == torch.device(best)
-
-
-def test_a_device_that_is_not_there_is_refused_with_those_that_are() -> None:
-    with pytest.raises(DeviceError, match="'tpu'; choose one of auto, cpu, cuda, mps"):
-        pick_device("tpu")
-    absent = "mps" if not torch.backends.mps.is_available() else "cuda"
-    with pytest.raises(DeviceError, match=f"'{absent}' was asked for, but this machine .* only: .*cpu"):
-        pick_device(absent)
-
-
-@pytest.mark.parametrize(
-    ("limit", "expected"), [("max 100000", None), ("100000 100000", 1), ("50000 100000", 1), ("150000 100000", 2)]
-)
-def test_threads_are_as_many_as_the_container_is_given(tmp_path: Path, limit: str, expected: int | None) -> None:
-    unlimited = usable_cpus(tmp_path)  # there is no such file
-    assert unlimited == len(os.sched_getaffinity(0))
-    (tmp_path / "cpu.max").write_text(f"{limit}\n")
-    assert usable_cpus(tmp_path) == min(unlimited, expected or unlimited)

@@ -23,9 +23,7 @@ def test_the_engine_benchmark_holds_every_map_against_the_plain_network(maps: st
     assert 0 < figures["largest_difference"] < 1e-4
     # 2 channels at 256x256: the last block's convolutions, 4 to 2 and 2 to 2, and the one to colours, 2 to 3.
     assert figures["trunk_flops"] > 2 * 9 * 256**2 * (4 * 2 + 2 * 2 + 2 * 3)
-    processes = figures["processes"]
-    assert min(processes.values()) > 0
-    assert processes["first_picture_seconds"] > processes["import_seconds"]
+    assert min(figures["processes"].values()) > 0
 
 
 def test_a_data_set_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -2,18 +2,12 @@
 
 import pytest
 import torch
-from torch import Tensor
 
 from spade.benchmarks.plain import plain_pictures
 from spade.engine.cache import ModulationCache
 from spade.engine.engine import Engine
-from spade.engine.modulation import Modulator
-from support.generators import settled_generator
-
-
-def maps(count: int) -> Tensor:
-    torch.manual_seed(0)
-    return torch.randint(6, (count, 8, 8)).repeat_interleave(8, 1).repeat_interleave(8, 2)
+from spade.engine.modulation import Modulator, Table
+from support.generators import coarse_maps, settled_generator
 
 
 @pytest.fixture
@@ -33,7 +27,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Modulator]:
 def test_further_styles_of_a_map_compute_no_modulation(made: list[Modulator]) -> None:
     generator = settled_generator(latent_dim=6)
     engine = Engine.from_generator(generator)
-    labels, z = maps(1), torch.randn(5, 6)
+    labels, z = coarse_maps(1), torch.randn(5, 6)
     engine.pictures(labels, None, z[:1])
     layers = len(made)
     assert layers == len(set(made)) == 18  # head, two middles with two each, four blocks with three
@@ -47,7 +41,7 @@ def test_further_styles_of_a_map_compute_no_modulation(made: list[Modulator]) ->
 def test_instance_maps_tell_maps_apart(made: list[Modulator]) -> None:
     generator = settled_generator()
     engine = Engine.from_generator(generator)
-    labels, instances = maps(1), maps(2)[1:]
+    labels, instances = coarse_maps(1), coarse_maps(2)[1:]
     for given in (None, instances, instances + 1):
         assert (engine.pictures(labels, given) - plain_pictures(generator, labels, given, None)).abs().max() < 1e-4
     assert len(made) == 3 * 18
@@ -55,7 +49,7 @@ def test_instance_maps_tell_maps_apart(made: list[Modulator]) -> None:
 
 def test_equal_maps_of_a_batch_are_one(made: list[Modulator]) -> None:
     engine = Engine.from_generator(settled_generator())
-    labels = maps(2)
+    labels = coarse_maps(2)
     engine.pictures(labels[[0, 1, 0, 0]])
     engine.pictures(labels)
     assert len(made) == 18
@@ -66,7 +60,7 @@ def test_the_limit_holds_over_all_engines_that_share_a_cache(limit: int) -> None
     cache = ModulationCache(limit)
     generators = [settled_generator(), settled_generator(kernel_size=5)]
     engines = [Engine.from_generator(generator, cache=cache) for generator in generators]
-    for labels in maps(3).split(1):
+    for labels in coarse_maps(3).split(1):
         for generator, engine in zip(generators, engines, strict=True):
             for _ in range(2):
                 found = engine.pictures(labels)
@@ -79,7 +73,7 @@ def test_the_limit_holds_over_all_engines_that_share_a_cache(limit: int) -> None
 
 def test_the_maps_that_were_not_used_longest_go_first(made: list[Modulator]) -> None:
     engine = Engine.from_generator(settled_generator(), cache=(cache := ModulationCache(10**9)))
-    first, second, third = maps(3).split(1)
+    first, second, third = coarse_maps(3).split(1)
     for labels in (first, second, first):
         engine.pictures(labels)
     cache.most_bytes = cache.nbytes  # no room for a third
@@ -87,3 +81,12 @@ def test_the_maps_that_were_not_used_longest_go_first(made: list[Modulator]) -> 
     del made[:]
     engine.pictures(first)
     assert made == []
+
+
+def test_what_never_fits_drives_nothing_out() -> None:
+    engine = Engine.from_generator(settled_generator(), cache=(cache := ModulationCache(10**9)))
+    engine.pictures(coarse_maps(1))
+    kept = cache.nbytes
+    cache.most_bytes = kept
+    cache.get("larger", "layer", lambda: Table(torch.zeros(kept + 1, dtype=torch.uint8), torch.zeros(0)))
+    assert cache.nbytes == kept
