@@ -89,7 +89,7 @@ class Synthesizer:
         if len(seeds) != batch or (instance_maps is not None and instance_maps.shape != label_maps.shape):
             given = "no" if instance_maps is None else f"{instance_maps.shape}"
             raise ConfigError(f"{label_maps.shape} label maps with {given} instance maps and {len(seeds)} seeds")
-        with out_of_memory_translated(f"a batch of {batch} pictures of {width}x{height}"), _exact_convolutions():
+        with out_of_memory_translated(f"a batch of {batch} pictures of {width}x{height}"):
             pictures = self._engine.pictures(
                 _tensor(label_maps), None if instance_maps is None else _tensor(instance_maps), self._latents(seeds)
             )
@@ -110,13 +110,6 @@ def to_pixels(pictures: Tensor) -> NDArray[np.uint8]:
     levels = ((pictures.float() + 1) / 2 * 255).clamp(0, 255).to(torch.uint8)
     pixels: NDArray[np.uint8] = levels.permute(0, 2, 3, 1).cpu().numpy()
     return np.ascontiguousarray(pixels)
-
-
-@contextmanager
-def _exact_convolutions() -> Iterator[None]:
-    """On CUDA, float32 convolutions proper: the default, TF32, keeps 10 bits of the mantissa. Nothing elsewhere."""
-    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-        yield
 
 
 @contextmanager

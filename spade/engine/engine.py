@@ -3,6 +3,8 @@
 B batch, H W pixels.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 import torch
@@ -81,6 +83,10 @@ class Engine:
         Raises ConfigError: where sizes, ids or latents do not fit the generator.
         """
         self._check(labels, z)
+        with _exact_convolutions():
+            return self._pictures(labels, instances, z)
+
+    def _pictures(self, labels: Tensor, instances: Tensor | None, z: Tensor | None) -> Tensor:
         distinct = DistinctMaps(labels, instances, self.config, self.device)
         maps = Maps(
             of_item=distinct.of_item,
@@ -127,6 +133,13 @@ class Engine:
             return layer.modulation(windows, most_bytes=self._engine_config.table_bytes)
 
         return self._cache.get(maps.key, layer, make)
+
+
+@contextmanager
+def _exact_convolutions() -> Iterator[None]:
+    """On CUDA, float32 convolutions proper: the default, TF32, keeps 10 bits of the mantissa. Nothing elsewhere."""
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        yield
 
 
 def _stages(generator: SpadeGenerator) -> list[tuple[SpadeBlock, bool, bool]]:
