@@ -170,6 +170,24 @@ def test_what_does_not_fit_is_named(
         engines["as published"][1].pictures(labels, None, z)
 
 
+@pytest.mark.parametrize("shape", [(64, 64), (0, 64, 64), (1, 1, 64, 64)])
+def test_label_maps_that_are_no_batch_are_named(
+    engines: dict[str, tuple[SpadeGenerator, Engine]], shape: tuple[int, ...]
+) -> None:
+    with pytest.raises(ConfigError, match=r"label maps: .* given"):
+        engines["as published"][1].pictures(torch.zeros(shape, dtype=torch.long))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 32, 32), (2, 64, 64)])
+def test_instance_maps_of_another_shape_are_named(
+    engines: dict[str, tuple[SpadeGenerator, Engine]], shape: tuple[int, ...]
+) -> None:
+    with pytest.raises(ConfigError, match=r"instance maps: .* given"):
+        engines["as published"][1].pictures(
+            torch.zeros(1, 64, 64, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
+        )
+
+
 def test_a_missing_latent_is_named(engines: dict[str, tuple[SpadeGenerator, Engine]]) -> None:
     with pytest.raises(ConfigError, match="none given; this generator needs"):
         engines["latent"][1].pictures(torch.zeros(1, 64, 64, dtype=torch.long))
