@@ -13,6 +13,7 @@ from spade.benchmarks.plain import plain_pictures
 from spade.config import Norm, Precision, Upsampling
 from spade.engine.config import EngineConfig
 from spade.engine.engine import Engine
+from spade.engine.layers import _instance_normalized
 from spade.errors import ConfigError
 from spade.generator import SpadeGenerator
 from support.generators import settled_generator
@@ -153,6 +154,13 @@ def test_half_precision_comes_close(engines: dict[str, tuple[SpadeGenerator, Eng
     found = engine.pictures(labels)
     assert found.dtype == torch.float32
     assert TOLERANCE < (found - exact.pictures(labels)).abs().max() < 0.1
+
+
+def test_instance_statistics_are_float32_in_half_precision() -> None:
+    torch.manual_seed(8)
+    x = (1.003 + 0.02 * torch.randn(1, 32, 32, 4)).bfloat16()  # bfloat16 has 1 and 1.0078 and nothing between
+    found = _instance_normalized(x, eps=1e-5).float()
+    assert found.mean((0, 1, 2)).abs().max() < 0.01
 
 
 @pytest.mark.parametrize(
