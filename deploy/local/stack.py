@@ -13,6 +13,7 @@ from deploy.local.services import ApiServer, Worker, service_environment
 from deploy.local.state import StackConfig, StateFolder
 from deploy.local.supervisor import Supervisor
 from model_store.registry import default_models_folder
+from spade.cpus import usable_cpus
 
 
 class LocalStack:
@@ -107,8 +108,8 @@ class LocalStack:
         }
 
     def _threads(self) -> str:
-        """Several workers share the cores; one alone lets torch choose."""
-        return str(max(1, (os.cpu_count() or 1) // self._workers)) if self._workers > 1 else "0"
+        """The workers share out the CPUs that they may use."""
+        return str(max(1, usable_cpus() // self._workers))
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from torch import nn
 
 from spade.benchmarks.plain import plain_pictures
 from spade.config import GeneratorConfig, Norm
-from spade.device import pick_device, usable_cpus
+from spade.cpus import usable_cpus
+from spade.device import pick_device
 from spade.engine.convolutions import DirectConvolution
 from spade.errors import ConfigError, DeviceError, OutOfMemoryError
 from spade.generator import SpadeGenerator
