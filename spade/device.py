@@ -1,9 +1,5 @@
 """Choice of the device that a model runs on."""
 
-import math
-import os
-from pathlib import Path
-
 import torch
 
 from spade.errors import DeviceError
@@ -25,16 +21,3 @@ def pick_device(name: str) -> torch.device:
         present = ", ".join(device for device, there in available.items() if there)
         raise DeviceError(f"device {name!r} was asked for, but this machine (or this torch build) has only: {present}")
     return torch.device(name)
-
-
-def usable_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """How many CPUs this process may use: those it is bound to, or fewer where its container is given less time.
-
-    More threads than that wait for one another. `cgroup` is where the kernel tells of the container, version 2.
-    """
-    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = (cgroup / "cpu.max").read_text().split()
-        return max(1, min(bound, math.ceil(int(quota) / int(period))))
-    except (OSError, ValueError):  # no such file, or "max": no limit
-        return bound

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from model_store.card import ModelCard
 from model_store.registry import Registry
+from spade.cpus import usable_cpus
 from workers.inputs import Inputs
 from workers.settings import WorkerSettings
 
@@ -65,7 +66,6 @@ class LocalEngine:
         import torch
 
         from model_store.loading import load_synthesizer
-        from spade.device import usable_cpus
         from spade.engine.cache import ModulationCache
         from spade.engine.config import EngineConfig
 

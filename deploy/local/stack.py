@@ -13,6 +13,8 @@ from deploy.local.services import ApiServer, Worker, service_environment
 from deploy.local.state import StackConfig, StateFolder
 from deploy.local.supervisor import Supervisor
 from model_store.registry import default_models_folder
+from spade.cpus import usable_cpus
+from workers.settings import Settings
 
 
 class LocalStack:
@@ -56,7 +58,8 @@ class LocalStack:
     def run(self, *, on_ready: Callable[[], None]) -> None:
         """Start, call `on_ready`, and keep it running until `stop`. Everything happens in the calling thread.
 
-        Raises `DeployError` where the folder is in use, a port is taken, or a part does not start.
+        Raises `DeployError` where the folder is in use, a port is taken, or a part does not start; `SettingsError`
+        where the environment has a setting that is wrong.
         """
         with self.state.locked():
             config = self.state.configure(port=self._port, workers=self._workers)
@@ -82,6 +85,7 @@ class LocalStack:
             secret_key=config.s3_secret_key,
         )
         service = service_environment(self._environment, self._settings(redis, s3))
+        Settings.from_environment(service)  # raises here rather than in the log of a process
         api = ApiServer(port=config.api_port, metrics_folder=self.state.metrics, service=service)
         workers = [
             Worker(number=number, port=port, service=service) for number, port in enumerate(config.worker_ports, 1)
@@ -107,8 +111,8 @@ class LocalStack:
         }
 
     def _threads(self) -> str:
-        """Several workers share the cores; one alone lets torch choose."""
-        return str(max(1, (os.cpu_count() or 1) // self._workers)) if self._workers > 1 else "0"
+        """The workers share out the CPUs that they may use."""
+        return str(max(1, usable_cpus() // self._workers))
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from spade.benchmarks.tables import ENGINE_COLUMNS, TRAINING_COLUMNS, engine_rows, training_rows
+from spade.cpus import usable_cpus
 from spade.data.config import Mode, Phase
 from spade.options import OneLineErrors, json_option
 
@@ -63,7 +63,7 @@ def _base_channels_option(default: int) -> Callable[[Callable[..., None]], Calla
 @_base_channels_option(64)
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Timed iterations of a path.")
-@click.option("--threads", type=click.IntRange(min=1), default=os.cpu_count(), help="As many as cores if absent.")
+@click.option("--threads", type=click.IntRange(min=1), default=usable_cpus, help="As many as usable CPUs if absent.")
 @json_option
 def train_command(
     base_channels: int,
@@ -139,7 +139,7 @@ def scaling_command(
 @click.option("--count", type=click.IntRange(min=1), default=8, show_default=True, help="Maps, at most.")
 @_base_channels_option(64)
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Timed pictures of each kind.")
-@click.option("--threads", type=click.IntRange(min=1), default=os.cpu_count(), help="As many as cores if absent.")
+@click.option("--threads", type=click.IntRange(min=1), default=usable_cpus, help="As many as usable CPUs if absent.")
 @json_option
 def engine_command(
     mode: str,

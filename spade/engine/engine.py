@@ -82,7 +82,7 @@ class Engine:
 
         Raises ConfigError: where sizes, ids or latents do not fit the generator.
         """
-        self._check(labels, z)
+        self._check(labels, instances, z)
         with _exact_convolutions():
             return self._pictures(labels, instances, z)
 
@@ -114,7 +114,11 @@ class Engine:
             self._blocks.append(EngineBlock(block, build, doubled=doubled, height=height, width=width, tiled=tiled))
         self._to_image = arranged_convolution(*build.folded(generator.to_image), height=height, width=width)
 
-    def _check(self, labels: Tensor, z: Tensor | None) -> None:
+    def _check(self, labels: Tensor, instances: Tensor | None, z: Tensor | None) -> None:
+        if labels.dim() != 3 or len(labels) == 0:
+            raise ConfigError(f"label maps: {tuple(labels.shape)} given; they must be (B, H, W), B at least 1")
+        if instances is not None and instances.shape != labels.shape:
+            raise ConfigError(f"instance maps: {tuple(instances.shape)} given with labels {tuple(labels.shape)}")
         self.config.check_size(*labels.shape[1:])
         wanted = None if self.config.latent_dim is None else (len(labels), self.config.latent_dim)
         given = None if z is None else tuple(z.shape)

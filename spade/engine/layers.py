@@ -136,7 +136,8 @@ def _instance_normalized(x: Tensor, eps: float) -> Tensor:
     for item, picture in enumerate(x):
         mean, variance = _mean_and_variance(picture.float())
         # x - mean first: where a picture is nearly uniform, both are large beside their difference.
-        torch.sub(picture, mean.to(x.dtype), out=normalized[item]).mul_(torch.rsqrt(variance + eps).to(x.dtype))
+        # Both float32 always, or else the rounding of the mean would shift the whole picture, many deviations at times.
+        torch.sub(picture, mean, out=normalized[item]).mul_(torch.rsqrt(variance + eps))
     return normalized
 
 

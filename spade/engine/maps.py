@@ -48,5 +48,6 @@ class DistinctMaps:
 def _digest(parts: list[Tensor]) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
-        digest.update(part.cpu().contiguous().numpy().tobytes())
+        # As one type: bytes of two maps of a narrow type could be those of one map of a wide type.
+        digest.update(part.long().cpu().contiguous().numpy().tobytes())
     return digest.digest()

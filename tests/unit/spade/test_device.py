@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from spade.device import pick_device, usable_cpus
+from spade.cpus import usable_cpus
+from spade.device import pick_device
 from spade.errors import DeviceError
 
 

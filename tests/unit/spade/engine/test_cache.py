@@ -47,6 +47,17 @@ def test_instance_maps_tell_maps_apart(made: list[Modulator]) -> None:
     assert len(made) == 3 * 18
 
 
+def test_maps_whose_bytes_are_equal_in_other_types_are_told_apart() -> None:
+    generator = settled_generator()
+    engine = Engine.from_generator(generator)
+    labels = torch.zeros(1, 64, 64, dtype=torch.uint8)
+    labels[:, :, ::2] = torch.arange(64).unsqueeze(1) % 5
+    instances = torch.zeros_like(labels)
+    wide = torch.cat([labels.flatten(), instances.flatten()]).view(torch.int16).view(1, 64, 64)
+    engine.pictures(labels, instances)
+    assert (engine.pictures(wide) - plain_pictures(generator, wide, None, None)).abs().max() < 1e-4
+
+
 def test_equal_maps_of_a_batch_are_one(made: list[Modulator]) -> None:
     engine = Engine.from_generator(settled_generator())
     labels = coarse_maps(2)

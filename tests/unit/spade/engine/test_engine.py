@@ -13,6 +13,7 @@ from spade.benchmarks.plain import plain_pictures
 from spade.config import Norm, Precision, Upsampling
 from spade.engine.config import EngineConfig
 from spade.engine.engine import Engine
+from spade.engine.layers import _instance_normalized
 from spade.errors import ConfigError
 from spade.generator import SpadeGenerator
 from support.generators import settled_generator
@@ -155,6 +156,13 @@ def test_half_precision_comes_close(engines: dict[str, tuple[SpadeGenerator, Eng
     assert TOLERANCE < (found - exact.pictures(labels)).abs().max() < 0.1
 
 
+def test_instance_statistics_are_float32_in_half_precision() -> None:
+    torch.manual_seed(8)
+    x = (1.003 + 0.02 * torch.randn(1, 32, 32, 4)).bfloat16()  # bfloat16 has 1 and 1.0078 and nothing between
+    found = _instance_normalized(x, eps=1e-5).float()
+    assert found.mean((0, 1, 2)).abs().max() < 0.01
+
+
 @pytest.mark.parametrize(
     ("labels", "z", "message"),
     [
@@ -168,6 +176,24 @@ def test_what_does_not_fit_is_named(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         engines["as published"][1].pictures(labels, None, z)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (0, 64, 64), (1, 1, 64, 64)])
+def test_label_maps_that_are_no_batch_are_named(
+    engines: dict[str, tuple[SpadeGenerator, Engine]], shape: tuple[int, ...]
+) -> None:
+    with pytest.raises(ConfigError, match=r"label maps: .* given"):
+        engines["as published"][1].pictures(torch.zeros(shape, dtype=torch.long))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 32, 32), (2, 64, 64)])
+def test_instance_maps_of_another_shape_are_named(
+    engines: dict[str, tuple[SpadeGenerator, Engine]], shape: tuple[int, ...]
+) -> None:
+    with pytest.raises(ConfigError, match=r"instance maps: .* given"):
+        engines["as published"][1].pictures(
+            torch.zeros(1, 64, 64, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
+        )
 
 
 def test_a_missing_latent_is_named(engines: dict[str, tuple[SpadeGenerator, Engine]]) -> None:
