@@ -110,7 +110,7 @@ def submit(job: PreparedJob, services: Services, *, reservation: Reservation | N
         # Redis went away during the call, so the job may be queued all the same: then it needs its inputs. Nobody
         # asks again for an id of ours, so that job is not to be rebuilt from its description.
         if reservation is None:
-            _remove_stored(messages.spec_key(spec.id), services)
+            _remove_stored(spec.id, services, keep_inputs=True)
         raise SubmissionUncertainError(spec.id) from error
     except JobExistsError as error:
         # Calls whose answer was lost are repeated; then the job that is there already is this very one. If it is not,
@@ -120,7 +120,7 @@ def submit(job: PreparedJob, services: Services, *, reservation: Reservation | N
     except ServiceError:
         if reservation is not None:
             reservation.keep()  # or else what lies there is another's by now
-        _remove_stored(messages.job_prefix(spec.id), services)
+        _remove_stored(spec.id, services)
         raise
     services.wake_up.send(spec.model)
     _log.info("job accepted", extra={"job": spec.id, "model": spec.model, "items": len(spec.items)})
@@ -153,11 +153,14 @@ def _store(job: PreparedJob, services: Services, reservation: Reservation | None
     services.object_store.put(messages.spec_key(job.spec.id), description, content_type="application/json")
 
 
-def _remove_stored(prefix: str, services: Services) -> None:
+def _remove_stored(job_id: str, services: Services, *, keep_inputs: bool = False) -> None:
+    """The description first: a job is rebuilt from it, and inputs without one are cleared away."""
     try:
-        services.object_store.delete_prefix(prefix)
+        services.object_store.delete(messages.spec_key(job_id))
+        if not keep_inputs:
+            services.object_store.delete_prefix(messages.job_prefix(job_id))
     except StorageUnavailableError as error:
-        _log.warning("objects of a refused job stay", extra={"prefix": prefix, "error": str(error)})
+        _log.warning("objects of a refused job stay", extra={"job": job_id, "error": str(error)})
 
 
 def _read_inputs(

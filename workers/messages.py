@@ -111,7 +111,7 @@ def spec_key(job_id: str) -> str:
 
 
 def record_key(job_id: str) -> str:
-    """Where the final record goes when the job ends."""
+    """Where it is recorded what became of the job: when it ends, and when an item fails."""
     return f"{job_prefix(job_id)}record.json"
 
 
@@ -190,6 +190,7 @@ class ItemView:
     size_bytes: int | None
     timings: dict[str, float]
     label_map_key: str
+    fence: int | None  # of its newest attempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@
 --   clock:<rank>, debt:<rank>         virtual time of the class, and of owners that left the ring
 --   waiting:<model>:<rank>            zset   waiting items by submit time, for depth, age and position
 --   leases, deadlines                 zset   running / waiting items by the time at which they fall due (ms)
---   jobs:<owner>, unrecorded, ended   zset   jobs by creation; jobs whose final record is not stored yet; ended jobs
+--   jobs:<owner>, unrecorded, ended   zset   jobs by creation; jobs whose stored record is behind; ended jobs
 --   dead                              zset   items given up as poison
 --   open                              hash   open items and pixels, total and per owner
 --   drain:<model>                     hash   pixels finished per 10 s slot of the last minute
@@ -118,6 +118,13 @@ local function dequeue(id, j, bucket)
   redis.call('ZREM', P .. 'deadlines', id)
 end
 
+-- What became of the job has to be written to the object store. The mark tells whoever writes whether that was the
+-- newest there is.
+local function note_unrecorded(j, now)
+  redis.call('HINCRBY', j.key, 'mark', 1)
+  redis.call('ZADD', P .. 'unrecorded', now, j.id)
+end
+
 local ended = {}
 local function end_job_if_done(j, now)
   local c = redis.call('HMGET', j.key, 'queued', 'running', 'failed', 'expired', 'canceled')
@@ -127,7 +134,7 @@ local function end_job_if_done(j, now)
   elseif tonumber(c[4]) > 0 then state = 'expired'
   elseif tonumber(c[5]) > 0 then state = 'canceled' end
   redis.call('HSET', j.key, 'state', state, 'finished_ms', now)
-  redis.call('ZADD', P .. 'unrecorded', now, j.id)
+  note_unrecorded(j, now)
   redis.call('ZADD', P .. 'ended', now, j.id)
   redis.call('HINCRBY', P .. 'totals', 'jobs|' .. j.model .. '|' .. state .. '|', 1)
   ended[#ended + 1] = j.id
@@ -157,6 +164,7 @@ end
 
 local function fail(id, j, reason, detail, now)
   redis.call('HSET', P .. 'item:' .. id, 'reason', reason, 'detail', detail)
+  note_unrecorded(j, now) -- also before the job ends: nothing else in the object store tells of this
   settle(id, j, 'running', 'failed', now)
 end
 
@@ -179,6 +187,17 @@ local function lose(id, j, detail, max_losses, now)
   else
     requeue(id, j, true)
   end
+end
+
+-- Fences rise for ever, also when Redis has lost everything: the counter starts at the time in microseconds, which is
+-- above all that was counted before at less than a million claims a second.
+local function next_fence()
+  local key = P .. 'fence'
+  if redis.call('EXISTS', key) == 0 then
+    local time = redis.call('TIME')
+    redis.call('SET', key, time[1] .. string.format('%06d', tonumber(time[2])))
+  end
+  return redis.call('INCR', key)
 end
 
 local function holds(id, fence)
