@@ -10,6 +10,7 @@ from deploy.errors import DeployError
 from deploy.job_commands import models, status, submit
 from deploy.local.commands import demo, doctor, up
 from deploy.process_commands import api, worker
+from deploy.recovery_commands import requeue
 from spade.options import OneLineErrors
 from workers.errors import ServiceError
 
@@ -39,5 +40,5 @@ def main() -> None:
     """
 
 
-for command in (up, demo, doctor, submit, status, models, api, worker, bench):
+for command in (up, demo, doctor, submit, status, models, api, worker, requeue, bench):
     main.add_command(command)

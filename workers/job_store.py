@@ -67,7 +67,6 @@ class JobStore:
         Raises `JobExistsError`, `JobExpiredError` (the id was used by a job that is gone) or `QueueFullError`.
         """
         caps = self._settings
-        head = json.dumps({k: v for k, v in dataclasses.asdict(spec).items() if k != "items"})
         deadline_ms = "" if spec.deadline_seconds is None else round(spec.deadline_seconds * 1000)
         items = [
             value
@@ -77,7 +76,7 @@ class JobStore:
         answer = self._scripts.run(
             "submit",
             *(spec.id, spec.owner, spec.model, spec.bucket, spec.priority.rank, spec.pixels, deadline_ms),
-            *(spec.picture_format, spec.picture_quality, head, spec.request_digest),
+            *(spec.picture_format, spec.picture_quality, spec_head(spec), spec.request_digest),
             *(caps.max_open_items, caps.max_open_pixels, caps.max_owner_items, caps.max_owner_pixels),
             *items,
         )
@@ -200,6 +199,11 @@ class JobStore:
     def forget(self, job_id: str) -> None:
         """Remove an ended job; from then on it is known as gone. One that is not ended stays."""
         self._scripts.run("forget", job_id, _TOMBSTONE_SECONDS)
+
+
+def spec_head(spec: JobSpec) -> str:
+    """What the job store keeps of a job beside its items, for those who read it."""
+    return json.dumps({name: value for name, value in dataclasses.asdict(spec).items() if name != "items"})
 
 
 def _fences(items: Sequence[ClaimedItem]) -> list[str | int]:

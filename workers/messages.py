@@ -4,7 +4,10 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, Self
+
+JOBS_PREFIX: Final = "jobs/"
+"""Prefix of every object of every job."""
 
 
 class State(StrEnum):
@@ -102,7 +105,7 @@ class JobSpec:
 
 def job_prefix(job_id: str) -> str:
     """Prefix of every object of a job."""
-    return f"jobs/{job_id}/"
+    return f"{JOBS_PREFIX}{job_id}/"
 
 
 def spec_key(job_id: str) -> str:

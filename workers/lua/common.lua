@@ -118,6 +118,34 @@ local function dequeue(id, j, bucket)
   redis.call('ZREM', P .. 'deadlines', id)
 end
 
+-- A new job, all of whose items are queued, and one of its items. The job's fields may have an empty deadline_ms.
+local function create_job(job_id, fields, total, created_ms)
+  local key = P .. 'job:' .. job_id
+  redis.call('HSET', key, 'state', 'queued', 'total', total, 'queued', total, 'running', 0, 'succeeded', 0,
+    'failed', 0, 'canceled', 0, 'expired', 0, 'changes', 1, 'created_ms', created_ms)
+  for name, value in pairs(fields) do
+    if value ~= '' then redis.call('HSET', key, name, value) end
+  end
+  redis.call('ZADD', P .. 'jobs:' .. fields.owner, created_ms, job_id)
+  redis.call('SADD', P .. 'models', fields.model)
+  redis.call('HINCRBY', P .. 'totals', 'items|' .. fields.model .. '|accepted|', total)
+  redis.call('HINCRBY', P .. 'totals', 'jobs|' .. fields.model .. '|accepted|', 1)
+end
+
+local function create_item(id, label_map, instance_map, seed, file)
+  local seq = redis.call('INCR', P .. 'seq')
+  redis.call('HSET', P .. 'item:' .. id, 'state', 'queued', 'seq', seq, 'map', label_map, 'instance', instance_map,
+    'seed', seed, 'file', file, 'attempts', 0, 'losses', 0)
+  return seq
+end
+
+local function count_open(j, items)
+  redis.call('HINCRBY', P .. 'open', 'items', items)
+  redis.call('HINCRBY', P .. 'open', 'pixels', items * j.pixels)
+  redis.call('HINCRBY', P .. 'open', 'items:' .. j.owner, items)
+  redis.call('HINCRBY', P .. 'open', 'pixels:' .. j.owner, items * j.pixels)
+end
+
 -- What became of the job has to be written to the object store. The mark tells whoever writes whether that was the
 -- newest there is.
 local function note_unrecorded(j, now)
@@ -145,10 +173,7 @@ local function settle(id, j, from, to, now)
   redis.call('HSET', P .. 'item:' .. id, 'state', to, 'finished_ms', now)
   redis.call('ZREM', P .. 'leases', id)
   move_count(j, from, to)
-  redis.call('HINCRBY', P .. 'open', 'items', -1)
-  redis.call('HINCRBY', P .. 'open', 'pixels', -j.pixels)
-  redis.call('HINCRBY', P .. 'open', 'items:' .. j.owner, -1)
-  redis.call('HINCRBY', P .. 'open', 'pixels:' .. j.owner, -j.pixels)
+  count_open(j, -1)
   local reason = to == 'failed' and redis.call('HGET', P .. 'item:' .. id, 'reason') or ''
   redis.call('HINCRBY', P .. 'totals', 'items|' .. j.model .. '|' .. to .. '|' .. reason, 1)
   end_job_if_done(j, now)
