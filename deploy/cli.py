@@ -6,6 +6,7 @@ import click
 
 from api.client import ClientError
 from deploy.bench.commands import bench
+from deploy.dead_letter_commands import dead_letters
 from deploy.errors import DeployError
 from deploy.job_commands import models, status, submit
 from deploy.local.commands import demo, doctor, up
@@ -40,5 +41,5 @@ def main() -> None:
     """
 
 
-for command in (up, demo, doctor, submit, status, models, api, worker, requeue, bench):
+for command in (up, demo, doctor, submit, status, models, api, worker, requeue, dead_letters, bench):
     main.add_command(command)

@@ -8,6 +8,7 @@ from typing import Self
 from deploy.errors import StateError
 from deploy.local.stack import server_settings, stack_servers
 from deploy.local.state import StateFolder
+from workers.dead_letters import DeadLetters
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
 from workers.recorder import Recorder
@@ -28,6 +29,7 @@ class StoreAccess:
     repairs: Repairs
     recorder: Recorder
     recovery: Recovery
+    dead_letters: DeadLetters
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -44,6 +46,7 @@ class StoreAccess:
             repairs=repairs,
             recorder=recorder,
             recovery=Recovery(repairs=repairs, objects=objects, recorder=recorder),
+            dead_letters=DeadLetters(client, reader=reader, repairs=repairs, recorder=recorder),
         )
 
 

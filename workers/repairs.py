@@ -50,6 +50,14 @@ class RestoreAnswer(StrEnum):
     RESERVED = "reserved"
 
 
+class RetryAnswer(StrEnum):
+    """What became of an item that was to be put back."""
+
+    RETRIED = "retried"
+    UNLIKE = "unlike"  # it has not ended that way, or does not exist
+    LATE = "late"  # the deadline of its job is over
+
+
 class Repairs:
     """Transitions that only operators ask for. Every method raises `QueueUnavailableError` when Redis is away."""
 
@@ -82,6 +90,15 @@ class Repairs:
             *_item_arguments(job.items),
         )
         return RestoreAnswer(answer[0]), tuple(answer[1]) if len(answer) > 1 else ()
+
+    def retry(self, items: Sequence[tuple[str, str]]) -> list[RetryAnswer]:
+        """Put ended items back with fresh losses and open their jobs again.
+
+        Each is a pair: name of a dead letter and "", or name of a succeeded item and the key of its picture, which is
+        gone.
+        """
+        answers = self._scripts.run("retry", *(value for item in items for value in item))
+        return [RetryAnswer(answer) for answer in answers]
 
 
 def _item_arguments(items: Sequence[RestoredItem]) -> list[str | int]:

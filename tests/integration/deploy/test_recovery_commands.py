@@ -1,4 +1,4 @@
-"""`spade-serve requeue`, told by the environment where Redis and the object store are."""
+"""`spade-serve requeue` and `dead-letters`, told by the environment where Redis and the object store are."""
 
 import json
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from deploy.cli import main
 from support.bench import Bench
+from support.jobs import claim_batch
 from support.recovery import Recoverer
 from workers.messages import State, spec_key
 from workers.redis_client import RedisClient
@@ -54,6 +55,38 @@ def test_requeue_has_to_be_told_from_where(run: Callable[..., Result]) -> None:
     done = run("requeue")
     assert done.exit_code == 2
     assert "--from-store" in done.output
+
+
+def give_up(jobs: Recoverer) -> None:
+    jobs.submit("bad", 1)
+    for _ in range(3):
+        jobs.bench.recorder.record(jobs.bench.store.lose(claim_batch(jobs.bench.store).items, detail="it crashed"))
+
+
+def test_dead_letters_are_listed_shown_and_put_back(run: Callable[..., Result], jobs: Recoverer) -> None:
+    give_up(jobs)
+    listed = run("dead-letters", "list")
+    assert "bad:0" in listed.output
+    assert "1 of 1 dead letters" in listed.output
+    assert json.loads(run("dead-letters", "list", "--json").output)["total"] == 1
+    shown = json.loads(run("dead-letters", "show", "bad:0", "--json").output)
+    assert (shown["detail"], shown["model"], shown["attempts"]) == ("it crashed", "landscape@1", 3)
+    assert "it crashed" in run("dead-letters", "show", "bad:0").output
+    retried = run("dead-letters", "retry", "bad:0")
+    assert (retried.exit_code, retried.output) == (0, "1 of 1 items put back\n")
+    assert jobs.work() == ["bad:0"]
+    assert jobs.states("bad") == [State.SUCCEEDED]
+
+
+def test_what_is_no_dead_letter_is_told(run: Callable[..., Result], jobs: Recoverer) -> None:
+    give_up(jobs)
+    assert run("dead-letters", "show", "bad:1").exit_code == 1
+    refused = run("dead-letters", "retry", "bad:1", "bad:0", "--json")
+    assert refused.exit_code == 1
+    assert "1 items not put back; bad:1 is no dead letter" in refused.output
+    assert jobs.states("bad") == [State.QUEUED]
+    assert run("dead-letters", "retry").exit_code == 2
+    assert json.loads(run("dead-letters", "retry", "--all", "--json").output) == {"items": {}}
 
 
 def test_without_a_service_requeue_says_how_to_name_one(tmp_path: Path) -> None:
