@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from api.client import ClientError
+from deploy.audit_command import audit
 from deploy.bench.commands import bench
 from deploy.dead_letter_commands import dead_letters
 from deploy.errors import DeployError
@@ -41,5 +42,5 @@ def main() -> None:
     """
 
 
-for command in (up, demo, doctor, submit, status, models, api, worker, requeue, dead_letters, bench):
+for command in (up, demo, doctor, submit, status, models, api, worker, requeue, dead_letters, audit, bench):
     main.add_command(command)

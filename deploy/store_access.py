@@ -8,6 +8,7 @@ from typing import Self
 from deploy.errors import StateError
 from deploy.local.stack import server_settings, stack_servers
 from deploy.local.state import StateFolder
+from workers.audit import Audit
 from workers.dead_letters import DeadLetters
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
@@ -30,6 +31,7 @@ class StoreAccess:
     recorder: Recorder
     recovery: Recovery
     dead_letters: DeadLetters
+    retention_seconds: float
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -47,6 +49,21 @@ class StoreAccess:
             recorder=recorder,
             recovery=Recovery(repairs=repairs, objects=objects, recorder=recorder),
             dead_letters=DeadLetters(client, reader=reader, repairs=repairs, recorder=recorder),
+            retention_seconds=settings.queue.retention_seconds,
+        )
+
+    def audit(self, *, safe_age_seconds: float, fix: bool, digests: bool) -> Audit:
+        """An audit of the two."""
+        return Audit(
+            repairs=self.repairs,
+            reader=self.reader,
+            objects=self.objects,
+            recorder=self.recorder,
+            recovery=self.recovery,
+            retention_seconds=self.retention_seconds,
+            safe_age_seconds=safe_age_seconds,
+            fix=fix,
+            digests=digests,
         )
 
 

@@ -61,6 +61,15 @@ class ObjectStore:
                 response.close()
                 response.release_conn()
 
+    def exists(self, key: str) -> bool:
+        """Whether there is such an object."""
+        try:
+            with _translated_errors(key):
+                self._client.stat_object(self._bucket, key)
+        except ObjectMissingError:
+            return False
+        return True
+
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error."""
         with _translated_errors(key):

@@ -1,4 +1,4 @@
-"""`spade-serve requeue` and `dead-letters`, told by the environment where Redis and the object store are."""
+"""`spade-serve requeue`, `dead-letters` and `audit`, told by the environment where Redis and the object store are."""
 
 import json
 from collections.abc import Callable
@@ -8,10 +8,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deploy.cli import main
+from deploy.local.child import Child
+from deploy.local.stack import stack_servers
+from deploy.local.state import StateFolder
 from support.bench import Bench
 from support.jobs import claim_batch
 from support.recovery import Recoverer
-from workers.messages import State, spec_key
+from workers.messages import State, label_map_key, spec_key
 from workers.redis_client import RedisClient
 from workers.storage import ObjectStore
 
@@ -87,6 +90,38 @@ def test_what_is_no_dead_letter_is_told(run: Callable[..., Result], jobs: Recove
     assert jobs.states("bad") == [State.QUEUED]
     assert run("dead-letters", "retry").exit_code == 2
     assert json.loads(run("dead-letters", "retry", "--all", "--json").output) == {"items": {}}
+
+
+def test_an_audit_counts_the_items_and_fails_where_something_is_wrong(
+    run: Callable[..., Result], jobs: Recoverer
+) -> None:
+    jobs.jobs_in_all_states()
+    good = run("audit")
+    assert good.exit_code == 0, good.output
+    assert "7 jobs and" in good.output
+    jobs.bench.objects.put(label_map_key("refused", 0), b"x")
+    assert run("audit").exit_code == 0  # it may be on its way
+    bad = run("audit", "--safe-age", "0")
+    assert bad.exit_code == 1
+    assert "orphan-object" in bad.output
+    assert "Error: 1 things are wrong; --fix mends what can be mended" in bad.output
+    report = json.loads(run("audit", "--safe-age", "0", "--fix", "--digests", "--json").output)
+    assert report["ok"] is True
+    assert report["items"] == {
+        "accepted": 19, "succeeded": 9, "failed": 2, "canceled": 2, "expired": 1, "open": 5
+    }  # fmt: skip
+    assert report["faults"] == {"orphan-object": {"found": 1, "mended": 1, "examples": [label_map_key("refused", 0)]}}
+    assert run("audit", "--safe-age", "0").exit_code == 0
+
+
+def test_the_stack_of_a_state_folder_is_found(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path / "state")
+    with folder.locked():
+        redis, s3 = stack_servers(folder, folder.configure(port=None, workers=1))
+    with Child(redis, log=tmp_path / "redis.log"), Child(s3, log=tmp_path / "s3.log"):
+        done = CliRunner().invoke(main, ["audit", "--state", str(folder.path), "--json"], env={"SPADE_REDIS_URL": ""})
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["jobs"] == 0
 
 
 def test_without_a_service_requeue_says_how_to_name_one(tmp_path: Path) -> None:
