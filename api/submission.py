@@ -1,5 +1,6 @@
 """From a request body to a queued job: inputs and description are stored first, then the queue accepts or refuses."""
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -21,7 +22,14 @@ from model_store.card import ModelCard
 from spade.errors import ConfigError
 from spade.label_images import encode_ids_png, resize_nearest
 from workers import messages
-from workers.errors import JobExistsError, JobUnknownError, QueueUnavailableError, ServiceError, StorageUnavailableError
+from workers.errors import (
+    JobExistsError,
+    JobUnknownError,
+    ObjectMissingError,
+    QueueUnavailableError,
+    ServiceError,
+    StorageUnavailableError,
+)
 from workers.messages import ItemSpec, JobSpec
 
 DRAWN_SEEDS: Final = 2**32
@@ -103,6 +111,8 @@ def submit(job: PreparedJob, services: Services, *, reservation: Reservation | N
     """
     spec = job.spec
     services.job_reader.ping()  # while Redis is away nothing needs to be stored and removed again
+    if reservation is not None:
+        _clear_other_job(spec, services)
     try:
         _store(job, services, reservation)
         services.job_store.submit(spec)
@@ -151,6 +161,23 @@ def _store(job: PreparedJob, services: Services, reservation: Reservation | None
             pass  # raises what a put raised
     description = job.spec.to_json().encode()
     services.object_store.put(messages.spec_key(job.spec.id), description, content_type="application/json")
+
+
+def _clear_other_job(spec: JobSpec, services: Services) -> None:
+    """Remove what lies under the id of a job that Redis has lost, or that was never queued for certain.
+
+    Its pictures and record would count as this one's if the queue were rebuilt. Raises JobExistsError where the
+    job is another owner's.
+    """
+    try:
+        text = services.object_store.get(messages.spec_key(spec.id))
+    except ObjectMissingError:
+        return
+    stored = JobSpec.from_json(text)
+    if stored.owner != spec.owner:
+        raise JobExistsError(spec.id, stored.request_digest)
+    if dataclasses.replace(stored, created_ms=spec.created_ms) != spec:
+        services.object_store.delete_prefix(messages.job_prefix(spec.id))
 
 
 def _remove_stored(job_id: str, services: Services, *, keep_inputs: bool = False) -> None:
