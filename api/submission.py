@@ -167,13 +167,16 @@ def _clear_other_job(spec: JobSpec, services: Services) -> None:
     """Remove what lies under the id of a job that Redis has lost, or that was never queued for certain.
 
     Its pictures and record would count as this one's if the queue were rebuilt. Raises JobExistsError where the
-    job is another owner's.
+    job is another owner's, or whose cannot be read.
     """
     try:
         text = services.object_store.get(messages.spec_key(spec.id))
     except ObjectMissingError:
         return
-    stored = JobSpec.from_json(text)
+    try:
+        stored = JobSpec.from_json(text)
+    except (ValueError, TypeError, KeyError) as error:
+        raise JobExistsError(spec.id, "") from error
     if stored.owner != spec.owner:
         raise JobExistsError(spec.id, stored.request_digest)
     if dataclasses.replace(stored, created_ms=spec.created_ms) != spec:

@@ -21,7 +21,7 @@ from workers.storage import ObjectStore
 from workers.stored_jobs import StoredJob, stored_job, stored_jobs
 
 _EXAMPLES: Final = 10
-_SETTLING_SECONDS: Final = 120.0
+_SETTLING_SECONDS: Final = 60.0
 """A submission or a record under way takes no longer."""
 
 

@@ -133,3 +133,5 @@ def test_an_id_of_anothers_job_that_redis_has_lost_is_a_conflict(post, objects, 
     redis_client.flushall()
     assert_problem(post(path="/v1/jobs/mine", method="PUT"), 409, "job-exists")
     assert read_spec(objects, "mine") == theirs
+    objects.put(spec_key("mine"), b"{")
+    assert_problem(post(path="/v1/jobs/mine", method="PUT"), 409, "job-exists")
