@@ -161,7 +161,8 @@ def cancel_job(path: JobPath) -> Response:
     """
     services = current_services()
     services.job_reader.job(path.job_id, owner=current_owner())  # tells an expired job from an unknown one
-    outcomes, _ = services.job_store.cancel(path.job_id, owner=current_owner())
+    outcomes, ended = services.job_store.cancel(path.job_id, owner=current_owner())
+    services.recorder.record(ended)  # before it is answered, so that it holds even if Redis loses everything
     job = services.job_reader.job(path.job_id, owner=current_owner())
     items = [CanceledItem(index=index, outcome=outcome) for index, outcome in enumerate(outcomes)]
     return answer_json(Cancellation(job=summarize(job), items=items))

@@ -204,6 +204,7 @@ def _accepted_item(item: ItemSpec) -> ItemView:
         size_bytes=None,
         timings={},
         label_map_key=item.label_map_key,
+        fence=None,
     )
 
 

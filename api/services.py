@@ -9,6 +9,7 @@ from flask import current_app
 from model_store.registry import Registry
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
+from workers.recorder import Recorder
 from workers.redis_client import connect
 from workers.settings import Settings
 from workers.storage import ObjectStore
@@ -30,6 +31,7 @@ class Services:
     job_store: JobStore
     job_reader: JobReader
     object_store: ObjectStore
+    recorder: Recorder
     registry: Registry
     wake_up: WakeUp
     waiting_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING_REQUESTS))
@@ -39,11 +41,13 @@ class Services:
 def connect_services(settings: Settings) -> Services:
     """The real parts. They connect when they are first used."""
     client = connect(settings.redis_url)
+    store, reader, objects = JobStore(client, settings.queue), JobReader(client), ObjectStore(settings.storage)
     return Services(
         settings=settings,
-        job_store=JobStore(client, settings.queue),
-        job_reader=JobReader(client),
-        object_store=ObjectStore(settings.storage),
+        job_store=store,
+        job_reader=reader,
+        object_store=objects,
+        recorder=Recorder(store=store, reader=reader, objects=objects),
         registry=Registry(settings.models_dir),
         wake_up=WakeUp(create_celery(settings.redis_url), client),
     )

@@ -1,5 +1,6 @@
 """From a request body to a queued job: inputs and description are stored first, then the queue accepts or refuses."""
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -21,7 +22,14 @@ from model_store.card import ModelCard
 from spade.errors import ConfigError
 from spade.label_images import encode_ids_png, resize_nearest
 from workers import messages
-from workers.errors import JobExistsError, JobUnknownError, QueueUnavailableError, ServiceError, StorageUnavailableError
+from workers.errors import (
+    JobExistsError,
+    JobUnknownError,
+    ObjectMissingError,
+    QueueUnavailableError,
+    ServiceError,
+    StorageUnavailableError,
+)
 from workers.messages import ItemSpec, JobSpec
 
 DRAWN_SEEDS: Final = 2**32
@@ -103,6 +111,8 @@ def submit(job: PreparedJob, services: Services, *, reservation: Reservation | N
     """
     spec = job.spec
     services.job_reader.ping()  # while Redis is away nothing needs to be stored and removed again
+    if reservation is not None:
+        _clear_other_job(spec, services)
     try:
         _store(job, services, reservation)
         services.job_store.submit(spec)
@@ -110,7 +120,7 @@ def submit(job: PreparedJob, services: Services, *, reservation: Reservation | N
         # Redis went away during the call, so the job may be queued all the same: then it needs its inputs. Nobody
         # asks again for an id of ours, so that job is not to be rebuilt from its description.
         if reservation is None:
-            _remove_stored(messages.spec_key(spec.id), services)
+            _remove_stored(spec.id, services, keep_inputs=True)
         raise SubmissionUncertainError(spec.id) from error
     except JobExistsError as error:
         # Calls whose answer was lost are repeated; then the job that is there already is this very one. If it is not,
@@ -120,7 +130,7 @@ def submit(job: PreparedJob, services: Services, *, reservation: Reservation | N
     except ServiceError:
         if reservation is not None:
             reservation.keep()  # or else what lies there is another's by now
-        _remove_stored(messages.job_prefix(spec.id), services)
+        _remove_stored(spec.id, services)
         raise
     services.wake_up.send(spec.model)
     _log.info("job accepted", extra={"job": spec.id, "model": spec.model, "items": len(spec.items)})
@@ -153,11 +163,34 @@ def _store(job: PreparedJob, services: Services, reservation: Reservation | None
     services.object_store.put(messages.spec_key(job.spec.id), description, content_type="application/json")
 
 
-def _remove_stored(prefix: str, services: Services) -> None:
+def _clear_other_job(spec: JobSpec, services: Services) -> None:
+    """Remove what lies under the id of a job that Redis has lost, or that was never queued for certain.
+
+    Its pictures and record would count as this one's if the queue were rebuilt. Raises JobExistsError where the
+    job is another owner's, or whose cannot be read.
+    """
     try:
-        services.object_store.delete_prefix(prefix)
+        text = services.object_store.get(messages.spec_key(spec.id))
+    except ObjectMissingError:
+        return
+    try:
+        stored = JobSpec.from_json(text)
+    except (ValueError, TypeError, KeyError) as error:
+        raise JobExistsError(spec.id, "") from error
+    if stored.owner != spec.owner:
+        raise JobExistsError(spec.id, stored.request_digest)
+    if dataclasses.replace(stored, created_ms=spec.created_ms) != spec:
+        services.object_store.delete_prefix(messages.job_prefix(spec.id))
+
+
+def _remove_stored(job_id: str, services: Services, *, keep_inputs: bool = False) -> None:
+    """The description first: a job is rebuilt from it, and inputs without one are cleared away."""
+    try:
+        services.object_store.delete(messages.spec_key(job_id))
+        if not keep_inputs:
+            services.object_store.delete_prefix(messages.job_prefix(job_id))
     except StorageUnavailableError as error:
-        _log.warning("objects of a refused job stay", extra={"prefix": prefix, "error": str(error)})
+        _log.warning("objects of a refused job stay", extra={"job": job_id, "error": str(error)})
 
 
 def _read_inputs(

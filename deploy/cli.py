@@ -5,11 +5,14 @@ from typing import Any
 import click
 
 from api.client import ClientError
+from deploy.audit_command import audit
 from deploy.bench.commands import bench
+from deploy.dead_letter_commands import dead_letters
 from deploy.errors import DeployError
 from deploy.job_commands import models, status, submit
 from deploy.local.commands import demo, doctor, up
 from deploy.process_commands import api, worker
+from deploy.recovery_commands import requeue
 from spade.options import OneLineErrors
 from workers.errors import ServiceError
 
@@ -39,5 +42,5 @@ def main() -> None:
     """
 
 
-for command in (up, demo, doctor, submit, status, models, api, worker, bench):
+for command in (up, demo, doctor, submit, status, models, api, worker, requeue, dead_letters, audit, bench):
     main.add_command(command)

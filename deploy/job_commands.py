@@ -10,7 +10,6 @@ from typing import Any
 import click
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
 
 from api.bodies import INSTANCE_SUFFIX
 from api.client import SpadeClient
@@ -18,7 +17,7 @@ from api.errors import fault_text
 from api.parameters import JobParameters, faults_of
 from api.representation import Job
 from deploy.errors import DeployError
-from deploy.options import print_json, service_url, state_option, url_option
+from deploy.options import print_json, print_table, service_url, state_option, url_option
 from deploy.progress import job_progress, show_job
 from spade.options import json_option
 from spade.pictures import EXTENSIONS, PictureFormat
@@ -124,7 +123,7 @@ def status(job_id: str | None, url: str | None, state: Path, as_json: bool) -> N
             (job.id, job.state, f"{job.counts.succeeded}/{job.counts.total}", job.model.name, f"{job.created_at:%F %T}")
             for job in answer.jobs
         ]
-        _print_table(columns, rows)
+        print_table(columns, rows)
 
 
 @click.command()
@@ -154,7 +153,7 @@ def models(url: str | None, state: Path, as_json: bool) -> None:
         )
         for model in answer.models
     ]
-    _print_table(columns, rows)
+    print_table(columns, rows)
 
 
 def find_maps(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
@@ -219,11 +218,4 @@ def _print_job(job: Job) -> None:
         (str(item.index), item.file, item.state, str(item.seed), str(item.attempts), item.detail or "")
         for item in job.items
     ]
-    _print_table(("item", "label map", "state", "seed", "attempts", "detail"), rows)
-
-
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(*columns, box=None, padding=(0, 2, 0, 0))
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table, markup=False, soft_wrap=True)
+    print_table(("item", "label map", "state", "seed", "attempts", "detail"), rows)

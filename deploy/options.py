@@ -1,11 +1,13 @@
 """What several commands share."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from rich.console import Console
+from rich.table import Table
 
 from deploy.errors import StateError
 from deploy.local.state import StateFolder, default_state_folder
@@ -54,6 +56,14 @@ def service_url(url: str | None, state: Path) -> str:
 def print_json(value: Mapping[str, object]) -> None:
     """Print `value` as what `--json` promises, one JSON object."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under the names of their columns."""
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table, markup=False, soft_wrap=True)
 
 
 def require_loopback(host: str) -> None:

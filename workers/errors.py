@@ -29,6 +29,13 @@ class JobUnknownError(ServiceError):
         self.job_id = job_id
 
 
+class DeadLetterUnknownError(ServiceError):
+    """No item of this name was given up."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__(f"there is no dead letter {identity!r}; `spade-serve dead-letters list` lists them")
+
+
 class JobExpiredError(ServiceError):
     """The job existed; its record and pictures were kept for the retention time and then removed."""
 

@@ -193,4 +193,5 @@ def _item_view(index: int, fields: dict[str, str]) -> ItemView:
         size_bytes=_optional_int(fields.get("bytes")),
         timings=json.loads(fields.get("timings", "{}")),
         label_map_key=fields["map"],
+        fence=_optional_int(fields.get("fence")),
     )

@@ -30,9 +30,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """Answer to a commit: per result whether it was published, and the jobs that ended with it."""
+    """Answer to a commit: per result whether it was published, and the jobs that ended with it.
+
+    `unknown` says of which results the job is not known at all: it was removed, or Redis has lost it.
+    """
 
     published: tuple[bool, ...]
+    unknown: tuple[bool, ...]
     ended_jobs: tuple[str, ...]
 
 
@@ -63,7 +67,6 @@ class JobStore:
         Raises `JobExistsError`, `JobExpiredError` (the id was used by a job that is gone) or `QueueFullError`.
         """
         caps = self._settings
-        head = json.dumps({k: v for k, v in dataclasses.asdict(spec).items() if k != "items"})
         deadline_ms = "" if spec.deadline_seconds is None else round(spec.deadline_seconds * 1000)
         items = [
             value
@@ -73,7 +76,7 @@ class JobStore:
         answer = self._scripts.run(
             "submit",
             *(spec.id, spec.owner, spec.model, spec.bucket, spec.priority.rank, spec.pixels, deadline_ms),
-            *(spec.picture_format, spec.picture_quality, head, spec.request_digest),
+            *(spec.picture_format, spec.picture_quality, spec_head(spec), spec.request_digest),
             *(caps.max_open_items, caps.max_open_pixels, caps.max_owner_items, caps.max_owner_pixels),
             *items,
         )
@@ -123,8 +126,12 @@ class JobStore:
             for r in results
             for value in (r.item.id, r.item.fence, r.picture_key, r.digest, r.size_bytes, json.dumps(r.timings))
         ]
-        published, ended = self._scripts.run("commit", *arguments)
-        return Commit(published=tuple(bool(flag) for flag in published), ended_jobs=tuple(ended))
+        answers, ended = self._scripts.run("commit", *arguments)
+        return Commit(
+            published=tuple(answer == 1 for answer in answers),
+            unknown=tuple(answer < 0 for answer in answers),
+            ended_jobs=tuple(ended),
+        )
 
     def release(self, items: Sequence[ClaimedItem]) -> tuple[str, ...]:
         """Put items back without blame."""
@@ -169,14 +176,18 @@ class JobStore:
         return bool(self._scripts.run("reaper", worker, round(seconds * 1000)))
 
     def unrecorded_jobs(self) -> list[str]:
-        """Ended jobs whose final record is not stored yet."""
+        """Jobs that ended, or of which an item failed, since their record was stored."""
         with translated_errors():
             return self._client.zrange(f"{PREFIX}unrecorded", 0, _REAP_LIMIT)
 
-    def mark_recorded(self, job_id: str) -> None:
-        """The job's final record is stored."""
+    def record_mark(self, job_id: str) -> str:
+        """What to tell `mark_recorded` about a record of the job as it is read after this call."""
         with translated_errors():
-            self._client.zrem(f"{PREFIX}unrecorded", job_id)
+            return self._client.hget(f"{PREFIX}job:{job_id}", "mark") or ""
+
+    def mark_recorded(self, job_id: str, *, mark: str) -> bool:
+        """The job's record is stored. False: it is out of date already and has to be stored anew."""
+        return bool(self._scripts.run("recorded", job_id, mark))
 
     def jobs_past_retention(self) -> list[str]:
         """Ended jobs that were kept for the retention time."""
@@ -186,8 +197,13 @@ class JobStore:
             return self._client.zrangebyscore(f"{PREFIX}ended", "-inf", oldest, start=0, num=_REAP_LIMIT)
 
     def forget(self, job_id: str) -> None:
-        """Remove an ended job; from then on it is known as gone."""
+        """Remove an ended job; from then on it is known as gone. One that is not ended stays."""
         self._scripts.run("forget", job_id, _TOMBSTONE_SECONDS)
+
+
+def spec_head(spec: JobSpec) -> str:
+    """What the job store keeps of a job beside its items, for those who read it."""
+    return json.dumps({name: value for name, value in dataclasses.asdict(spec).items() if name != "items"})
 
 
 def _fences(items: Sequence[ClaimedItem]) -> list[str | int]:

@@ -4,7 +4,10 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, Self
+
+JOBS_PREFIX: Final = "jobs/"
+"""Prefix of every object of every job."""
 
 
 class State(StrEnum):
@@ -102,7 +105,7 @@ class JobSpec:
 
 def job_prefix(job_id: str) -> str:
     """Prefix of every object of a job."""
-    return f"jobs/{job_id}/"
+    return f"{JOBS_PREFIX}{job_id}/"
 
 
 def spec_key(job_id: str) -> str:
@@ -111,7 +114,7 @@ def spec_key(job_id: str) -> str:
 
 
 def record_key(job_id: str) -> str:
-    """Where the final record goes when the job ends."""
+    """Where it is recorded what became of the job: when it ends, and when an item fails."""
     return f"{job_prefix(job_id)}record.json"
 
 
@@ -190,6 +193,7 @@ class ItemView:
     size_bytes: int | None
     timings: dict[str, float]
     label_map_key: str
+    fence: int | None  # of its newest attempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,14 +78,15 @@ class Publisher:
             with attempt:
                 commit = self._store.commit(results)
         self._metrics.stage_seconds.labels(model, "commit").observe(time.perf_counter() - started)
-        for result, published in zip(results, commit.published, strict=True):
+        for result, published, unknown in zip(results, commit.published, commit.unknown, strict=True):
             if published:
                 self._metrics.pictures.labels(model).inc()
                 self._metrics.pixels.labels(model).inc(pixels)
             else:
                 self._metrics.refused.labels(model).inc()
                 _log.warning("result came too late", extra={"item": result.item.id, "fence": result.item.fence})
-                self._objects.delete(result.picture_key)
+                if not unknown:  # of a job that Redis has lost, the picture is the result when it is requeued
+                    self._objects.delete(result.picture_key)
         return commit.ended_jobs
 
 

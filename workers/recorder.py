@@ -1,4 +1,8 @@
-"""Final records: when a job ends, what became of it goes to the object store, where it outlives Redis."""
+"""Records: what became of a job goes to the object store, where it outlives Redis.
+
+They are written when a job ends, and before that when an item fails for good, of which nothing else there tells. The
+pictures tell of those that succeeded.
+"""
 
 import dataclasses
 import json
@@ -28,18 +32,21 @@ class Recorder:
             try:
                 self._record(job_id)
             except (QueueUnavailableError, StorageUnavailableError) as error:
-                _log.warning("final record not stored yet", extra={"job": job_id, "error": str(error)})
+                _log.warning("record not stored yet", extra={"job": job_id, "error": str(error)})
 
     def record_leftovers(self) -> None:
-        """Record every ended job that nobody recorded."""
+        """Record every job that ended, or of which an item failed, and that nobody recorded since."""
         self.record(self._store.unrecorded_jobs())
 
     def _record(self, job_id: str) -> None:
-        try:
-            job = self._reader.job(job_id)
-            items = self._reader.items(job)
-        except (JobExpiredError, JobUnknownError):
-            return  # removed in the meantime
-        record = dataclasses.asdict(job) | {"items": [dataclasses.asdict(item) for item in items]}
-        self._objects.put(record_key(job_id), json.dumps(record).encode(), content_type="application/json")
-        self._store.mark_recorded(job_id)
+        recorded = False
+        while not recorded:  # two may write at one time: whoever wrote what was out of date writes again
+            mark = self._store.record_mark(job_id)
+            try:
+                job = self._reader.job(job_id)
+                items = self._reader.items(job)
+            except (JobExpiredError, JobUnknownError):
+                return  # removed in the meantime
+            record = dataclasses.asdict(job) | {"items": [dataclasses.asdict(item) for item in items]}
+            self._objects.put(record_key(job_id), json.dumps(record).encode(), content_type="application/json")
+            recorded = self._store.mark_recorded(job_id, mark=mark)

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -19,6 +20,15 @@ _MISSING: Final = ("NoSuchKey", "NoSuchObject")
 _TIMEOUT: Final = urllib3.Timeout(connect=2.0, read=20.0)
 _RETRIES: Final = urllib3.Retry(4, backoff_factor=0.05, status_forcelist=(500, 502, 503, 504), raise_on_status=False)
 """Every request may be repeated: objects are written whole. rclone answers 500 now and then to parallel puts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """An object as a listing tells of it."""
+
+    key: str
+    size_bytes: int
+    modified_seconds: float  # Unix time, by the store's clock
 
 
 class ObjectStore:
@@ -51,6 +61,15 @@ class ObjectStore:
                 response.close()
                 response.release_conn()
 
+    def exists(self, key: str) -> bool:
+        """Whether there is such an object."""
+        try:
+            with _translated_errors(key):
+                self._client.stat_object(self._bucket, key)
+        except ObjectMissingError:
+            return False
+        return True
+
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error."""
         with _translated_errors(key):
@@ -65,10 +84,15 @@ class ObjectStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Keys that start with `prefix`, in order, a page at a time."""
+        return (entry.key for entry in self.objects(prefix))
+
+    def objects(self, prefix: str) -> Iterator[StoredObject]:
+        """Objects whose keys start with `prefix`, in order, a page at a time."""
         with _translated_errors(prefix):
             for entry in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
                 if entry.object_name is not None:
-                    yield entry.object_name
+                    modified = entry.last_modified.timestamp() if entry.last_modified else 0.0
+                    yield StoredObject(key=entry.object_name, size_bytes=entry.size or 0, modified_seconds=modified)
 
     def presigned_get(self, key: str, *, seconds: int, content_type: str, file_name: str) -> str:
         """A URL that anyone may read the object from for `seconds`."""

@@ -77,13 +77,7 @@ class LocalStack:
             self._supervisor.stop()
 
     def _stages(self, config: StackConfig) -> list[list[Child]]:
-        redis = RedisServer(folder=self.state.redis, port=config.redis_port, password=config.redis_password)
-        s3 = S3Server(
-            folder=self.state.s3,
-            port=config.s3_port,
-            access_key=config.s3_access_key,
-            secret_key=config.s3_secret_key,
-        )
+        redis, s3 = stack_servers(self.state, config)
         service = service_environment(self._environment, self._settings(redis, s3))
         Settings.from_environment(service)  # raises here rather than in the log of a process
         api = ApiServer(port=config.api_port, metrics_folder=self.state.metrics, service=service)
@@ -98,14 +92,7 @@ class LocalStack:
     def _settings(self, redis: RedisServer, s3: S3Server) -> dict[str, str]:
         models = self._environment.get("SPADE_MODELS_DIR") or default_models_folder()
         return {
-            "SPADE_REDIS_URL": redis.url,
-            "SPADE_S3_ENDPOINT": s3.endpoint,
-            "SPADE_S3_ACCESS_KEY": s3.access_key,
-            "SPADE_S3_SECRET_KEY": s3.secret_key,
-            "SPADE_S3_BUCKET": s3.bucket,
-            "SPADE_S3_REGION": s3.region,
-            "SPADE_S3_SECURE": "false",
-            "SPADE_S3_PUBLIC_ENDPOINT": "",
+            **server_settings(redis, s3),
             "SPADE_MODELS_DIR": str(Path(models).absolute()),
             "SPADE_THREADS": self._environment.get("SPADE_THREADS") or self._threads(),
         }
@@ -113,6 +100,32 @@ class LocalStack:
     def _threads(self) -> str:
         """The workers share out the CPUs that they may use."""
         return str(max(1, usable_cpus() // self._workers))
+
+
+def stack_servers(state: StateFolder, config: StackConfig) -> tuple[RedisServer, S3Server]:
+    """The two servers of a stack."""
+    redis = RedisServer(folder=state.redis, port=config.redis_port, password=config.redis_password)
+    s3 = S3Server(
+        folder=state.s3,
+        port=config.s3_port,
+        access_key=config.s3_access_key,
+        secret_key=config.s3_secret_key,
+    )
+    return redis, s3
+
+
+def server_settings(redis: RedisServer, s3: S3Server) -> dict[str, str]:
+    """The variables that tell a process where the servers are."""
+    return {
+        "SPADE_REDIS_URL": redis.url,
+        "SPADE_S3_ENDPOINT": s3.endpoint,
+        "SPADE_S3_ACCESS_KEY": s3.access_key,
+        "SPADE_S3_SECRET_KEY": s3.secret_key,
+        "SPADE_S3_BUCKET": s3.bucket,
+        "SPADE_S3_REGION": s3.region,
+        "SPADE_S3_SECURE": "false",
+        "SPADE_S3_PUBLIC_ENDPOINT": "",
+    }
 
 
 @contextmanager

@@ -47,7 +47,7 @@ local function take(rank, owner, bucket)
   charge(rank, owner, j.pixels)
   dequeue(id, j, bucket)
   local item = P .. 'item:' .. id
-  local fence = redis.call('INCR', P .. 'fence')
+  local fence = next_fence()
   local attempt = redis.call('HINCRBY', item, 'attempts', 1)
   redis.call('HSET', item, 'state', 'running', 'stage', 'claimed', 'fence', fence, 'worker', worker)
   redis.call('ZADD', P .. 'leases', now + lease_ms, id)

@@ -9,7 +9,7 @@
 --   clock:<rank>, debt:<rank>         virtual time of the class, and of owners that left the ring
 --   waiting:<model>:<rank>            zset   waiting items by submit time, for depth, age and position
 --   leases, deadlines                 zset   running / waiting items by the time at which they fall due (ms)
---   jobs:<owner>, unrecorded, ended   zset   jobs by creation; jobs whose final record is not stored yet; ended jobs
+--   jobs:<owner>, unrecorded, ended   zset   jobs by creation; jobs whose stored record is behind; ended jobs
 --   dead                              zset   items given up as poison
 --   open                              hash   open items and pixels, total and per owner
 --   drain:<model>                     hash   pixels finished per 10 s slot of the last minute
@@ -118,6 +118,41 @@ local function dequeue(id, j, bucket)
   redis.call('ZREM', P .. 'deadlines', id)
 end
 
+-- A new job, all of whose items are queued, and one of its items. The job's fields may have an empty deadline_ms.
+local function create_job(job_id, fields, total, created_ms)
+  local key = P .. 'job:' .. job_id
+  redis.call('HSET', key, 'state', 'queued', 'total', total, 'queued', total, 'running', 0, 'succeeded', 0,
+    'failed', 0, 'canceled', 0, 'expired', 0, 'changes', 1, 'created_ms', created_ms)
+  for name, value in pairs(fields) do
+    if value ~= '' then redis.call('HSET', key, name, value) end
+  end
+  redis.call('ZADD', P .. 'jobs:' .. fields.owner, created_ms, job_id)
+  redis.call('SADD', P .. 'models', fields.model)
+  redis.call('HINCRBY', P .. 'totals', 'items|' .. fields.model .. '|accepted|', total)
+  redis.call('HINCRBY', P .. 'totals', 'jobs|' .. fields.model .. '|accepted|', 1)
+end
+
+local function create_item(id, label_map, instance_map, seed, file)
+  local seq = redis.call('INCR', P .. 'seq')
+  redis.call('HSET', P .. 'item:' .. id, 'state', 'queued', 'seq', seq, 'map', label_map, 'instance', instance_map,
+    'seed', seed, 'file', file, 'attempts', 0, 'losses', 0)
+  return seq
+end
+
+local function count_open(j, items)
+  redis.call('HINCRBY', P .. 'open', 'items', items)
+  redis.call('HINCRBY', P .. 'open', 'pixels', items * j.pixels)
+  redis.call('HINCRBY', P .. 'open', 'items:' .. j.owner, items)
+  redis.call('HINCRBY', P .. 'open', 'pixels:' .. j.owner, items * j.pixels)
+end
+
+-- What became of the job has to be written to the object store. The mark tells whoever writes whether that was the
+-- newest there is.
+local function note_unrecorded(j, now)
+  redis.call('HINCRBY', j.key, 'mark', 1)
+  redis.call('ZADD', P .. 'unrecorded', now, j.id)
+end
+
 local ended = {}
 local function end_job_if_done(j, now)
   local c = redis.call('HMGET', j.key, 'queued', 'running', 'failed', 'expired', 'canceled')
@@ -127,7 +162,7 @@ local function end_job_if_done(j, now)
   elseif tonumber(c[4]) > 0 then state = 'expired'
   elseif tonumber(c[5]) > 0 then state = 'canceled' end
   redis.call('HSET', j.key, 'state', state, 'finished_ms', now)
-  redis.call('ZADD', P .. 'unrecorded', now, j.id)
+  note_unrecorded(j, now)
   redis.call('ZADD', P .. 'ended', now, j.id)
   redis.call('HINCRBY', P .. 'totals', 'jobs|' .. j.model .. '|' .. state .. '|', 1)
   ended[#ended + 1] = j.id
@@ -138,10 +173,7 @@ local function settle(id, j, from, to, now)
   redis.call('HSET', P .. 'item:' .. id, 'state', to, 'finished_ms', now)
   redis.call('ZREM', P .. 'leases', id)
   move_count(j, from, to)
-  redis.call('HINCRBY', P .. 'open', 'items', -1)
-  redis.call('HINCRBY', P .. 'open', 'pixels', -j.pixels)
-  redis.call('HINCRBY', P .. 'open', 'items:' .. j.owner, -1)
-  redis.call('HINCRBY', P .. 'open', 'pixels:' .. j.owner, -j.pixels)
+  count_open(j, -1)
   local reason = to == 'failed' and redis.call('HGET', P .. 'item:' .. id, 'reason') or ''
   redis.call('HINCRBY', P .. 'totals', 'items|' .. j.model .. '|' .. to .. '|' .. reason, 1)
   end_job_if_done(j, now)
@@ -157,6 +189,7 @@ end
 
 local function fail(id, j, reason, detail, now)
   redis.call('HSET', P .. 'item:' .. id, 'reason', reason, 'detail', detail)
+  note_unrecorded(j, now) -- also before the job ends: nothing else in the object store tells of this
   settle(id, j, 'running', 'failed', now)
 end
 
@@ -179,6 +212,17 @@ local function lose(id, j, detail, max_losses, now)
   else
     requeue(id, j, true)
   end
+end
+
+-- Fences rise for ever, also when Redis has lost everything: the counter starts at the time in microseconds, which is
+-- above all that was counted before at less than a million claims a second.
+local function next_fence()
+  local key = P .. 'fence'
+  if redis.call('EXISTS', key) == 0 then
+    local time = redis.call('TIME')
+    redis.call('SET', key, time[1] .. string.format('%06d', tonumber(time[2])))
+  end
+  return redis.call('INCR', key)
 end
 
 local function holds(id, fence)

@@ -2,6 +2,7 @@
 -- ARGV: job, tombstone's life (s)
 local j = job(ARGV[1])
 if not j.owner then return 0 end
+if redis.call('HEXISTS', j.key, 'finished_ms') == 0 then return 0 end -- open again since it was looked at
 for index = 0, tonumber(redis.call('HGET', j.key, 'total')) - 1 do
   local id = j.id .. ':' .. index
   redis.call('DEL', P .. 'item:' .. id)

@@ -40,28 +40,14 @@ for _, cap in ipairs(caps) do
   if excess > 0 then return { 'full', cap[1], cap[2], cap[3], seconds_until(excess * cap[5]) } end
 end
 
-local job_key = P .. 'job:' .. job_id
-redis.call('HSET', job_key, 'state', 'queued', 'owner', owner, 'model', model, 'bucket', bucket, 'rank', rank,
-  'pixels', pixels, 'format', ARGV[8], 'quality', ARGV[9], 'spec', ARGV[10], 'digest', ARGV[11], 'total', total,
-  'queued', total, 'running', 0, 'succeeded', 0, 'failed', 0, 'canceled', 0, 'expired', 0, 'changes', 1,
-  'created_ms', now)
-if ARGV[7] ~= '' then redis.call('HSET', job_key, 'deadline_ms', now + tonumber(ARGV[7])) end
-
+create_job(job_id, { owner = owner, model = model, bucket = bucket, rank = rank, pixels = pixels, format = ARGV[8],
+  quality = ARGV[9], spec = ARGV[10], digest = ARGV[11],
+  deadline_ms = ARGV[7] ~= '' and now + tonumber(ARGV[7]) or '' }, total, now)
 local j = job(job_id)
 for index = 0, total - 1 do
   local at = FIRST + index * FIELDS
   local id = job_id .. ':' .. index
-  local seq = redis.call('INCR', P .. 'seq')
-  redis.call('HSET', P .. 'item:' .. id, 'state', 'queued', 'seq', seq, 'map', ARGV[at], 'instance', ARGV[at + 1],
-    'seed', ARGV[at + 2], 'file', ARGV[at + 3], 'attempts', 0, 'losses', 0)
-  enqueue(id, j, seq, false)
+  enqueue(id, j, create_item(id, ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]), false)
 end
-redis.call('HINCRBY', P .. 'open', 'items', total)
-redis.call('HINCRBY', P .. 'open', 'pixels', total * pixels)
-redis.call('HINCRBY', P .. 'open', 'items:' .. owner, total)
-redis.call('HINCRBY', P .. 'open', 'pixels:' .. owner, total * pixels)
-redis.call('ZADD', P .. 'jobs:' .. owner, now, job_id)
-redis.call('SADD', P .. 'models', model)
-redis.call('HINCRBY', P .. 'totals', 'items|' .. model .. '|accepted|', total)
-redis.call('HINCRBY', P .. 'totals', 'jobs|' .. model .. '|accepted|', 1)
+count_open(j, total)
 return { 'accepted' }

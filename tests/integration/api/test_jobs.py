@@ -1,18 +1,19 @@
 """Jobs read, waited for and canceled."""
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from support.problems import assert_problem
-from workers.messages import JobSpec, spec_key
+from workers.messages import JobSpec, record_key, spec_key
 
 
 @pytest.fixture
 def forgotten(finished, services):
     """A job whose retention time is over."""
-    services.job_store.mark_recorded(finished)
+    services.job_store.mark_recorded(finished, mark=services.job_store.record_mark(finished))
     services.job_store.forget(finished)
     return finished
 
@@ -173,6 +174,12 @@ def test_a_cancel_tells_what_happened_to_each_item(client, post, work, services)
     assert response.json["job"]["state"] == "canceled"
     assert response.json["job"]["counts"]["canceled"] == 3
     assert services.job_reader.stats().open_items == 0
+
+
+def test_an_answered_cancel_is_recorded_in_the_object_store(client, post, objects):
+    job_id = post().json["id"]
+    client.post(f"/v1/jobs/{job_id}/cancel")
+    assert json.loads(objects.get(record_key(job_id)))["state"] == "canceled"
 
 
 def test_a_cancel_that_comes_too_late_says_so(client, finished):

@@ -1,5 +1,6 @@
 """Jobs under ids of their clients' own: repeated, in conflict, at the same time."""
 
+import dataclasses
 import io
 import json
 
@@ -9,7 +10,7 @@ import pytest
 from spade.label_images import encode_ids_png
 from support.jobs import read_spec
 from support.problems import assert_problem
-from workers.messages import JobSpec
+from workers.messages import JobSpec, spec_key
 from workers.storage import ObjectStore
 
 
@@ -113,3 +114,24 @@ def test_an_id_of_other_characters_is_refused(post, job_id, assert_untouched):
     assert response.status_code == 422
     assert response.json["errors"][0]["parameter"] == "job_id"
     assert_untouched()
+
+
+@pytest.mark.parametrize("changes", [{"seed": 2}, {}])
+def test_an_id_of_a_job_that_redis_has_lost_may_be_used_again(post, work, objects, redis_client, changes):
+    post(path="/v1/jobs/mine", method="PUT")  # without a seed: one is drawn each time
+    work()
+    assert len(list(objects.keys("jobs/mine/pictures/"))) > 0
+    redis_client.flushall()
+    assert post(path="/v1/jobs/mine", method="PUT", **changes).status_code == 202
+    assert list(objects.keys("jobs/mine/pictures/")) == []  # else they would be this job's if Redis were lost again
+
+
+def test_an_id_of_anothers_job_that_redis_has_lost_is_a_conflict(post, objects, redis_client):
+    post(path="/v1/jobs/mine", method="PUT")
+    theirs = dataclasses.replace(read_spec(objects, "mine"), owner="theirs")
+    objects.put(spec_key("mine"), theirs.to_json().encode())
+    redis_client.flushall()
+    assert_problem(post(path="/v1/jobs/mine", method="PUT"), 409, "job-exists")
+    assert read_spec(objects, "mine") == theirs
+    objects.put(spec_key("mine"), b"{")
+    assert_problem(post(path="/v1/jobs/mine", method="PUT"), 409, "job-exists")

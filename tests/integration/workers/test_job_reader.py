@@ -125,7 +125,7 @@ def test_ended_jobs_stay_listed_until_their_record_is_stored(job_store: JobStore
     assert job_store.unrecorded_jobs() == []
     finish(job_store, claim_batch(job_store))
     assert job_store.unrecorded_jobs() == ["j"]
-    job_store.mark_recorded("j")
+    assert job_store.mark_recorded("j", mark=job_store.record_mark("j"))
     assert job_store.unrecorded_jobs() == []
 
 
