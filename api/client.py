@@ -44,8 +44,8 @@ class ClientError(Exception):
 class SpadeClient:
     """The service at `url`. Use it as a context manager, or close it. Every method raises `ClientError`.
 
-    A request that is answered with "not now" (429, 503) is repeated when the service said to; `follow` and `picture`
-    are repeated when the connection is lost too. Both for at most `patience_seconds` a call.
+    A request that is answered with "not now" (429, 503) is repeated when the service said to; `follow`, `picture` and
+    `archive` are repeated when the connection is lost too. Both for at most `patience_seconds` a call.
     """
 
     def __init__(self, url: str, *, timeout_seconds: float = 60.0, patience_seconds: float = 60.0) -> None:
@@ -116,6 +116,24 @@ class SpadeClient:
         if hashlib.sha256(content).hexdigest() != item.image.sha256:
             raise ClientError(f"the picture of {item.file} was damaged on its way: its sha256 differs")
         return content
+
+    def archive(self, job_id: str, path: Path) -> None:
+        """Write all pictures of a job that has ended, and a manifest, to `path` as a ZIP, which is there once whole."""
+        part = path.with_name(f"{path.name}.part")
+
+        def fetch() -> httpx.Response:
+            with self._http.stream("GET", f"/v1/jobs/{job_id}/archive") as response, part.open("wb") as file:
+                for chunk in response.iter_bytes() if response.is_success else ():
+                    file.write(chunk)
+                if not response.is_success:
+                    response.read()
+                return response
+
+        try:
+            self._send(fetch, repeat_lost=True)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
     def cancel(self, job_id: str) -> Cancellation:
         """Cancel what can be canceled; the answer says what happened to each item."""

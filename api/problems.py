@@ -53,6 +53,7 @@ KINDS: Final[dict[type[Exception], Kind]] = {
     JobExistsError: Kind(409, "job-exists", "The id belongs to a job with another content"),
     errors.BeingSubmittedError: Kind(409, "being-submitted", "The job is being submitted by another request", 1),
     errors.PictureNotReadyError: Kind(409, "picture-not-ready", "The item has no picture"),
+    errors.JobNotFinishedError: Kind(409, "job-not-finished", "The job has not ended"),
     JobExpiredError: Kind(410, "job-expired", "The job is no longer kept"),
     errors.UnsupportedContentError: Kind(415, "unsupported-content", "The content type is not read"),
     errors.ParametersRefusedError: Kind(422, "parameters-refused", "Parameters cannot be used"),
@@ -67,6 +68,7 @@ KINDS: Final[dict[type[Exception], Kind]] = {
     StorageUnavailableError: Kind(
         503, "storage-unavailable", "The object store does not answer", UNAVAILABLE_RETRY_SECONDS, TRY_AGAIN
     ),
+    errors.BusyError: Kind(503, "busy", "The service is doing as much as it can", UNAVAILABLE_RETRY_SECONDS),
     errors.NotReadyError: Kind(503, "not-ready", "The service is not ready", UNAVAILABLE_RETRY_SECONDS),
 }
 INTERNAL: Final = Kind(500, "internal-error", "An error of the service itself")

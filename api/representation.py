@@ -70,10 +70,11 @@ class Queue(BaseModel):
 
 
 class JobLinks(BaseModel):
-    """Where a job is read and canceled."""
+    """Where a job is read and canceled, and all its pictures are fetched once it has ended."""
 
     self: str
     cancel: str
+    archive: str
 
 
 class JobSummary(BaseModel):
@@ -125,9 +126,9 @@ class Cancellation(BaseModel):
     items: list[CanceledItem]
 
 
-def job_path(job_id: str) -> str:
-    """Where a job is read."""
-    return f"{JOBS_PATH}/{job_id}"
+def job_path(job_id: str, *more: str) -> str:
+    """Where a job is read, or what lies below it."""
+    return "/".join((JOBS_PATH, job_id, *more))
 
 
 def summarize(job: JobView) -> JobSummary:
@@ -147,7 +148,7 @@ def summarize(job: JobView) -> JobSummary:
         started_at=_optional_time(job.started_ms),
         finished_at=_optional_time(job.finished_ms),
         deadline_at=_optional_time(job.deadline_ms),
-        links=JobLinks(self=job_path(job.id), cancel=f"{job_path(job.id)}/cancel"),
+        links=JobLinks(self=job_path(job.id), cancel=job_path(job.id, "cancel"), archive=job_path(job.id, "archive")),
     )
 
 

@@ -16,6 +16,7 @@ from workers.wakeup import WakeUp, create_celery
 
 _KEY: Final = "spade"
 MAX_WAITING_REQUESTS: Final = 4
+MAX_ARCHIVES: Final = 2
 LOCAL_OWNER: Final = "local"
 
 
@@ -23,7 +24,8 @@ LOCAL_OWNER: Final = "local"
 class Services:
     """The parts behind the API.
 
-    `waiting_places` bounds the requests that may wait for a job at one time; `decoding_turns` is held to read a map.
+    `waiting_places` bounds the requests that may wait for a job at one time, `archive_places` those that are sent an
+    archive, so that there are always threads for other requests; `decoding_turns` is held to read a map.
     """
 
     settings: Settings
@@ -33,6 +35,7 @@ class Services:
     registry: Registry
     wake_up: WakeUp
     waiting_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING_REQUESTS))
+    archive_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_ARCHIVES))
     decoding_turns: threading.Lock = field(default_factory=threading.Lock)
 
 

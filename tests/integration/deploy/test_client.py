@@ -83,6 +83,14 @@ def test_a_damaged_picture_is_noticed(client: SpadeClient) -> None:
         client.picture(other)
 
 
+def test_an_archive_of_an_unfinished_job_is_refused_and_leaves_no_file(client: SpadeClient, tmp_path: Path) -> None:
+    job = client.submit([BEACH], LANDSCAPE.model_copy(update={"variations": 30}))
+    with pytest.raises(ClientError, match="The job has not ended"):
+        client.archive(job.id, tmp_path / "job.zip")
+    assert list(tmp_path.iterdir()) == []
+    client.cancel(job.id)
+
+
 @contextmanager
 def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
     """An HTTP server whose every GET is answered by `answer`."""
@@ -145,6 +153,18 @@ def test_while_a_job_is_followed_a_lost_connection_is_tried_again() -> None:
     with serving(answer) as url, SpadeClient(url) as client, pytest.raises(ClientError, match="answered 404"):
         client.follow("any")
     assert asked == ["/v1/jobs/any?wait=1"] * 2
+
+
+def test_an_archive_that_breaks_off_is_fetched_again(tmp_path: Path) -> None:
+    announced = iter([100, 3])
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        reply(handler, 200, b"zip", Content_Length=str(next(announced)), Connection="close")
+        handler.close_connection = True
+
+    with serving(answer) as url, SpadeClient(url) as client:
+        client.archive("any", tmp_path / "job.zip")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"zip"]
 
 
 def test_a_proxy_is_not_asked_for_what_is_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
