@@ -13,6 +13,7 @@ from api.bodies import JobBody, MapsBody
 from api.docs import create_docs
 from api.documents import build_document
 from api.errors import ParametersRefusedError
+from api.events import events
 from api.jobs import jobs
 from api.label_maps import Check, label_maps
 from api.metrics import ApiMetrics
@@ -56,7 +57,7 @@ def create_app(services: Services, *, metrics_dir: str | None = None) -> OpenAPI
     metrics = ApiMetrics(services.job_reader, multiprocess_dir=metrics_dir)
     register_request_handling(app, metrics)
     register_problems(app)
-    for blueprint in (jobs, pictures, archives, label_maps, models, create_probes(metrics)):
+    for blueprint in (jobs, events, pictures, archives, label_maps, models, create_probes(metrics)):
         app.register_api(blueprint)
     document = build_document(
         app,

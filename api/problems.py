@@ -133,6 +133,12 @@ def answer(error: Exception) -> Response:
     return response
 
 
+def describe(error: Exception, *, instance: str, request_id: str) -> dict[str, Any]:
+    """The members of the problem for an error of the table, for where it cannot be the response."""
+    kind = kind_of(error)
+    return _members(kind, kind.detail or str(error), _extra_members(error), instance=instance, request_id=request_id)
+
+
 def _answer_http(error: HTTPException) -> Response | HTTPException:
     if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
         return error  # a redirect of the router
@@ -165,14 +171,20 @@ def _extra_members(error: Exception) -> dict[str, Any]:
     return {}
 
 
-def _response(kind: Kind, detail: str, extra: dict[str, Any] | None = None) -> Response:
-    members = {
+def _members(
+    kind: Kind, detail: str, extra: dict[str, Any] | None, *, instance: str, request_id: str
+) -> dict[str, Any]:
+    return {
         "type": TYPE_PREFIX + kind.slug,
         "title": kind.title,
         "status": kind.status,
         "detail": detail,
-        "instance": request.path,
-        "request_id": g.request_id,
+        "instance": instance,
+        "request_id": request_id,
         **(extra or {}),
     }
+
+
+def _response(kind: Kind, detail: str, extra: dict[str, Any] | None = None) -> Response:
+    members = _members(kind, detail, extra, instance=request.path, request_id=g.request_id)
     return Response(json.dumps(members), status=kind.status, content_type=CONTENT_TYPE)
