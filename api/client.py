@@ -90,13 +90,16 @@ class SpadeClient:
     def submit(
         self, label_maps: Sequence[Path], parameters: JobParameters, *, instance_maps: Sequence[Path] = ()
     ) -> Job:
-        """Send label maps as one job; with `instance_maps`, one for each label map, in the same order."""
+        """Send label maps as one job; with `instance_maps`, one for each label map, in the same order.
+
+        Instead of many label maps there may be one ZIP of them, which holds the instance maps too.
+        """
         params = parameters.model_dump_json(exclude_defaults=True)
 
         def post() -> httpx.Response:
             with ExitStack() as files:
                 parts = [
-                    (part, (path.name, files.enter_context(path.open("rb")), "image/png"))
+                    (part, (path.name, files.enter_context(path.open("rb"))))
                     for part, paths in (("label_map", label_maps), ("instance_map", instance_maps))
                     for path in paths
                 ]

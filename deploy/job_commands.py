@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from api.bodies import INSTANCE_SUFFIX
 from api.client import SpadeClient
 from api.errors import fault_text
+from api.files import INSTANCE_SUFFIX
 from api.parameters import JobParameters, faults_of
 from api.representation import Job
 from deploy.errors import DeployError
@@ -76,7 +76,8 @@ def submit(
 ) -> None:
     """Send label maps as one job, wait for the pictures and download them.
 
-    PATHS are PNG files, and folders all of whose PNG files are sent. NAME.instance.png is the instance map of NAME.png.
+    PATHS are PNG files, and folders all of whose PNG files are sent, or one ZIP of PNG files. NAME.instance.png is the
+    instance map of NAME.png.
 
     \b
     Example:

@@ -47,6 +47,15 @@ def test_submit_downloads_an_archive(spade_serve: Any, tmp_path: Path) -> None:
         assert archive.namelist() == ["beach-0.png", "manifest.json"]
 
 
+def test_submit_takes_a_zip(spade_serve: Any, tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "maps.zip", "w") as archive:
+        archive.write(BEACH, "set/beach.png")
+        archive.write(LAKE, "set/lake.png")
+    result = spade_serve("submit", str(tmp_path / "maps.zip"), "--model", "landscape", "--out", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in tmp_path.glob("*.png")} == {"0-beach.png", "1-lake.png"}
+
+
 def test_submit_without_waiting_gives_the_job_that_status_then_shows(spade_serve: Any, tmp_path: Path) -> None:
     result = spade_serve("submit", BEACH, "--model", "landscape", "--no-wait", "--json", "--out", str(tmp_path / "out"))
     answer = json.loads(result.stdout)
