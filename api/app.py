@@ -8,10 +8,12 @@ from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 from pydantic import ValidationError
 
+from api.archives import Manifest, archives
 from api.bodies import JobBody, MapsBody
 from api.docs import create_docs
 from api.documents import build_document
 from api.errors import ParametersRefusedError
+from api.events import events
 from api.jobs import jobs
 from api.label_maps import Check, label_maps
 from api.metrics import ApiMetrics
@@ -28,7 +30,7 @@ MAX_TEXT_PART_BYTES: Final = 2**20
 SPARE_PARTS: Final = 8
 DESCRIPTION: Final = """\
 Photographs from label maps: images whose pixels are class ids. A job is submitted with one or many label maps, waits in
-a queue, is computed by a worker, and its pictures are fetched one by one.
+a queue, is computed by a worker, and its pictures are fetched one by one or as a ZIP.
 
 Every error is `application/problem+json` (RFC 9457). Times are RFC 3339, UTC. Boxes are left, top, right, bottom in
 pixels, the last two one past the end.
@@ -55,12 +57,12 @@ def create_app(services: Services, *, metrics_dir: str | None = None) -> OpenAPI
     metrics = ApiMetrics(services.job_reader, multiprocess_dir=metrics_dir)
     register_request_handling(app, metrics)
     register_problems(app)
-    for blueprint in (jobs, pictures, label_maps, models, create_probes(metrics)):
+    for blueprint in (jobs, events, pictures, archives, label_maps, models, create_probes(metrics)):
         app.register_api(blueprint)
     document = build_document(
         app,
         request_models=[JobParameters, MapParameters, JobBody, MapsBody],
-        response_models=[Job, JobPage, Cancellation, Check, Model, ModelList, Problem, Liveness, Readiness],
+        response_models=[Job, JobPage, Cancellation, Manifest, Check, Model, ModelList, Problem, Liveness, Readiness],
     )
     app.register_blueprint(create_docs(document))
     app.add_url_rule("/", "home", _home)

@@ -5,30 +5,23 @@ import binascii
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Final, Generic, TypeVar
 
 from flask import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from werkzeug.datastructures import FileStorage
 
-from api.errors import Fault, FilesRefusedError, MalformedBodyError, ParametersRefusedError, UnsupportedContentError
+from api.errors import MalformedBodyError, ParametersRefusedError, UnsupportedContentError
+from api.files import MAX_NAME_LENGTH, SentFile, pair_by_name, printable, refuse_files
 from api.parameters import JobParameters, MapParameters, faults_of, refuse_parameter
+from api.zipped_maps import InstanceMaps, LabelMaps, is_zip, read_zipped_maps
 from workers.errors import ObjectMissingError
 from workers.storage import ObjectStore
 
 Parameters = TypeVar("Parameters", bound=MapParameters)
 INPUT_PREFIX: Final = "inputs/"
-INSTANCE_SUFFIX: Final = ".instance.png"
-MAX_NAME_LENGTH: Final = 200
 FILE_PARTS: Final = ("label_map", "instance_map", "palette", "params", "style_image")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentFile:
-    """A file of the request; it is read when it is needed, so that not all lie in memory at once."""
-
-    name: str
-    read: Callable[[], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,21 +107,21 @@ def _read_body(
     max_files: int,
 ) -> Body[Parameters]:
     if request.mimetype == "multipart/form-data":
-        body = _read_multipart(request, parameters_type)
+        body = _read_multipart(request, parameters_type, max_files=max_files)
     elif request.mimetype == "application/json":
         body = _read_json(request, body_type, objects=objects, max_files=max_files)
     else:
         sent = f"{request.mimetype!r}" if request.mimetype else "no content type"
         raise UnsupportedContentError(f"the request has {sent}; send multipart/form-data or application/json")
     if not body.label_maps:
-        raise _refuse_files("no-label-map", "there is no label map; send at least one")
+        raise refuse_files("no-label-map", "there is no label map; send at least one")
     if len(body.label_maps) > max_files:
         detail = f"there are more than {max_files} label maps, which is the most of one job; send several jobs"
-        raise _refuse_files("too-many-files", detail)
+        raise refuse_files("too-many-files", detail)
     return body
 
 
-def _read_multipart(request: Request, parameters_type: type[Parameters]) -> Body[Parameters]:
+def _read_multipart(request: Request, parameters_type: type[Parameters], *, max_files: int) -> Body[Parameters]:
     for name in [*request.form, *request.files]:
         if name not in FILE_PARTS:
             detail = (
@@ -140,16 +133,29 @@ def _read_multipart(request: Request, parameters_type: type[Parameters]) -> Body
     if "style_image" in request.files:
         detail = "no model here has an encoder for style images; leave it out"
         raise refuse_parameter("style_image", "no-encoder", detail)
-    label_maps = _sent_files(request.files.getlist("label_map"), "label_map")
     palettes = _sent_files(request.files.getlist("palette"), "palette")
     if len(palettes) > 1:
         raise refuse_parameter("palette", "too-many", "there are several palettes; send one")
+    parameters = _parse_parameters(_params_text(request), parameters_type)
+    label_maps, instance_maps = _sent_maps(request, max_files=max_files)
     return Body(
-        parameters=_parse_parameters(_params_text(request), parameters_type),
+        parameters=parameters,
         label_maps=label_maps,
-        instance_maps=_match(label_maps, _sent_files(request.files.getlist("instance_map"), "instance_map")),
+        instance_maps=instance_maps,
         palette_csv=palettes[0] if palettes else None,
     )
+
+
+def _sent_maps(request: Request, *, max_files: int) -> tuple[LabelMaps, InstanceMaps]:
+    label_maps, instance_maps = request.files.getlist("label_map"), request.files.getlist("instance_map")
+    zipped = next((file for file in [*label_maps, *instance_maps] if is_zip(file)), None)
+    if zipped is None:
+        files = _sent_files(label_maps, "label_map")
+        return files, _match(files, _sent_files(instance_maps, "instance_map"))
+    if [zipped] != [*label_maps, *instance_maps] or zipped not in label_maps:
+        detail = "a ZIP comes alone, as the one label_map; instance maps lie in it: NAME.instance.png for NAME.png"
+        raise refuse_files("zip-not-alone", detail, file=printable(zipped.filename or ""))
+    return read_zipped_maps(zipped, max_files=max_files, max_bytes=request.max_content_length or 0)
 
 
 def _params_text(request: Request) -> bytes:
@@ -220,19 +226,19 @@ def _encoded_file(file: EncodedFile) -> SentFile:
         try:
             return base64.b64decode(file.content, validate=True)
         except (binascii.Error, ValueError) as error:
-            raise _refuse_files("not-base64", f"its content is not base64: {error}", file=file.file) from error
+            raise refuse_files("not-base64", f"its content is not base64: {error}", file=file.file) from error
 
     return SentFile(name=_file_name(file.file), read=read)
 
 
 def _stored_file(objects: ObjectStore, key: str) -> SentFile:
-    name = _printable(key.removeprefix(INPUT_PREFIX))
+    name = printable(key.removeprefix(INPUT_PREFIX))
 
     def read() -> bytes:
         try:
             return objects.get(key)
         except ObjectMissingError as error:
-            raise _refuse_files("object-missing", f"there is no object {key!r} in the bucket", file=name) from error
+            raise refuse_files("object-missing", f"there is no object {key!r} in the bucket", file=name) from error
 
     return SentFile(name=name, read=read)
 
@@ -243,22 +249,13 @@ def _listed_files(
     """Label maps under a prefix, and their instance maps, at most one file more than may be used."""
     found = (key for key in objects.keys(prefix) if not key.endswith("/"))
     keys = list(itertools.islice(found, 2 * max_files + 1))
-    instances = {key for key in keys if key.endswith(INSTANCE_SUFFIX)}
-    label_maps = [key for key in keys if key not in instances]
-    of_label_map = {key: key.removesuffix(".png") + INSTANCE_SUFFIX for key in label_maps}
-    if strays := instances - set(of_label_map.values()):
-        detail = f"there is no label map for it under {prefix!r}"
-        raise _refuse_files("stray-instance-map", detail, file=min(strays).removeprefix(INPUT_PREFIX))
-    return (
-        tuple(_stored_file(objects, key) for key in label_maps),
-        tuple(_stored_file(objects, key) if key in instances else None for key in of_label_map.values()),
-    )
+    return pair_by_name(keys, partial(_stored_file, objects), where=f"under {prefix!r}")
 
 
 def _match(label_maps: Sequence[SentFile], instance_maps: Sequence[SentFile]) -> tuple[SentFile | None, ...]:
     if instance_maps and len(instance_maps) != len(label_maps):
         counts = f"there are {len(label_maps)} label maps and {len(instance_maps)} instance maps"
-        raise _refuse_files("instance-map-count", f"{counts}; send one for each label map, in the same order, or none")
+        raise refuse_files("instance-map-count", f"{counts}; send one for each label map, in the same order, or none")
     return tuple(instance_maps) if instance_maps else (None,) * len(label_maps)
 
 
@@ -270,13 +267,4 @@ def _raise_malformed(error: ValidationError, what: str) -> None:
 
 def _file_name(path: str) -> str:
     """The name of a sent file without its folders, which are the sender's affair."""
-    return _printable(path.replace("\\", "/").rsplit("/", 1)[-1])
-
-
-def _printable(name: str) -> str:
-    """A name as messages may carry it: without control characters, no longer than a line."""
-    return "".join(character for character in name if character.isprintable())[-MAX_NAME_LENGTH:] or "unnamed"
-
-
-def _refuse_files(code: str, detail: str, *, file: str | None = None) -> FilesRefusedError:
-    return FilesRefusedError([Fault(code=code, detail=detail, file=file)])
+    return printable(path.replace("\\", "/").rsplit("/", 1)[-1])

@@ -9,28 +9,43 @@ with SpadeClient("http://127.0.0.1:8080") as client:
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
 import httpx
+from httpx_sse import ServerSentEvent, SSEError, connect_sse
 from pydantic import BaseModel, ValidationError
 
 from api.errors import fault_text
 from api.models import Model, ModelList
 from api.parameters import JobParameters
 from api.problems import Problem
-from api.representation import Cancellation, Item, Job, JobPage
+from api.representation import Cancellation, Item, Job, JobPage, JobSummary
 
 _FOLLOW_SECONDS: Final = 1
 _FOLLOW_LEAST_SECONDS: Final = 0.25
 _REPEAT_SECONDS: Final = 0.5
+_LISTEN_AGAIN_SECONDS: Final = 5.0
+_SILENCE_SECONDS: Final = 20.0
+"""More than a stream of events is ever silent."""
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _NOT_NOW: Final = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 
 Answer = TypeVar("Answer", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent:
+    """Something that happened to a job: `state`, `progress` and `end` have the job as it then is, `item` an item."""
+
+    id: str
+    kind: str
+    job: JobSummary | None = None
+    item: Item | None = None
 
 
 class ClientError(Exception):
@@ -44,13 +59,14 @@ class ClientError(Exception):
 class SpadeClient:
     """The service at `url`. Use it as a context manager, or close it. Every method raises `ClientError`.
 
-    A request that is answered with "not now" (429, 503) is repeated when the service said to; `follow` and `picture`
-    are repeated when the connection is lost too. Both for at most `patience_seconds` a call.
+    A request that is answered with "not now" (429, 503) is repeated when the service said to; `follow`, `picture` and
+    `archive` are repeated when the connection is lost too. Both for at most `patience_seconds` a call.
     """
 
     def __init__(self, url: str, *, timeout_seconds: float = 60.0, patience_seconds: float = 60.0) -> None:
         self._url = url.rstrip("/")
         self._patience_seconds = patience_seconds
+        self._stream_timeout = httpx.Timeout(timeout_seconds, read=_SILENCE_SECONDS)
         # A proxy of the environment cannot reach this machine's own addresses.
         self._http = httpx.Client(
             base_url=self._url,
@@ -74,13 +90,16 @@ class SpadeClient:
     def submit(
         self, label_maps: Sequence[Path], parameters: JobParameters, *, instance_maps: Sequence[Path] = ()
     ) -> Job:
-        """Send label maps as one job; with `instance_maps`, one for each label map, in the same order."""
+        """Send label maps as one job; with `instance_maps`, one for each label map, in the same order.
+
+        Instead of many label maps there may be one ZIP of them, which holds the instance maps too.
+        """
         params = parameters.model_dump_json(exclude_defaults=True)
 
         def post() -> httpx.Response:
             with ExitStack() as files:
                 parts = [
-                    (part, (path.name, files.enter_context(path.open("rb")), "image/png"))
+                    (part, (path.name, files.enter_context(path.open("rb"))))
                     for part, paths in (("label_map", label_maps), ("instance_map", instance_maps))
                     for path in paths
                 ]
@@ -96,9 +115,36 @@ class SpadeClient:
         """The newest jobs."""
         return _parse(self._get("/v1/jobs", {"limit": limit}), JobPage)
 
-    def follow(self, job_id: str, *, on_change: Callable[[Job], None] = lambda _: None) -> Job:
-        """Wait until the job is finished; `on_change` is given the job about once a second."""
+    def events(self, job_id: str, *, last_event_id: str = "") -> Iterator[JobEvent]:
+        """What happens to the job from after an event on, until its end, or until the service closes the stream."""
+        path, headers = f"/v1/jobs/{job_id}/events", {"Last-Event-ID": last_event_id} if last_event_id else {}
+        try:
+            with connect_sse(self._http, "GET", path, headers=headers, timeout=self._stream_timeout) as source:
+                if not source.response.is_success:
+                    source.response.read()
+                if _checked(source.response).status_code == httpx.codes.NO_CONTENT:
+                    return
+                for sent in source.iter_sse():
+                    if (event := _event(sent)) is not None:
+                        yield event
+        except (httpx.TransportError, SSEError, ValidationError) as error:
+            raise ClientError(f"the events of job {job_id} broke off: {error}") from error
+
+    def follow(self, job_id: str, *, on_change: Callable[[JobSummary], None] = lambda _: None) -> Job:
+        """Wait until the job is finished; `on_change` is given the job as it changes, or about once a second.
+
+        It listens to events. Where there are none, or they break off, it asks for the job, and later listens again.
+        """
+        last_event_id, listen_at = "", time.monotonic()
         while True:
+            if time.monotonic() >= listen_at:
+                try:
+                    for event in self.events(job_id, last_event_id=last_event_id):
+                        last_event_id = event.id
+                        if event.job is not None:
+                            on_change(event.job)
+                except ClientError:  # what is to be told of it comes from the request for the job
+                    listen_at = time.monotonic() + _LISTEN_AGAIN_SECONDS
             asked = time.monotonic()
             job = _parse(self._get(f"/v1/jobs/{job_id}", {"wait": _FOLLOW_SECONDS}, repeat_lost=True), Job)
             on_change(job)
@@ -116,6 +162,24 @@ class SpadeClient:
         if hashlib.sha256(content).hexdigest() != item.image.sha256:
             raise ClientError(f"the picture of {item.file} was damaged on its way: its sha256 differs")
         return content
+
+    def archive(self, job_id: str, path: Path) -> None:
+        """Write all pictures of a job that has ended, and a manifest, to `path` as a ZIP, which is there once whole."""
+        part = path.with_name(f"{path.name}.part")
+
+        def fetch() -> httpx.Response:
+            with self._http.stream("GET", f"/v1/jobs/{job_id}/archive") as response, part.open("wb") as file:
+                for chunk in response.iter_bytes() if response.is_success else ():
+                    file.write(chunk)
+                if not response.is_success:
+                    response.read()
+                return response
+
+        try:
+            self._send(fetch, repeat_lost=True)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
     def cancel(self, job_id: str) -> Cancellation:
         """Cancel what can be canceled; the answer says what happened to each item."""
@@ -165,6 +229,19 @@ def _checked(response: httpx.Response) -> httpx.Response:
         raise ClientError(f"{response.url} answered {response.status_code} {response.reason_phrase}") from error
     faults = [fault_text(fault) for fault in problem.errors or []]
     raise ClientError("\n".join([f"{problem.title}: {problem.detail}", *faults[1:]]), problem=problem)
+
+
+def _event(sent: ServerSentEvent) -> JobEvent | None:
+    """None for a kind that this client does not know. Raises `ClientError` for one that says why the stream ends."""
+    match sent.event:
+        case "state" | "progress" | "end":
+            return JobEvent(id=sent.id, kind=sent.event, job=JobSummary.model_validate_json(sent.data))
+        case "item":
+            return JobEvent(id=sent.id, kind=sent.event, item=Item.model_validate_json(sent.data))
+        case "unavailable":
+            problem = Problem.model_validate_json(sent.data)
+            raise ClientError(f"{problem.title}: {problem.detail}", problem=problem)
+    return None
 
 
 def _parse(response: httpx.Response, answer: type[Answer]) -> Answer:

@@ -10,8 +10,9 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from api.bodies import Body, SentFile
+from api.bodies import Body
 from api.errors import Fault, FilesRefusedError
+from api.files import SentFile
 from api.parameters import refuse_parameter
 from model_store.card import ModelCard
 from model_store.errors import UnknownModelError

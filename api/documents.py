@@ -12,6 +12,11 @@ from api import problems
 
 OPENAPI_VERSION: Final = "3.1.0"
 SCHEMAS: Final = "#/components/schemas/"
+LABEL_MAP_FILES: Final = """\
+PNGs; or, as the only one, a ZIP of them, in which `NAME.instance.png` is the instance map of `NAME.png`. Inflated, its
+files may have as many bytes together as a request may. Folders stay in names; a file whose name begins with a dot is
+left out.
+"""
 
 
 def problem_responses(*statuses: int) -> ResponseDict:
@@ -61,7 +66,7 @@ def file_form(params: type[BaseModel]) -> dict[str, Any]:
         "required": ["label_map", "params"],
         "additionalProperties": False,
         "properties": {
-            "label_map": {"type": "array", "items": file, "minItems": 1},
+            "label_map": {"type": "array", "items": file, "minItems": 1, "description": LABEL_MAP_FILES},
             "instance_map": {"type": "array", "items": file, "description": "One for each label map, in order"},
             "palette": {
                 "type": "string",

@@ -76,6 +76,14 @@ class PictureNotReadyError(ApiError):
     """The item has no picture (yet)."""
 
 
+class JobNotFinishedError(ApiError):
+    """The job has not ended, and what was asked for exists only of those that have."""
+
+
+class BusyError(ApiError):
+    """The process does as much of this kind at a time as it may."""
+
+
 class BeingSubmittedError(ApiError):
     """Another request is submitting a job with this id right now."""
 

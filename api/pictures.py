@@ -13,7 +13,7 @@ from api.errors import PictureNotReadyError
 from api.representation import JOBS_PATH
 from api.services import current_owner, current_services
 from spade.pictures import EXTENSIONS, MEDIA_TYPES
-from workers.messages import ItemView, State
+from workers.messages import ItemView, JobView, State
 
 pictures: Final = APIBlueprint("pictures", __name__, abp_tags=[{"name": "jobs"}])
 LINK_SECONDS: Final = 3600
@@ -53,7 +53,7 @@ def get_picture(path: PicturePath, query: PictureQuery) -> Response:
     if item.state is not State.SUCCEEDED or item.picture_key is None:
         raise PictureNotReadyError(_why_not(item))
     content_type = MEDIA_TYPES[job.picture_format]
-    name = f"{UNSAFE_IN_NAMES.sub('_', PurePath(item.file).stem)}-{item.index}{EXTENSIONS[job.picture_format]}"
+    name = picture_name(job, item)
     if not query.proxy:
         link = services.object_store.presigned_get(
             item.picture_key, seconds=LINK_SECONDS, content_type=content_type, file_name=name
@@ -64,6 +64,11 @@ def get_picture(path: PicturePath, query: PictureQuery) -> Response:
         return Response(status=304, headers=headers)
     headers["Content-Disposition"] = f'inline; filename="{name}"'
     return Response(services.object_store.get(item.picture_key), content_type=content_type, headers=headers)
+
+
+def picture_name(job: JobView, item: ItemView) -> str:
+    """File name of an item's picture, for any file system; no two of a job have the same."""
+    return f"{UNSAFE_IN_NAMES.sub('_', PurePath(item.file).stem)}-{item.index}{EXTENSIONS[job.picture_format]}"
 
 
 def _why_not(item: ItemView) -> str:

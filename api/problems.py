@@ -53,6 +53,7 @@ KINDS: Final[dict[type[Exception], Kind]] = {
     JobExistsError: Kind(409, "job-exists", "The id belongs to a job with another content"),
     errors.BeingSubmittedError: Kind(409, "being-submitted", "The job is being submitted by another request", 1),
     errors.PictureNotReadyError: Kind(409, "picture-not-ready", "The item has no picture"),
+    errors.JobNotFinishedError: Kind(409, "job-not-finished", "The job has not ended"),
     JobExpiredError: Kind(410, "job-expired", "The job is no longer kept"),
     errors.UnsupportedContentError: Kind(415, "unsupported-content", "The content type is not read"),
     errors.ParametersRefusedError: Kind(422, "parameters-refused", "Parameters cannot be used"),
@@ -67,6 +68,7 @@ KINDS: Final[dict[type[Exception], Kind]] = {
     StorageUnavailableError: Kind(
         503, "storage-unavailable", "The object store does not answer", UNAVAILABLE_RETRY_SECONDS, TRY_AGAIN
     ),
+    errors.BusyError: Kind(503, "busy", "The service is doing as much as it can", UNAVAILABLE_RETRY_SECONDS),
     errors.NotReadyError: Kind(503, "not-ready", "The service is not ready", UNAVAILABLE_RETRY_SECONDS),
 }
 INTERNAL: Final = Kind(500, "internal-error", "An error of the service itself")
@@ -131,6 +133,12 @@ def answer(error: Exception) -> Response:
     return response
 
 
+def describe(error: Exception, *, instance: str, request_id: str) -> dict[str, Any]:
+    """The members of the problem for an error of the table, for where it cannot be the response."""
+    kind = kind_of(error)
+    return _members(kind, kind.detail or str(error), _extra_members(error), instance=instance, request_id=request_id)
+
+
 def _answer_http(error: HTTPException) -> Response | HTTPException:
     if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
         return error  # a redirect of the router
@@ -163,14 +171,20 @@ def _extra_members(error: Exception) -> dict[str, Any]:
     return {}
 
 
-def _response(kind: Kind, detail: str, extra: dict[str, Any] | None = None) -> Response:
-    members = {
+def _members(
+    kind: Kind, detail: str, extra: dict[str, Any] | None, *, instance: str, request_id: str
+) -> dict[str, Any]:
+    return {
         "type": TYPE_PREFIX + kind.slug,
         "title": kind.title,
         "status": kind.status,
         "detail": detail,
-        "instance": request.path,
-        "request_id": g.request_id,
+        "instance": instance,
+        "request_id": request_id,
         **(extra or {}),
     }
+
+
+def _response(kind: Kind, detail: str, extra: dict[str, Any] | None = None) -> Response:
+    members = _members(kind, detail, extra, instance=request.path, request_id=g.request_id)
     return Response(json.dumps(members), status=kind.status, content_type=CONTENT_TYPE)

@@ -70,10 +70,12 @@ class Queue(BaseModel):
 
 
 class JobLinks(BaseModel):
-    """Where a job is read and canceled."""
+    """Where a job is read, followed and canceled, and all its pictures are fetched once it has ended."""
 
     self: str
     cancel: str
+    events: str
+    archive: str
 
 
 class JobSummary(BaseModel):
@@ -125,9 +127,9 @@ class Cancellation(BaseModel):
     items: list[CanceledItem]
 
 
-def job_path(job_id: str) -> str:
-    """Where a job is read."""
-    return f"{JOBS_PATH}/{job_id}"
+def job_path(job_id: str, *more: str) -> str:
+    """Where a job is read, or what lies below it."""
+    return "/".join((JOBS_PATH, job_id, *more))
 
 
 def summarize(job: JobView) -> JobSummary:
@@ -147,7 +149,7 @@ def summarize(job: JobView) -> JobSummary:
         started_at=_optional_time(job.started_ms),
         finished_at=_optional_time(job.finished_ms),
         deadline_at=_optional_time(job.deadline_ms),
-        links=JobLinks(self=job_path(job.id), cancel=f"{job_path(job.id)}/cancel"),
+        links=_links(job.id),
     )
 
 
@@ -157,7 +159,7 @@ def represent(job: JobView, items: Sequence[ItemView], position: QueuePosition |
         **dict(summarize(job)),
         seed=items[0].seed,
         queue=None if position is None else Queue(position=position.position, eta_seconds=position.eta_seconds),
-        items=[_represent_item(job.id, item) for item in items],
+        items=[represent_item(job.id, item) for item in items],
     )
 
 
@@ -190,6 +192,15 @@ def represent_accepted(spec: JobSpec) -> Job:
     return represent(view, [_accepted_item(item) for item in spec.items], None)
 
 
+def _links(job_id: str) -> JobLinks:
+    return JobLinks(
+        self=job_path(job_id),
+        cancel=job_path(job_id, "cancel"),
+        events=job_path(job_id, "events"),
+        archive=job_path(job_id, "archive"),
+    )
+
+
 def _accepted_item(item: ItemSpec) -> ItemView:
     return ItemView(
         index=item.index,
@@ -208,7 +219,8 @@ def _accepted_item(item: ItemSpec) -> ItemView:
     )
 
 
-def _represent_item(job_id: str, item: ItemView) -> Item:
+def represent_item(job_id: str, item: ItemView) -> Item:
+    """An item as it stands in its job."""
     return Item(
         index=item.index,
         file=item.file,

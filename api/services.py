@@ -17,6 +17,8 @@ from workers.wakeup import WakeUp, create_celery
 
 _KEY: Final = "spade"
 MAX_WAITING_REQUESTS: Final = 4
+MAX_ARCHIVES: Final = 2
+MAX_EVENT_STREAMS: Final = 6
 LOCAL_OWNER: Final = "local"
 
 
@@ -24,7 +26,9 @@ LOCAL_OWNER: Final = "local"
 class Services:
     """The parts behind the API.
 
-    `waiting_places` bounds the requests that may wait for a job at one time; `decoding_turns` is held to read a map.
+    `waiting_places` bounds the requests that may wait for a job at one time, `archive_places` and `stream_places` those
+    that are sent an archive or events, so that there are always threads for other requests; `decoding_turns` is held to
+    read a map. `stopping` is set when the process is to end: nothing waits any longer, streams are closed.
     """
 
     settings: Settings
@@ -35,7 +39,10 @@ class Services:
     registry: Registry
     wake_up: WakeUp
     waiting_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING_REQUESTS))
+    archive_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_ARCHIVES))
+    stream_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_EVENT_STREAMS))
     decoding_turns: threading.Lock = field(default_factory=threading.Lock)
+    stopping: threading.Event = field(default_factory=threading.Event)
 
 
 def connect_services(settings: Settings) -> Services:
@@ -56,6 +63,11 @@ def connect_services(settings: Settings) -> Services:
 def install_services(extensions: dict[str, object], services: Services) -> None:
     """Hand `services` over to the views of the application that has these `extensions`."""
     extensions[_KEY] = services
+
+
+def stop_waiting(extensions: dict[str, object]) -> None:
+    """Let the waiting requests and the streams of the application that has these `extensions` end within a second."""
+    cast(Services, extensions[_KEY]).stopping.set()
 
 
 def current_services() -> Services:

@@ -10,6 +10,8 @@ from api.services import Services
 from workers.messages import JobView
 
 MAX_WAIT_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 1.0
+"""After so long the job is looked at without news, for those that get lost and for the end of the process."""
 
 
 def preferred_wait(prefer: str) -> float:
@@ -24,7 +26,8 @@ def wait_for(
 ) -> JobView:
     """The job as soon as `enough` says so, or after `seconds`, at most MAX_WAIT_SECONDS.
 
-    Answers at once when all places for waiting are taken, so that there are always threads for other requests.
+    Answers at once when all places for waiting are taken, so that there are always threads for other requests, and when
+    the process is to end.
     Raises JobUnknownError, JobExpiredError or QueueUnavailableError.
     """
     reader = services.job_reader
@@ -33,9 +36,11 @@ def wait_for(
     if enough(job) or seconds <= 0 or not services.waiting_places.acquire(blocking=False):
         return job
     try:
-        while not enough(job) and (left := deadline - time.monotonic()) > 0:
-            reader.wait_for_change(job_id, changes=job.changes, seconds=left)
+        with reader.listening(job_id) as changed:
             job = reader.job(job_id, owner=owner)
+            while not enough(job) and not services.stopping.is_set() and (left := deadline - time.monotonic()) > 0:
+                changed(min(left, LOOK_SECONDS))
+                job = reader.job(job_id, owner=owner)
         return job
     finally:
         services.waiting_places.release()

@@ -10,7 +10,7 @@ from deploy.local.tether import die_with_parent
 from workers.logs import log_json_lines
 
 worker_class = "deploy.gunicorn_worker.PatientWorker"
-threads = 8
+threads = 16  # those of api.services that may wait or stream, and some for other requests
 keepalive = 5
 timeout = 120
 graceful_timeout = 8

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]  # gunicorn has no types
 
+from api.services import stop_waiting
+
 HEAD_SECONDS: Final = 3.0
 """For the rest of a request's head, which clients send in one piece."""
 PATIENCE_SECONDS: Final = 15.0
@@ -74,6 +76,12 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # as above
         conn.timeout = time.monotonic() + self.cfg.keepalive
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ANN401 - as above
+        """End gracefully: requests that wait, and streams of events, first, or else they would outlast the time."""
+        if (app := getattr(self, "wsgi", None)) is not None:
+            stop_waiting(app.extensions)
+        super().handle_exit(sig, frame)
 
     def handle_request(self, req: Any, conn: Any) -> bool:  # noqa: ANN401 - as above
         """Run the application, which reads the body; gunicorn has read the head."""

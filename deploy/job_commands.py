@@ -11,9 +11,9 @@ import click
 from pydantic import ValidationError
 from rich.console import Console
 
-from api.bodies import INSTANCE_SUFFIX
 from api.client import SpadeClient
 from api.errors import fault_text
+from api.files import INSTANCE_SUFFIX
 from api.parameters import JobParameters, faults_of
 from api.representation import Job
 from deploy.errors import DeployError
@@ -46,6 +46,7 @@ class UnfinishedError(DeployError):
 @click.option("--format", "picture_format", type=_choice(PictureFormat), default="png", show_default=True)
 @click.option("--priority", type=_choice(Priority), default="normal", show_default=True)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the pictures and download them.")
+@click.option("--archive", is_flag=True, help="Download them and a manifest as one ZIP, JOB.zip.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -66,6 +67,7 @@ def submit(
     picture_format: str,
     priority: str,
     wait: bool,
+    archive: bool,
     out: Path,
     url: str | None,
     state: Path,
@@ -73,7 +75,8 @@ def submit(
 ) -> None:
     """Send label maps as one job, wait for the pictures and download them.
 
-    PATHS are PNG files, and folders all of whose PNG files are sent. NAME.instance.png is the instance map of NAME.png.
+    PATHS are PNG files, and folders all of whose PNG files are sent, or one ZIP of PNG files. NAME.instance.png is the
+    instance map of NAME.png.
 
     \b
     Example:
@@ -89,7 +92,7 @@ def submit(
         pictures: list[Path] = []
         if wait:
             job = _follow(client, job, quiet=as_json)
-            pictures = _download(client, job, out)
+            pictures = (_download_archive if archive else _download)(client, job, out)
     if as_json:
         print_json({"job": job.model_dump(mode="json"), "pictures": [str(path) for path in pictures]})
     else:
@@ -200,6 +203,13 @@ def _download(client: SpadeClient, job: Job, out: Path) -> list[Path]:
             path.write_bytes(client.picture(item))
             pictures.append(path)
     return pictures
+
+
+def _download_archive(client: SpadeClient, job: Job, out: Path) -> list[Path]:
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f"{job.id}.zip"
+    client.archive(job.id, path)
+    return [path]
 
 
 def _what_went_wrong(job: Job) -> str:

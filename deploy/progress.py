@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from api.representation import Job
+from api.representation import JobSummary
 
 
 def job_progress(console: Console, *, disable: bool = False, transient: bool = False) -> Progress:
@@ -12,6 +12,6 @@ def job_progress(console: Console, *, disable: bool = False, transient: bool = F
     return Progress(*columns, console=console, disable=disable, transient=transient)
 
 
-def show_job(progress: Progress, task: TaskID, job: Job) -> None:
+def show_job(progress: Progress, task: TaskID, job: JobSummary) -> None:
     """Set the task's bar to the items of `job` that have ended, well or badly."""
     progress.update(task, completed=job.counts.total - job.counts.queued - job.counts.running)

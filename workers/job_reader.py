@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from workers.errors import JobExpiredError, JobUnknownError
@@ -47,14 +48,7 @@ class JobReader:
     def items(self, job: JobView, *, start: int = 0, count: int | None = None) -> list[ItemView]:
         """The items `start` to `start + count` of a job, in order. Raises `JobExpiredError` if it is gone."""
         stop = job.total if count is None else min(job.total, start + count)
-        with translated_errors():
-            pipeline = self._client.pipeline(transaction=False)
-            for index in range(start, stop):
-                pipeline.hgetall(f"{PREFIX}item:{job.id}:{index}")
-            rows = pipeline.execute()
-        if not all(rows):
-            raise JobExpiredError(job.id)
-        return [_item_view(start + offset, fields) for offset, fields in enumerate(rows)]
+        return self._items(job.id, range(start, stop))
 
     def jobs(self, owner: str, *, before: tuple[int, str] | None = None) -> Iterator[JobView]:
         """An owner's jobs, newest first, from after `before` = (created_ms, id) of the last one seen."""
@@ -93,18 +87,36 @@ class JobReader:
         pixels = (ahead + max(ranks) + 1) * job.height * job.width
         return QueuePosition(position=ahead + min(ranks), eta_seconds=pixels / rate if rate else None)
 
-    def wait_for_change(self, job_id: str, *, changes: int, seconds: float) -> None:
-        """Return when the job has changed since it was read with `changes`, or after `seconds`."""
-        deadline = time.monotonic() + seconds
+    def settled_items(self, job: JobView, *, start: int, count: int) -> list[ItemView]:
+        """Items that have come to their final states, in that order: from the `start`th on, at most `count`.
+
+        Raises `JobExpiredError` if the job is gone.
+        """
+        with translated_errors():
+            indices = self._client.lrange(f"{PREFIX}settled:{job.id}", start, start + count - 1)
+        return self._items(job.id, [int(index) for index in indices])
+
+    @contextmanager
+    def listening(self, job_id: str) -> Iterator[Callable[[float], bool]]:
+        """A function that waits at most so many seconds for a change of the job, and tells whether there was any.
+
+        What changes once the block has begun is heard. Changes that happened since the last call count as one.
+        """
         with translated_errors(), self._client.pubsub() as pubsub:
             pubsub.subscribe(f"{PREFIX}changes:{job_id}")
-            pubsub.get_message(timeout=min(2.0, seconds))  # the confirmation: later changes will be heard
-            if self._client.hget(f"{PREFIX}job:{job_id}", "changes") != str(changes):
-                return
-            while (remaining := deadline - time.monotonic()) > 0:
-                message = pubsub.get_message(timeout=min(remaining, 5.0))
-                if message is not None and message["type"] == "message":
-                    return
+            pubsub.get_message(timeout=2.0)  # the confirmation
+
+            def wait(seconds: float) -> bool:
+                deadline = time.monotonic() + seconds
+                with translated_errors():
+                    while (left := deadline - time.monotonic()) > 0:
+                        if _is_change(pubsub.get_message(timeout=min(left, 5.0))):
+                            while pubsub.get_message(timeout=0.0) is not None:
+                                pass  # the same news
+                            return True
+                return False
+
+            yield wait
 
     def stats(self) -> StoreStats:
         """Depth, age and rate of every queue, and what is open in all."""
@@ -123,6 +135,16 @@ class JobReader:
                     for kind, model, state, reason in [field.split("|")]
                 ),
             )
+
+    def _items(self, job_id: str, indices: Sequence[int]) -> list[ItemView]:
+        with translated_errors():
+            pipeline = self._client.pipeline(transaction=False)
+            for index in indices:
+                pipeline.hgetall(f"{PREFIX}item:{job_id}:{index}")
+            rows = pipeline.execute()
+        if not all(rows):
+            raise JobExpiredError(job_id)
+        return [_item_view(index, fields) for index, fields in zip(indices, rows, strict=True)]
 
     def _queue_stats(self, model: str) -> QueueStats:
         keys = {priority: f"{PREFIX}waiting:{model}:{priority.rank}" for priority in Priority}
@@ -146,6 +168,10 @@ class JobReader:
         oldest = now // _SLOT_SECONDS - _RATE_SLOTS
         pixels = sum(int(pixels) for slot, pixels in slots.items() if int(slot) > oldest)
         return pixels / ((_RATE_SLOTS - 1) * _SLOT_SECONDS + now % _SLOT_SECONDS)
+
+
+def _is_change(message: dict[str, Any] | None) -> bool:
+    return message is not None and message["type"] == "message"
 
 
 def _optional_int(text: str | None) -> int | None:

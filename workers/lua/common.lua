@@ -10,6 +10,7 @@
 --   waiting:<model>:<rank>            zset   waiting items by submit time, for depth, age and position
 --   leases, deadlines                 zset   running / waiting items by the time at which they fall due (ms)
 --   jobs:<owner>, unrecorded, ended   zset   jobs by creation; jobs whose stored record is behind; ended jobs
+--   settled:<job>                     list   indices of items in the order in which they came to their final states
 --   dead                              zset   items given up as poison
 --   open                              hash   open items and pixels, total and per owner
 --   drain:<model>                     hash   pixels finished per 10 s slot of the last minute
@@ -172,6 +173,7 @@ end
 local function settle(id, j, from, to, now)
   redis.call('HSET', P .. 'item:' .. id, 'state', to, 'finished_ms', now)
   redis.call('ZREM', P .. 'leases', id)
+  redis.call('RPUSH', P .. 'settled:' .. j.id, string.match(id, '%d+$'))
   move_count(j, from, to)
   count_open(j, -1)
   local reason = to == 'failed' and redis.call('HGET', P .. 'item:' .. id, 'reason') or ''

@@ -44,6 +44,7 @@ for index = 0, total - 1 do
     enqueue(id, j, seq, false)
   else
     redis.call('HSET', item, 'finished_ms', finished)
+    redis.call('RPUSH', P .. 'settled:' .. job_id, index)
     local reason = state == 'failed' and ARGV[at + 6] or ''
     if reason == 'poison' then redis.call('ZADD', P .. 'dead', finished, id) end
     redis.call('HINCRBY', P .. 'totals', 'items|' .. model .. '|' .. state .. '|' .. reason, 1)

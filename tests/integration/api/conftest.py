@@ -128,3 +128,17 @@ def finished(post: Callable[..., TestResponse], work: Callable[..., int]) -> str
     job = post(seed=1, variations=2).json
     assert work() == 2
     return job["id"]
+
+
+@pytest.fixture
+def large_job(post: Callable[..., TestResponse], services: Services, objects: ObjectStore) -> str:
+    """A job that has succeeded, with 12 pictures of 1 MiB: more than connections and their ends keep on the way."""
+    job_id: str = post(variations=12).json["id"]
+    claim = services.job_store.claim(worker="test", device="cpu", models=["landscape"], max_items=12, max_pixels=10**9)
+    assert claim.batch is not None
+    for item in claim.batch.items:
+        data = np.random.default_rng(item.index).bytes(2**20)
+        result = result_of(item, digest=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
+        objects.put(result.picture_key, data)
+        services.job_store.commit([result])
+    return job_id

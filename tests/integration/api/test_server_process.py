@@ -12,6 +12,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.services import MAX_ARCHIVES
 from deploy import gunicorn_config
 from deploy.local.child import Child
 from deploy.local.ports import free_port
@@ -105,6 +106,19 @@ def test_clients_that_send_no_more_do_not_keep_the_threads(start, sent):
         for connection in slow:
             while connection.recv(2**16):  # what is left of an answer, and then the end
                 pass
+
+
+def test_clients_that_leave_an_archive_or_do_not_take_it_keep_nothing(start, large_job):
+    server = start(processes=1)
+    path = f"/v1/jobs/{large_job}/archive"
+    with ExitStack() as clients:
+        for _ in range(MAX_ARCHIVES):
+            idle = clients.enter_context(connected(server))
+            idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            idle.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert idle.recv(16).startswith(b"HTTP/1.1 200")
+        assert httpx.get(server.program.url + path).json()["type"].endswith(":busy")
+    wait_until(lambda: httpx.get(server.program.url + path).status_code == 200, "an archive", seconds=30)
 
 
 def test_a_process_that_replaces_a_killed_one_goes_on_with_its_counters(server):

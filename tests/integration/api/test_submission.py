@@ -27,7 +27,13 @@ def test_a_job_is_accepted_with_its_location(post):
     assert response.status_code == 202
     job = response.json
     assert response.headers["Location"] == f"/v1/jobs/{job['id']}"
-    assert job["links"] == {"self": f"/v1/jobs/{job['id']}", "cancel": f"/v1/jobs/{job['id']}/cancel"}
+    path = f"/v1/jobs/{job['id']}"
+    assert job["links"] == {
+        "self": path,
+        "cancel": f"{path}/cancel",
+        "events": f"{path}/events",
+        "archive": f"{path}/archive",
+    }
     assert job["state"] == "queued"
     assert job["counts"] == {
         "total": 1, "queued": 1, "running": 0, "succeeded": 0, "failed": 0, "canceled": 0, "expired": 0

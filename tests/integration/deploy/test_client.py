@@ -13,7 +13,7 @@ from PIL import Image
 
 from api.client import ClientError, SpadeClient
 from api.parameters import JobParameters
-from api.representation import Job
+from api.representation import JobSummary
 from deploy.examples import example_label_maps
 from workers.messages import CancelOutcome, State
 
@@ -22,7 +22,7 @@ LANDSCAPE = JobParameters(model="landscape", seed=3)
 
 
 def test_label_maps_go_in_and_pictures_come_out(client: SpadeClient) -> None:
-    seen: list[Job] = []
+    seen: list[JobSummary] = []
     submitted = client.submit([BEACH, LAKE], LANDSCAPE)
     job = client.follow(submitted.id, on_change=seen.append)
     assert job.state is State.SUCCEEDED
@@ -83,6 +83,14 @@ def test_a_damaged_picture_is_noticed(client: SpadeClient) -> None:
         client.picture(other)
 
 
+def test_an_archive_of_an_unfinished_job_is_refused_and_leaves_no_file(client: SpadeClient, tmp_path: Path) -> None:
+    job = client.submit([BEACH], LANDSCAPE.model_copy(update={"variations": 30}))
+    with pytest.raises(ClientError, match="The job has not ended"):
+        client.archive(job.id, tmp_path / "job.zip")
+    assert list(tmp_path.iterdir()) == []
+    client.cancel(job.id)
+
+
 @contextmanager
 def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
     """An HTTP server whose every GET is answered by `answer`."""
@@ -137,14 +145,26 @@ def test_while_a_job_is_followed_a_lost_connection_is_tried_again() -> None:
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         asked.append(handler.path)
-        if len(asked) == 1:
+        if len(asked) <= 2:
             handler.connection.close()
         else:
             reply(handler, 404, b"{}")
 
     with serving(answer) as url, SpadeClient(url) as client, pytest.raises(ClientError, match="answered 404"):
         client.follow("any")
-    assert asked == ["/v1/jobs/any?wait=1"] * 2
+    assert asked == ["/v1/jobs/any/events"] + ["/v1/jobs/any?wait=1"] * 2
+
+
+def test_an_archive_that_breaks_off_is_fetched_again(tmp_path: Path) -> None:
+    announced = iter([100, 3])
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        reply(handler, 200, b"zip", Content_Length=str(next(announced)), Connection="close")
+        handler.close_connection = True
+
+    with serving(answer) as url, SpadeClient(url) as client:
+        client.archive("any", tmp_path / "job.zip")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"zip"]
 
 
 def test_a_proxy_is_not_asked_for_what_is_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

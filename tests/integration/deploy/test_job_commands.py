@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from click.testing import CliRunner, Result
@@ -35,6 +36,24 @@ def test_submit_downloads_every_picture(spade_serve: Any, tmp_path: Path) -> Non
     for path in paths:
         with Image.open(path) as picture:
             assert (picture.format, picture.size) == ("WEBP", (256, 256))
+
+
+def test_submit_downloads_an_archive(spade_serve: Any, tmp_path: Path) -> None:
+    result = spade_serve("submit", BEACH, "--model", "landscape", "--archive", "--json", "--out", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert list(tmp_path.iterdir()) == [tmp_path / f"{answer['job']['id']}.zip"] == [Path(answer["pictures"][0])]
+    with ZipFile(answer["pictures"][0]) as archive:
+        assert archive.namelist() == ["beach-0.png", "manifest.json"]
+
+
+def test_submit_takes_a_zip(spade_serve: Any, tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "maps.zip", "w") as archive:
+        archive.write(BEACH, "set/beach.png")
+        archive.write(LAKE, "set/lake.png")
+    result = spade_serve("submit", str(tmp_path / "maps.zip"), "--model", "landscape", "--out", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in tmp_path.glob("*.png")} == {"0-beach.png", "1-lake.png"}
 
 
 def test_submit_without_waiting_gives_the_job_that_status_then_shows(spade_serve: Any, tmp_path: Path) -> None:

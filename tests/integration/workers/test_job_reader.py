@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from support.jobs import claim, claim_batch, finish, job_spec
+from support.jobs import OWNER, claim, claim_batch, finish, job_spec
 from workers.errors import JobExpiredError, JobUnknownError
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
@@ -83,25 +83,51 @@ def test_position_counts_what_is_ahead_and_eta_needs_a_rate(job_store: JobStore,
 
 def test_a_waiting_reader_is_woken_by_the_change(job_store: JobStore, reader: JobReader) -> None:
     job_store.submit(job_spec("j"))
-    before = reader.job("j").changes
-    woken = threading.Event()
+    woken = []
+    with reader.listening("j") as changed:
+        waiter = threading.Thread(target=lambda: woken.append(changed(20)))
+        waiter.start()
+        finish(job_store, claim_batch(job_store))
+        waiter.join(timeout=10)
+    assert woken == [True]
 
-    def wait() -> None:
-        reader.wait_for_change("j", changes=before, seconds=20)
-        woken.set()
 
-    waiter = threading.Thread(target=wait)
-    waiter.start()
-    finish(job_store, claim_batch(job_store))
-    waiter.join(timeout=10)
-    assert woken.is_set()
-    assert reader.job("j").changes > before
+def test_changes_that_were_not_waited_for_count_as_one(job_store: JobStore, reader: JobReader) -> None:
+    job_store.submit(job_spec("j"))
+    with reader.listening("j") as changed:
+        finish(job_store, claim_batch(job_store))
+        assert changed(10)
+        assert not changed(0.05)
 
 
 def test_waiting_ends_when_the_time_is_over(job_store: JobStore, reader: JobReader) -> None:
     job_store.submit(job_spec("j"))
-    reader.wait_for_change("j", changes=reader.job("j").changes, seconds=0.05)
-    assert reader.job("j").state is State.QUEUED
+    with reader.listening("j") as changed:
+        assert not changed(0.05)
+
+
+def test_items_are_told_in_the_order_in_which_they_were_settled(job_store: JobStore, reader: JobReader) -> None:
+    job_store.submit(job_spec("j", 4))
+    first, second = (claim_batch(job_store, items=1) for _ in range(2))
+    finish(job_store, second)
+    job_store.fail(first.items, reason="input", detail="damaged")
+    job_store.cancel("j", owner=OWNER)
+    job = reader.job("j")
+    told = [(item.index, item.state) for item in reader.settled_items(job, start=0, count=10)]
+    assert told == [(1, State.SUCCEEDED), (0, State.FAILED), (2, State.CANCELED), (3, State.CANCELED)]
+    assert [item.index for item in reader.settled_items(job, start=1, count=2)] == [0, 2]
+    assert reader.settled_items(job, start=4, count=2) == []
+
+
+def test_a_forgotten_job_leaves_nothing_but_its_tombstone(
+    job_store: JobStore, reader: JobReader, redis_client: RedisClient
+) -> None:
+    job_store.submit(job_spec("j"))
+    finish(job_store, claim_batch(job_store))
+    job_store.forget("j")
+    with pytest.raises(JobExpiredError):
+        reader.job("j")
+    assert list(redis_client.keys(f"{PREFIX}*:j*")) == [f"{PREFIX}gone:j"]  # type: ignore[attr-defined]
 
 
 def test_stats_count_what_waits_by_model_and_priority(job_store: JobStore, reader: JobReader) -> None:

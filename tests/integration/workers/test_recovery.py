@@ -47,6 +47,9 @@ def test_jobs_in_all_states_come_back_and_no_item_is_computed_twice(lost: Recove
     assert [(i.digest, i.picture_key) for i in after["partly"][:4]] == [
         (i.digest, i.picture_key) for i in before["partly"][:4]
     ]
+    for name, items in after.items():  # events tell of every item that has ended, whichever side of the loss
+        settled = bench.reader.settled_items(bench.reader.job(name), start=0, count=99)
+        assert sorted(item.index for item in settled) == list(range(len(items)))
     assert bench.reader.job("partly").state is bench.reader.job("waiting").state is State.SUCCEEDED
     assert bench.store.unrecorded_jobs() == []
     assert all(record_key(name) in set(bench.objects.keys("jobs/")) for name in names)

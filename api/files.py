@@ -1,0 +1,46 @@
+"""Files that a request brings along or names, however it does so."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from api.errors import Fault, FilesRefusedError
+
+INSTANCE_SUFFIX: Final = ".instance.png"
+MAX_NAME_LENGTH: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentFile:
+    """A file of the request; it is read when it is needed, so that not all lie in memory at once."""
+
+    name: str
+    read: Callable[[], bytes]
+
+
+def pair_by_name(
+    names: Iterable[str], file: Callable[[str], SentFile], *, where: str
+) -> tuple[tuple[SentFile, ...], tuple[SentFile | None, ...]]:
+    """Label maps and, for each, its instance map or None: `NAME.instance.png` is that of `NAME.png`.
+
+    `file` makes files of names. Raises FilesRefusedError for an instance map without a label map `where` they are.
+    """
+    names = list(names)
+    instances = {name for name in names if name.endswith(INSTANCE_SUFFIX)}
+    of_label_map = {name: name.removesuffix(".png") + INSTANCE_SUFFIX for name in names if name not in instances}
+    if strays := instances - set(of_label_map.values()):
+        raise refuse_files("stray-instance-map", f"there is no label map for it {where}", file=file(min(strays)).name)
+    return (
+        tuple(file(name) for name in of_label_map),
+        tuple(file(name) if name in instances else None for name in of_label_map.values()),
+    )
+
+
+def printable(name: str) -> str:
+    """A name as messages may carry it: without control characters, no longer than a line."""
+    return "".join(character for character in name if character.isprintable())[-MAX_NAME_LENGTH:] or "unnamed"
+
+
+def refuse_files(code: str, detail: str, *, file: str | None = None) -> FilesRefusedError:
+    """The error for one thing that is wrong with files."""
+    return FilesRefusedError([Fault(code=code, detail=detail, file=file)])
