@@ -3,6 +3,7 @@
 B batch, H W pixels.
 """
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
@@ -17,13 +18,14 @@ from spade.config import GeneratorConfig, Precision, Upsampling
 from spade.engine.cache import ModulationCache
 from spade.engine.config import EngineConfig
 from spade.engine.convolutions import arranged_convolution
-from spade.engine.layers import Build, EngineBlock, Maps, fuse, fuse_for_compiler
+from spade.engine.layers import Build, EngineBlock, Fuse, Maps, fuse, fuse_for_compiler
 from spade.engine.maps import DistinctMaps
 from spade.engine.modulation import Modulation, Modulator
 from spade.engine.start import LatentStart, SemanticStart
-from spade.errors import ConfigError
+from spade.errors import ConfigError, DeviceError
 from spade.generator import SpadeGenerator
 
+_CPP_COMPILERS = ("g++", "clang++", "cl")
 _DTYPES = {
     Precision.FLOAT32: torch.float32,
     Precision.BFLOAT16: torch.bfloat16,
@@ -57,7 +59,7 @@ class Engine:
             config=generator.config,
             dtype=_DTYPES[config.precision],
             device=device,
-            fuse=torch.compile(fuse_for_compiler, dynamic=True) if config.compile else fuse,
+            fuse=_compiled_fuse(device) if config.compile else fuse,
         )
         self._take_weights(generator)
 
@@ -144,6 +146,15 @@ def _exact_convolutions() -> Iterator[None]:
     """On CUDA, float32 convolutions proper: the default, TF32, keeps 10 bits of the mantissa. Nothing elsewhere."""
     with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
         yield
+
+
+def _compiled_fuse(device: torch.device) -> Fuse:
+    """Raises DeviceError: where there is no compiler, which would show at the first picture only."""
+    if device.type == "cpu" and not any(map(shutil.which, _CPP_COMPILERS)):
+        raise DeviceError(
+            f"compile: on a CPU torch needs one of {', '.join(_CPP_COMPILERS)}; install one or leave it out"
+        )
+    return torch.compile(fuse_for_compiler, dynamic=True)
 
 
 def _stages(generator: SpadeGenerator) -> list[tuple[SpadeBlock, bool, bool]]:

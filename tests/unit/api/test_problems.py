@@ -18,9 +18,9 @@ def test_every_error_of_the_api_has_an_answer():
 
 
 def test_every_error_of_the_queue_has_an_answer():
-    at_start = {worker_errors.ServiceError, SettingsError}
+    elsewhere = {worker_errors.ServiceError, SettingsError, DeadLetterUnknownError}  # at the start, at a terminal
     members = inspect.getmembers(worker_errors, inspect.isclass)
-    assert {item for _, item in members if issubclass(item, worker_errors.ServiceError)} - at_start <= set(KINDS)
+    assert {item for _, item in members if issubclass(item, worker_errors.ServiceError)} - elsewhere <= set(KINDS)
 
 
 def test_names_of_problems_are_unique_slugs():

@@ -46,6 +46,7 @@ ITEM = ItemView(
     size_bytes=99,
     timings={"compute": 0.25},
     label_map_key="jobs/j1/inputs/0.png",
+    fence=7,
 )
 
 

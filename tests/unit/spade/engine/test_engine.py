@@ -14,7 +14,7 @@ from spade.config import Norm, Precision, Upsampling
 from spade.engine.config import EngineConfig
 from spade.engine.engine import Engine
 from spade.engine.layers import _instance_normalized
-from spade.errors import ConfigError
+from spade.errors import ConfigError, DeviceError
 from spade.generator import SpadeGenerator
 from support.generators import settled_generator
 
@@ -209,6 +209,12 @@ def test_what_the_compiler_fuses_is_as_exact(engines: dict[str, tuple[SpadeGener
     torch.manual_seed(6)
     labels = torch.stack([blocks(64, 64, 8), blocks(64, 64, 2)])
     assert (engine.pictures(labels) - plain_pictures(generator, labels, None, None)).abs().max() < TOLERANCE
+
+
+def test_compiling_without_a_compiler_is_refused_when_the_engine_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(DeviceError, match=r"compile: .* g\+\+, clang\+\+, cl; install one or leave it out"):
+        Engine.from_generator(settled_generator(), config=EngineConfig(compile=True))
 
 
 def test_a_picture_of_1024_pixels_a_side_is_exact_within_small_tables() -> None:
