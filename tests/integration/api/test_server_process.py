@@ -46,12 +46,12 @@ def test_the_processes_count_together_and_log_json_lines(server, label_map):
     requests = 30
     for _ in range(requests):
         with httpx.Client(base_url=url) as client:  # a connection each, so that both processes answer some
-            assert client.get("/livez").status_code == 200
+            assert get("/livez").status_code == 200
     with httpx.Client(base_url=url) as client:
         files = {"label_map": ("a.png", label_map, "image/png")}
         response = client.post("/v1/jobs", data={"params": '{"model": "landscape"}'}, files=files)
         assert response.status_code == 202
-        page = client.get("/metrics").text
+        page = get("/metrics").text
     counted = {
         tuple(sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(page)
@@ -122,15 +122,19 @@ def test_clients_that_leave_an_archive_or_do_not_take_it_keep_nothing(start, lar
 
 
 def test_a_process_that_replaces_a_killed_one_goes_on_with_its_counters(server):
+    # New processes take a while to load on a busy machine; meanwhile connections wait for one that accepts them.
+    def get(path: str) -> httpx.Response:
+        return httpx.get(f"{server.program.url}{path}", timeout=60)
+
     def answered() -> float:
-        page = httpx.get(f"{server.program.url}/metrics").text
+        page = get("/metrics").text
         samples = (sample for family in text_string_to_metric_families(page) for sample in family.samples)
         route = {"method": "GET", "route": "/livez", "status": "200"}
         return sum(s.value for s in samples if s.name == "spade_api_requests_total" and s.labels == route)
 
     for _ in range(3):
         for _ in range(5):
-            assert httpx.get(f"{server.program.url}/livez").status_code == 200
+            assert get("/livez").status_code == 200
         processes = psutil.Process(server.pid).children()
         for process in processes:
             process.kill()
@@ -138,7 +142,7 @@ def test_a_process_that_replaces_a_killed_one_goes_on_with_its_counters(server):
             lambda killed=processes: len(set(psutil.Process(server.pid).children()) - set(killed)) == 2,
             "two new processes",
         )
-        wait_until(lambda: httpx.get(f"{server.program.url}/readyz").status_code == 200, "an answer")
+        wait_until(lambda: get("/readyz").status_code == 200, "an answer")
     assert answered() == 15
     files = {path.name for path in server.program.metrics_folder.iterdir()}
     assert files == {f"{kind}_{number}.db" for kind in ("counter", "histogram") for number in (0, 1)}

@@ -18,7 +18,11 @@ def test_every_error_of_the_api_has_an_answer():
 
 
 def test_every_error_of_the_queue_has_an_answer():
-    elsewhere = {worker_errors.ServiceError, SettingsError, DeadLetterUnknownError}  # at the start, at a terminal
+    elsewhere = {
+        worker_errors.ServiceError,
+        SettingsError,
+        worker_errors.DeadLetterUnknownError,
+    }  # at the start, at a terminal
     members = inspect.getmembers(worker_errors, inspect.isclass)
     assert {item for _, item in members if issubclass(item, worker_errors.ServiceError)} - elsewhere <= set(KINDS)
 
