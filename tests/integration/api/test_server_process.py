@@ -46,12 +46,12 @@ def test_the_processes_count_together_and_log_json_lines(server, label_map):
     requests = 30
     for _ in range(requests):
         with httpx.Client(base_url=url) as client:  # a connection each, so that both processes answer some
-            assert get("/livez").status_code == 200
+            assert client.get("/livez").status_code == 200
     with httpx.Client(base_url=url) as client:
         files = {"label_map": ("a.png", label_map, "image/png")}
         response = client.post("/v1/jobs", data={"params": '{"model": "landscape"}'}, files=files)
         assert response.status_code == 202
-        page = get("/metrics").text
+        page = client.get("/metrics").text
     counted = {
         tuple(sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(page)
