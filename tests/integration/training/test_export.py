@@ -89,7 +89,7 @@ def test_what_killed_exports_left_unfinished_is_cleared_away(
         left.parent.mkdir(parents=True)
         left.touch()
     options = ("--published", published, "--model", "mine", "--models-dir", models, "--weights", "last")
-    assert spade("export", finished_run, *options).exit_code == 0
+    assert spade("export", "run", finished_run, *options).exit_code == 0
     assert list(tmp_path.rglob("*.partial")) == []
 
 
@@ -108,7 +108,7 @@ def test_an_export_to_a_full_disk_is_answered_by_one_line(
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:
-        result = spade("export", finished_run, "--published", tmp_path / "out", "--weights", "last")
+        result = spade("export", "run", finished_run, "--published", tmp_path / "out", "--weights", "last")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert refusal(result, exit_code=1).endswith("File too large")
