@@ -5,8 +5,10 @@ import torch
 
 from spade.benchmarks.plain import plain_pictures
 from spade.engine.cache import ModulationCache
+from spade.engine.config import EngineConfig
 from spade.engine.engine import Engine
 from spade.engine.modulation import Modulator, Table
+from spade.errors import ConfigError
 from support.generators import coarse_maps, settled_generator
 
 
@@ -101,3 +103,15 @@ def test_what_never_fits_drives_nothing_out() -> None:
     cache.most_bytes = kept
     cache.get("larger", "layer", lambda: Table(torch.zeros(kept + 1, dtype=torch.uint8), torch.zeros(0)))
     assert cache.nbytes == kept
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"table_bytes": 0}, "engine: table_bytes is 0; it must be at least 1"),
+        ({"cache_bytes": -1}, "engine: cache_bytes is -1; it must not be negative"),
+    ],
+)
+def test_limits_that_cannot_hold_are_refused(options: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        EngineConfig(**options)
