@@ -12,6 +12,7 @@ from spade.pix2pixhd import Pix2PixHDConfig
 from spade.training.networks import InitConfig
 from spade.training.objective import LossConfig
 from spade.training.optimizers import OptimizerConfig, ScheduleConfig
+from spade.training.start_config import StartConfig
 from spade.training.step import StepConfig
 
 PICTURE_CHANNELS = 3
@@ -93,6 +94,8 @@ class TrainingConfig:
     """Makes it a VAE."""
     pix2pixhd: Pix2PixHDConfig | None = None
     """Trains this generator, the paper's baseline, instead of SPADE's."""
+    start: StartConfig | None = None
+    """Trained weights to begin with, instead of drawn ones."""
     init: InitConfig = field(default_factory=InitConfig)
     losses: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

@@ -108,7 +108,7 @@ def introduction(facts: RunFacts) -> list[str]:
         f"({facts.device}), accumulation {config.accumulation}, {config.step.precision}{perceptual}",
         f"results: {facts.folder}",
     ]
-    return lines + ([f"goes on from {facts.resumed_from}"] if facts.resumed_from else [])
+    return [*lines, *([f"goes on from {facts.resumed_from}"] if facts.resumed_from else []), *facts.notes]
 
 
 def _classes(dataset: DatasetConfig) -> str:
