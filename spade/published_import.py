@@ -15,6 +15,7 @@ from spade.config import DOUBLINGS, GeneratorConfig, Norm, Upsampling
 from spade.errors import CheckpointError, ConfigError
 from spade.generator import SpadeGenerator
 from spade.published import own_name, published_name
+from spade.semantics_form import PICTURE_CHANNELS
 from spade.weights import read_tensors
 
 OTHER_NETWORKS = {
@@ -130,13 +131,15 @@ def infer_config(tensors: Mapping[str, Tensor], hints: PublishedHints, *, where:
 
 def _split_channels(channels: int, hints: PublishedHints, where: str) -> tuple[int, bool, bool]:
     """How many of the semantic channels are classes, and whether one each is for unknown and for edges."""
+    pictures = hints.label_nc == 0
+    of_classes = channels - PICTURE_CHANNELS if pictures else channels
     splits = [
-        (channels - dont_care - edges, dont_care, edges)
-        for dont_care in (False, True)
+        (of_classes - dont_care - edges, dont_care, edges)
+        for dont_care in ((False,) if pictures else (False, True))
         for edges in (False, True)
         if hints.dont_care in (None, dont_care)
         and hints.instance_edges in (None, edges)
-        and hints.label_nc in (None, channels - dont_care - edges)
+        and hints.label_nc in (None, of_classes - dont_care - edges)
     ]
     if len(splits) == 1:
         return splits[0]

@@ -10,6 +10,7 @@ from spade.data.config import Ade20kIds, Mode, Phase
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PHASES = tuple(str(phase) for phase in Phase)
+LABEL_NC_HELP = "Number of classes, unknown not counted; 0 where pictures stand in the label maps' place."
 PALETTE_HELP = "What colours of label images mean; columns color (#rrggbb) or r, g, b, and id or name."
 OPTIONS = (
     click.option("--dataset", "mode", type=click.Choice([str(mode) for mode in Mode]), help="How its files lie."),
@@ -17,7 +18,7 @@ OPTIONS = (
     click.option("--label-dir", metavar="DIR", help="Of custom: a folder of label maps that is not under --dataroot."),
     click.option("--image-dir", metavar="DIR", help="Of custom: the folder of photographs for --label-dir."),
     click.option("--instance-dir", metavar="DIR", help="Of custom: the folder of instance maps for --label-dir."),
-    click.option("--label-nc", type=click.IntRange(min=1), help="Number of classes, unknown not counted."),
+    click.option("--label-nc", type=click.IntRange(min=0), help=LABEL_NC_HELP),
     click.option("--dont-care/--no-dont-care", default=None, help="Whether pixels may be of unknown class."),
     click.option("--instances/--no-instances", default=None, help="Whether to read instance maps."),
     click.option("--class-names", metavar="NAME,NAME,...", help="Names of the classes in the order of their ids."),

@@ -61,8 +61,8 @@ class LabelReader:
     def _explain(self, error: LabelMapError) -> str:
         if error.code == "palette-needed":
             return (
-                f"{error.file}: the file is RGB; name the CSV file that says what its colours mean: --palette, "
-                "or dataset.palette of a training"
+                f"{error.file}: the file is RGB; name the CSV file that says what its colours mean, --palette, "
+                "or read it as the picture that it is, --label-nc 0"
             )
         if not error.offenders:
             return str(error)

@@ -2,20 +2,19 @@
 
 from dataclasses import dataclass, field
 
-from spade.config import GeneratorConfig, SemanticsForm
+from spade.config import GeneratorConfig
 from spade.data.config import DatasetConfig
 from spade.device import DEVICES
 from spade.discriminator import DiscriminatorConfig
 from spade.encoder import EncoderConfig
 from spade.errors import ConfigError
 from spade.pix2pixhd import Pix2PixHDConfig
+from spade.semantics_form import PICTURE_CHANNELS, SemanticsForm
 from spade.training.networks import InitConfig
 from spade.training.objective import LossConfig
 from spade.training.optimizers import OptimizerConfig, ScheduleConfig
 from spade.training.start_config import StartConfig
 from spade.training.step import StepConfig
-
-PICTURE_CHANNELS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from spade.data.config import DatasetConfig
+from spade.semantics_form import reads_pictures
 from spade.training.listeners import Listener, Metrics, RunFacts
 
 
@@ -112,6 +113,8 @@ def introduction(facts: RunFacts) -> list[str]:
 
 
 def _classes(dataset: DatasetConfig) -> str:
+    if reads_pictures(dataset):
+        return "pictures as input"
     return _count(dataset.label_nc, "class", "classes") + (" and unknown" if dataset.dont_care else "")
 
 

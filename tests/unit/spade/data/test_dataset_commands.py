@@ -57,7 +57,7 @@ def test_inspect_fails_where_something_is_broken_and_lists_it(tree):
     assert result.exit_code == 1
     assert "train: broken: " in result.output
     assert "lonely.png has no picture" in result.output
-    assert "train: 1 label maps are RGB: name a palette, --palette, to read them" in result.output
+    assert "train: 1 label maps are RGB: --palette reads them, or label_nc 0 takes them as pictures" in result.output
     assert "no readable label map" in result.output
 
 
