@@ -6,11 +6,16 @@ from typing import Final, cast
 
 from flask import current_app
 
+from api.callers import current_caller
+from api.key_cache import KeyCache
 from model_store.registry import Registry
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
+from workers.key_store import KeyStore
+from workers.limits import RateLimiter
 from workers.recorder import Recorder
 from workers.redis_client import connect
+from workers.scripts import Scripts
 from workers.settings import Settings
 from workers.storage import ObjectStore
 from workers.wakeup import WakeUp, create_celery
@@ -19,7 +24,6 @@ _KEY: Final = "spade"
 MAX_WAITING_REQUESTS: Final = 4
 MAX_ARCHIVES: Final = 2
 MAX_EVENT_STREAMS: Final = 6
-LOCAL_OWNER: Final = "local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,8 @@ class Services:
     recorder: Recorder
     registry: Registry
     wake_up: WakeUp
+    keys: KeyCache
+    rate_limiter: RateLimiter
     waiting_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING_REQUESTS))
     archive_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_ARCHIVES))
     stream_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_EVENT_STREAMS))
@@ -57,6 +63,8 @@ def connect_services(settings: Settings) -> Services:
         recorder=Recorder(store=store, reader=reader, objects=objects),
         registry=Registry(settings.models_dir),
         wake_up=WakeUp(create_celery(settings.redis_url), client),
+        keys=KeyCache(KeyStore(objects)),
+        rate_limiter=RateLimiter(Scripts(client)),
     )
 
 
@@ -76,5 +84,5 @@ def current_services() -> Services:
 
 
 def current_owner() -> str:
-    """Whose jobs the request may see. One owner until the service has API keys."""
-    return LOCAL_OWNER
+    """Whose the jobs are that the request makes, and that it lists."""
+    return current_caller().owner

@@ -120,6 +120,7 @@ class Recovery:
             finished_ms=record.get("finished_ms"),
             deadline_ms=record.get("deadline_ms", deadline_ms),
             is_recorded=is_final,
+            input_bytes=stored.input_bytes,
             newest_fence=max((picture.fence for picture in pictures.values()), default=0),
         )
 

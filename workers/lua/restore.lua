@@ -2,12 +2,12 @@
 -- since it was accepted already. Items that have not ended wait again, with fresh losses.
 -- ARGV: job, owner, model, bucket, rank, pixels, deadline (ms, absolute, or ''), format, quality, spec, digest,
 --       created (ms), started (ms or ''), finished (ms or ''), 1 if its final record is stored else 0,
---       newest fence of its pictures, then per item: label map key, instance map key, seed, file, state, attempts,
+--       newest fence of its pictures, bytes of its inputs, then per item: label map key, instance map key, seed, file, state, attempts,
 --       reason, detail, picture, digest, bytes, timings, fence
 -- Returns {'restored', ended jobs} | {'exists'} | {'gone'} | {'reserved'}
 local job_id, owner, model = ARGV[1], ARGV[2], ARGV[3]
 local pixels = tonumber(ARGV[6])
-local FIRST, FIELDS = 17, 13
+local FIRST, FIELDS = 18, 13
 local total = (#ARGV - FIRST + 1) / FIELDS
 local now = now_ms()
 local created = tonumber(ARGV[12])
@@ -27,7 +27,7 @@ redis.call('HSET', j.key, 'changes', now)
 if ARGV[13] ~= '' then redis.call('HSET', j.key, 'started_ms', ARGV[13]) end
 
 local OPTIONAL = { 'reason', 'detail', 'picture', 'digest', 'bytes', 'timings', 'fence' }
-local open, counts = 0, {}
+local open, counts, stored = 0, {}, tonumber(ARGV[17])
 for index = 0, total - 1 do
   local at = FIRST + index * FIELDS
   local id, state = job_id .. ':' .. index, ARGV[at + 4]
@@ -45,6 +45,7 @@ for index = 0, total - 1 do
   else
     redis.call('HSET', item, 'finished_ms', finished)
     redis.call('RPUSH', P .. 'settled:' .. job_id, index)
+    if state == 'succeeded' then stored = stored + (tonumber(ARGV[at + 10]) or 0) end
     local reason = state == 'failed' and ARGV[at + 6] or ''
     if reason == 'poison' then redis.call('ZADD', P .. 'dead', finished, id) end
     redis.call('HINCRBY', P .. 'totals', 'items|' .. model .. '|' .. state .. '|' .. reason, 1)
@@ -54,6 +55,7 @@ redis.call('HSET', j.key, 'queued', 0)
 for state, count in pairs(counts) do redis.call('HSET', j.key, state, count) end
 if open < total then redis.call('HSET', j.key, 'state', 'running') end
 count_open(j, open)
+count_stored(j, stored)
 touched[job_id] = true
 if (counts['failed'] or 0) > 0 then note_unrecorded(j, now) end
 end_job_if_done(j, finished)
