@@ -14,6 +14,7 @@ from workers.redis_client import connect
 from workers.settings import Settings
 from workers.storage import ObjectStore
 from workers.wakeup import WakeUp, create_celery
+from workers.webhook_targets import WebhookTargets
 
 _KEY: Final = "spade"
 MAX_WAITING_REQUESTS: Final = 4
@@ -38,6 +39,7 @@ class Services:
     recorder: Recorder
     registry: Registry
     wake_up: WakeUp
+    webhook_targets: WebhookTargets
     waiting_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING_REQUESTS))
     archive_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_ARCHIVES))
     stream_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_EVENT_STREAMS))
@@ -57,6 +59,7 @@ def connect_services(settings: Settings) -> Services:
         recorder=Recorder(store=store, reader=reader, objects=objects),
         registry=Registry(settings.models_dir),
         wake_up=WakeUp(create_celery(settings.redis_url), client),
+        webhook_targets=WebhookTargets(settings.webhooks.policy),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 
 from spade.config import Precision
 from workers.errors import SettingsError
+from workers.webhook_settings import WebhookSettings
 
 _MAX_PORT = 65535
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -86,6 +87,7 @@ class Settings:
     storage: StorageSettings
     queue: QueueSettings = QueueSettings()
     worker: WorkerSettings = WorkerSettings()
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     models_dir: Path | None = None
     max_items_per_job: int = 1000
     max_request_bytes: int = 256 * 2**20
@@ -104,6 +106,7 @@ class Settings:
             needed,
             queue=_read_queue(read),
             worker=_read_worker(read),
+            webhooks=_read_webhooks(read),
             models_dir=Path(models_dir) if models_dir else None,
             max_items_per_job=read.integer("SPADE_MAX_ITEMS_PER_JOB", needed.max_items_per_job),
             max_request_bytes=read.integer("SPADE_MAX_REQUEST_BYTES", needed.max_request_bytes),
@@ -139,7 +142,7 @@ def _read_worker(read: "_Reader") -> WorkerSettings:
     default = WorkerSettings()
     return WorkerSettings(
         device=read.text("SPADE_DEVICE", default.device),
-        models=tuple(filter(None, (name.strip() for name in read.text("SPADE_WORKER_MODELS", "").split(",")))),
+        models=read.names("SPADE_WORKER_MODELS"),
         batch_items=read.integer("SPADE_BATCH_ITEMS", default.batch_items),
         batch_pixels=read.integer("SPADE_BATCH_PIXELS", default.batch_pixels),
         threads=read.integer("SPADE_THREADS", default.threads),
@@ -151,6 +154,18 @@ def _read_worker(read: "_Reader") -> WorkerSettings:
     )
 
 
+def _read_webhooks(read: "_Reader") -> WebhookSettings:
+    default = WebhookSettings()
+    return WebhookSettings(
+        secrets=tuple(read.text("SPADE_WEBHOOK_SECRET", "").split()),
+        allow=read.names("SPADE_WEBHOOK_ALLOW"),
+        timeout_seconds=read.number("SPADE_WEBHOOK_TIMEOUT_SECONDS", default.timeout_seconds),
+        max_attempts=read.integer("SPADE_WEBHOOK_MAX_ATTEMPTS", default.max_attempts),
+        first_retry_seconds=read.number("SPADE_WEBHOOK_FIRST_RETRY_SECONDS", default.first_retry_seconds),
+        public_url=read.text("SPADE_PUBLIC_URL", default.public_url),
+    )
+
+
 class _Reader:
     """Variables by name, as text or as what is expected of them. Raises `SettingsError` that names the variable."""
 
@@ -159,6 +174,9 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self._environment.get(name) or default
+
+    def names(self, name: str) -> tuple[str, ...]:
+        return tuple(filter(None, (part.strip() for part in self.text(name, "").split(","))))
 
     def required(self, name: str) -> str:
         value = self._environment.get(name)

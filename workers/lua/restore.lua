@@ -2,12 +2,13 @@
 -- since it was accepted already. Items that have not ended wait again, with fresh losses.
 -- ARGV: job, owner, model, bucket, rank, pixels, deadline (ms, absolute, or ''), format, quality, spec, digest,
 --       created (ms), started (ms or ''), finished (ms or ''), 1 if its final record is stored else 0,
---       newest fence of its pictures, then per item: label map key, instance map key, seed, file, state, attempts,
+--       newest fence of its pictures, how often it had ended before, what became of its webhook (state, attempts,
+--       time (ms or ''), error; the state '' if that is not known), then per item: label map key, instance map key, seed, file, state, attempts,
 --       reason, detail, picture, digest, bytes, timings, fence
 -- Returns {'restored', ended jobs} | {'exists'} | {'gone'} | {'reserved'}
 local job_id, owner, model = ARGV[1], ARGV[2], ARGV[3]
 local pixels = tonumber(ARGV[6])
-local FIRST, FIELDS = 17, 13
+local FIRST, FIELDS = 22, 13
 local total = (#ARGV - FIRST + 1) / FIELDS
 local now = now_ms()
 local created = tonumber(ARGV[12])
@@ -25,6 +26,11 @@ local j = job(job_id)
 -- Above every number of changes that a client may remember.
 redis.call('HSET', j.key, 'changes', now)
 if ARGV[13] ~= '' then redis.call('HSET', j.key, 'started_ms', ARGV[13]) end
+redis.call('HSET', j.key, 'endings', ARGV[17])
+if ARGV[18] ~= '' then
+  redis.call('HSET', j.key, 'webhook_state', ARGV[18], 'webhook_attempts', ARGV[19], 'webhook_error', ARGV[21])
+  if ARGV[20] ~= '' then redis.call('HSET', j.key, 'webhook_ms', ARGV[20]) end
+end
 
 local OPTIONAL = { 'reason', 'detail', 'picture', 'digest', 'bytes', 'timings', 'fence' }
 local open, counts = 0, {}
