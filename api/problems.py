@@ -58,6 +58,7 @@ KINDS: Final[dict[type[Exception], Kind]] = {
     errors.UnsupportedContentError: Kind(415, "unsupported-content", "The content type is not read"),
     errors.ParametersRefusedError: Kind(422, "parameters-refused", "Parameters cannot be used"),
     errors.FilesRefusedError: Kind(422, "files-refused", "Files cannot be used"),
+    errors.KeyReusedError: Kind(422, "idempotency-key-reused", "The key belongs to another request"),
     QueueFullError: Kind(429, "queue-full", "The queue is full"),
     QueueUnavailableError: Kind(
         503, "queue-unavailable", "The queue does not answer", UNAVAILABLE_RETRY_SECONDS, TRY_AGAIN
