@@ -145,7 +145,7 @@ class _NeedsAPetabyte:
 
 def test_running_out_of_memory_is_said_in_words_of_our_own(tiny: GeneratorConfig) -> None:
     model = synthesizer(tiny)
-    model._engine._to_image = _NeedsAPetabyte()
+    model._maker._to_image = _NeedsAPetabyte()
     with pytest.raises(OutOfMemoryError, match="not enough memory for a batch of 2 pictures of 64x32"):
         model.synthesize(maps(tiny, 2), None, [0, 0])
 
@@ -158,13 +158,13 @@ def test_out_of_memory_of_an_accelerator_is_translated_too(tiny: GeneratorConfig
             raise torch.cuda.OutOfMemoryError(f"CUDA out of memory for {x.shape}")
 
     model = synthesizer(tiny)
-    model._engine._to_image = Full()
+    model._maker._to_image = Full()
     with pytest.raises(OutOfMemoryError, match="not enough memory"):
         model.synthesize(maps(tiny, 1), None, [0])
 
 
 def test_other_errors_of_torch_are_left_alone(tiny: GeneratorConfig) -> None:
     model = synthesizer(tiny)
-    model._engine._to_image = DirectConvolution(torch.zeros(3, 99, 3, 3), None)
+    model._maker._to_image = DirectConvolution(torch.zeros(3, 99, 3, 3), None)
     with pytest.raises(RuntimeError, match="channels"):
         model.synthesize(maps(tiny, 1), None, [0])
