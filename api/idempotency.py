@@ -12,6 +12,7 @@ import re
 from typing import Final
 
 from api.bodies import Body
+from api.callers import Caller
 from api.errors import KeyReusedError
 from api.parameters import JobParameters, refuse_parameter
 from api.reservation import reserved
@@ -28,26 +29,26 @@ ID_BYTES: Final = 16
 QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 
 
-def submit_once(body: Body[JobParameters], job_id: str, *, services: Services, owner: str) -> JobSpec | None:
+def submit_once(body: Body[JobParameters], job_id: str, *, services: Services, caller: Caller) -> JobSpec | None:
     """Submit a job under an id that the request has each time it is sent; None when it was submitted before.
 
     Raises as `prepare` and `submit`, and JobExistsError when the id is that of another request's job.
     """
     digest = request_digest(body)
-    if find_existing(job_id, digest, services=services, owner=owner):
+    if find_existing(job_id, digest, services=services, owner=caller.owner):
         return None
-    job = prepare(body, services=services, owner=owner, job_id=job_id)
+    job = prepare(body, services=services, owner=caller.owner, job_id=job_id)
     with reserved(job_id, services.job_store) as reservation:
-        if find_existing(job_id, digest, services=services, owner=owner):
+        if find_existing(job_id, digest, services=services, owner=caller.owner):
             return None
-        submit(job, services, reservation=reservation)
+        submit(job, services, limits=caller.limits, reservation=reservation)
     return job.spec
 
 
-def submit_with_key(body: Body[JobParameters], job_id: str, *, services: Services, owner: str) -> JobSpec | None:
+def submit_with_key(body: Body[JobParameters], job_id: str, *, services: Services, caller: Caller) -> JobSpec | None:
     """As `submit_once`, under the id that a key makes. Raises KeyReusedError when the key came with another request."""
     try:
-        return submit_once(body, job_id, services=services, owner=owner)
+        return submit_once(body, job_id, services=services, caller=caller)
     except JobExistsError as error:
         raise KeyReusedError(
             f"this {KEY_HEADER} came with another request before, which made job {job_id!r}; use a new key for each "

@@ -11,6 +11,7 @@ from ulid import ULID
 
 from api.answers import answer_json
 from api.bodies import Body, JobBody, read_job_body
+from api.callers import current_caller, visible_owner
 from api.documents import file_form, json_response, multipart_or_json, plain_response, problem_responses
 from api.idempotency import KEY_HEADER, keyed_job_id, submit_once, submit_with_key
 from api.pages import ListQuery, read_page
@@ -41,7 +42,7 @@ SUBMISSION: Final[dict[str, Any]] = {
     "responses": {
         "200": json_response("The job, finished in the time that `Prefer: wait=N` gave, or submitted before", Job),
         "202": json_response("The job is queued", Job, Location="Where to ask for it"),
-        **problem_responses(400, 409, 410, 413, 415, 422, 429, 503),
+        **problem_responses(400, 403, 409, 410, 413, 415, 422, 429, 503),
     },
 }
 
@@ -103,10 +104,10 @@ def submit_job(header: SubmissionHeader) -> Response:
     services, owner = current_services(), current_owner()
     if header.idempotency_key is None:
         job = prepare(_read_body(), services=services, owner=owner, job_id=str(ULID()))
-        submit(job, services)
+        submit(job, services, limits=current_caller().limits)
         return _answer_queued(job.spec, header)
     job_id = keyed_job_id(owner, header.idempotency_key)
-    spec = submit_with_key(_read_body(), job_id, services=services, owner=owner)
+    spec = submit_with_key(_read_body(), job_id, services=services, caller=current_caller())
     return _answer_again(job_id, header, open_status=202) if spec is None else _answer_queued(spec, header)
 
 
@@ -116,7 +117,7 @@ def submit_job_with_id(path: NewJobPath, header: PreferHeader) -> Response:
 
     Safe to repeat: the same request again answers 200 with the job as it is, another one with the same id 409.
     """
-    spec = submit_once(_read_body(), path.job_id, services=current_services(), owner=current_owner())
+    spec = submit_once(_read_body(), path.job_id, services=current_services(), caller=current_caller())
     return _answer_again(path.job_id, header, open_status=200) if spec is None else _answer_queued(spec, header)
 
 
@@ -155,7 +156,7 @@ def get_job(path: JobPath, query: JobQuery) -> Response:
     def enough(job: JobView) -> bool:
         return job.state.is_final or (bool(known) and not known.contains_weak(_tag(job, _position(job))))
 
-    job = wait_for(current_services(), path.job_id, owner=current_owner(), seconds=query.wait, enough=enough)
+    job = wait_for(current_services(), path.job_id, owner=visible_owner(), seconds=query.wait, enough=enough)
     return _answer(job, status=200, conditional=True)
 
 
@@ -171,17 +172,22 @@ def cancel_job(path: JobPath) -> Response:
     not be published, or `too_late`.
     """
     services = current_services()
-    services.job_reader.job(path.job_id, owner=current_owner())  # tells an expired job from an unknown one
-    outcomes, ended = services.job_store.cancel(path.job_id, owner=current_owner())
+    job = services.job_reader.job(path.job_id, owner=visible_owner())  # tells an expired job from an unknown one
+    outcomes, ended = services.job_store.cancel(job.id, owner=job.owner)
     services.recorder.record(ended)  # before it is answered, so that it holds even if Redis loses everything
-    job = services.job_reader.job(path.job_id, owner=current_owner())
+    job = services.job_reader.job(job.id, owner=job.owner)
     items = [CanceledItem(index=index, outcome=outcome) for index, outcome in enumerate(outcomes)]
     return answer_json(Cancellation(job=summarize(job), items=items))
 
 
 def _read_body() -> Body[JobParameters]:
     services = current_services()
-    return read_job_body(request, objects=services.object_store, max_files=services.settings.max_items_per_job)
+    return read_job_body(
+        request,
+        objects=services.object_store,
+        max_files=services.settings.max_items_per_job,
+        input_prefix=current_caller().input_prefix,
+    )
 
 
 def _answer_queued(spec: JobSpec, header: PreferHeader) -> Response:

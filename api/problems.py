@@ -20,8 +20,10 @@ from workers.errors import (
     ObjectMissingError,
     QueueFullError,
     QueueUnavailableError,
+    StorageQuotaError,
     StorageUnavailableError,
 )
+from workers.logs import without_secrets
 
 CONTENT_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:spade-serving:problem:"
@@ -47,6 +49,9 @@ class Kind:
 KINDS: Final[dict[type[Exception], Kind]] = {
     errors.MalformedBodyError: Kind(400, "malformed-body", "The request body cannot be read"),
     ParseException: Kind(400, "malformed-transfer", "The request body is not framed as its header says"),
+    errors.KeyRefusedError: Kind(401, "key-required", "An API key is needed"),
+    errors.ScopeMissingError: Kind(403, "scope-missing", "The API key is not for this"),
+    StorageQuotaError: Kind(403, "storage-quota-exceeded", "The storage quota is used up"),
     UnknownModelError: Kind(404, "model-unknown", "No such model"),
     JobUnknownError: Kind(404, "job-unknown", "No such job"),
     ObjectMissingError: Kind(404, "picture-missing", "The picture is no longer stored"),
@@ -59,6 +64,7 @@ KINDS: Final[dict[type[Exception], Kind]] = {
     errors.ParametersRefusedError: Kind(422, "parameters-refused", "Parameters cannot be used"),
     errors.FilesRefusedError: Kind(422, "files-refused", "Files cannot be used"),
     errors.KeyReusedError: Kind(422, "idempotency-key-reused", "The key belongs to another request"),
+    errors.RateLimitedError: Kind(429, "rate-limited", "Too many requests"),
     QueueFullError: Kind(429, "queue-full", "The queue is full"),
     QueueUnavailableError: Kind(
         503, "queue-unavailable", "The queue does not answer", UNAVAILABLE_RETRY_SECONDS, TRY_AGAIN
@@ -128,9 +134,13 @@ def answer(error: Exception) -> Response:
     if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.warning("unavailable", extra={"request_id": g.request_id, "error": str(error)})
     response = _response(kind, kind.detail or str(error), _extra_members(error))
-    retry_after = error.retry_after_seconds if isinstance(error, QueueFullError) else kind.retry_after_seconds
+    retry_after = kind.retry_after_seconds
+    if isinstance(error, QueueFullError | errors.RateLimitedError):
+        retry_after = error.retry_after_seconds
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
+    if isinstance(error, errors.KeyRefusedError | errors.ScopeMissingError):
+        response.headers["WWW-Authenticate"] = error.challenge
     return response
 
 
@@ -167,6 +177,8 @@ def _http_detail(error: HTTPException) -> str:
 def _extra_members(error: Exception) -> dict[str, Any]:
     if isinstance(error, errors.RefusedError):
         return {"errors": [fault.to_json() for fault in error.faults[:MAX_FAULTS]]}
+    if isinstance(error, StorageQuotaError):
+        return {"used_bytes": error.used_bytes, "quota_bytes": error.quota_bytes}
     if isinstance(error, errors.NotReadyError):
         return {"checks": error.checks}
     return {}
@@ -188,4 +200,4 @@ def _members(
 
 def _response(kind: Kind, detail: str, extra: dict[str, Any] | None = None) -> Response:
     members = _members(kind, detail, extra, instance=request.path, request_id=g.request_id)
-    return Response(json.dumps(members), status=kind.status, content_type=CONTENT_TYPE)
+    return Response(without_secrets(json.dumps(members)), status=kind.status, content_type=CONTENT_TYPE)

@@ -38,6 +38,11 @@ class JobReader:
             raise JobUnknownError(job_id)
         return _job_view(job_id, fields)
 
+    def is_taken(self, job_id: str) -> bool:
+        """Whether there is, or was, a job with this id, whoever's it is."""
+        with translated_errors():
+            return bool(self._client.exists(f"{PREFIX}job:{job_id}", f"{PREFIX}gone:{job_id}"))
+
     def item(self, job_id: str, index: int) -> ItemView:
         """One item of a job that the caller has looked up. Raises `JobUnknownError` when there is no such index."""
         with translated_errors():

@@ -121,6 +121,7 @@ class Recovery:
             finished_ms=record.get("finished_ms"),
             deadline_ms=record.get("deadline_ms", deadline_ms),
             is_recorded=is_final,
+            input_bytes=stored.input_bytes,
             newest_fence=max((picture.fence for picture in pictures.values()), default=0),
             endings=record.get("endings", 0) - int(is_final),
             webhook=_recorded_webhook(record) if is_final else None,

@@ -8,7 +8,7 @@ from workers.redis_client import PREFIX, RedisClient, translated_errors
 _TAKING_IN: Final = ("submit", "restore", "retry", "reserve")
 _FINISHING: Final = (
     *("claim", "advance", "commit", "give_back", "cancel", "reap", "reaper", "recorded", "forget"),
-    *("audit", "balance", "webhook_take", "webhook_settle"),
+    *("audit", "balance", "recount", "limit", "webhook_take", "webhook_settle"),
 )
 _IN_FULL_MEMORY_TOO: Final = "#!lua flags=allow-oom\n"
 """When Redis is at its memory limit, work is no longer taken in, but still finished and forgotten, which makes room."""

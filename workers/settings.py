@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +14,7 @@ from workers.errors import SettingsError
 from workers.webhook_settings import WebhookSettings
 
 _MAX_PORT = 65535
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
@@ -80,6 +82,20 @@ class WorkerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """What stands around the API. Raises `SettingsError`."""
+
+    trusted_proxies: int = 0  # in front of the API, whose X-Forwarded-For, -Proto and -Host are believed
+    cors_origins: tuple[str, ...] = ()  # of web sites whose pages may use the API
+
+    def __post_init__(self) -> None:
+        _check_least("trusted_proxies", self.trusted_proxies, 0)
+        for origin in self.cors_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise SettingsError(f"the origin is {origin!r}; it must be like https://example.org, without a path")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that the API and the workers are told from outside. Raises `SettingsError`."""
 
@@ -88,6 +104,7 @@ class Settings:
     queue: QueueSettings = QueueSettings()
     worker: WorkerSettings = WorkerSettings()
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
+    http: HttpSettings = HttpSettings()
     models_dir: Path | None = None
     max_items_per_job: int = 1000
     max_request_bytes: int = 256 * 2**20
@@ -107,6 +124,10 @@ class Settings:
             queue=_read_queue(read),
             worker=_read_worker(read),
             webhooks=_read_webhooks(read),
+            http=HttpSettings(
+                trusted_proxies=read.integer("SPADE_TRUSTED_PROXIES", needed.http.trusted_proxies),
+                cors_origins=read.words("SPADE_CORS_ORIGINS"),
+            ),
             models_dir=Path(models_dir) if models_dir else None,
             max_items_per_job=read.integer("SPADE_MAX_ITEMS_PER_JOB", needed.max_items_per_job),
             max_request_bytes=read.integer("SPADE_MAX_REQUEST_BYTES", needed.max_request_bytes),
@@ -142,7 +163,7 @@ def _read_worker(read: "_Reader") -> WorkerSettings:
     default = WorkerSettings()
     return WorkerSettings(
         device=read.text("SPADE_DEVICE", default.device),
-        models=read.names("SPADE_WORKER_MODELS"),
+        models=read.words("SPADE_WORKER_MODELS"),
         batch_items=read.integer("SPADE_BATCH_ITEMS", default.batch_items),
         batch_pixels=read.integer("SPADE_BATCH_PIXELS", default.batch_pixels),
         threads=read.integer("SPADE_THREADS", default.threads),
@@ -158,7 +179,7 @@ def _read_webhooks(read: "_Reader") -> WebhookSettings:
     default = WebhookSettings()
     return WebhookSettings(
         secrets=tuple(read.text("SPADE_WEBHOOK_SECRET", "").split()),
-        allow=read.names("SPADE_WEBHOOK_ALLOW"),
+        allow=read.words("SPADE_WEBHOOK_ALLOW"),
         timeout_seconds=read.number("SPADE_WEBHOOK_TIMEOUT_SECONDS", default.timeout_seconds),
         max_attempts=read.integer("SPADE_WEBHOOK_MAX_ATTEMPTS", default.max_attempts),
         first_retry_seconds=read.number("SPADE_WEBHOOK_FIRST_RETRY_SECONDS", default.first_retry_seconds),
@@ -175,8 +196,8 @@ class _Reader:
     def text(self, name: str, default: str) -> str:
         return self._environment.get(name) or default
 
-    def names(self, name: str) -> tuple[str, ...]:
-        return tuple(filter(None, (part.strip() for part in self.text(name, "").split(","))))
+    def words(self, name: str) -> tuple[str, ...]:
+        return tuple(filter(None, (word.strip() for word in self.text(name, "").split(","))))
 
     def required(self, name: str) -> str:
         value = self._environment.get(name)

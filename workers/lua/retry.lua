@@ -6,6 +6,7 @@ local now = now_ms()
 
 local function reopen(id, j, state, reason)
   local item = P .. 'item:' .. id
+  if state == 'succeeded' then count_stored(j, -tonumber(redis.call('HGET', item, 'bytes') or 0)) end
   redis.call('HDEL', item, 'reason', 'detail', 'picture', 'digest', 'bytes', 'timings', 'finished_ms', 'stage', 'alone')
   redis.call('HSET', item, 'state', 'queued', 'losses', 0, 'pending_alone', '1')
   redis.call('ZREM', P .. 'dead', id)
