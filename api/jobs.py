@@ -101,13 +101,13 @@ def submit_job(header: SubmissionHeader) -> Response:
     All label maps are checked first; if one cannot be used, nothing is stored or queued and every fault is listed.
     With an `Idempotency-Key` it is safe to repeat; without one, each request makes a job.
     """
-    services, owner = current_services(), current_owner()
+    services, caller = current_services(), current_caller()
     if header.idempotency_key is None:
-        job = prepare(_read_body(), services=services, owner=owner, job_id=str(ULID()))
-        submit(job, services, limits=current_caller().limits)
+        job = prepare(_read_body(), services=services, owner=caller.owner, job_id=str(ULID()))
+        submit(job, services, limits=caller.limits)
         return _answer_queued(job.spec, header)
-    job_id = keyed_job_id(owner, header.idempotency_key)
-    spec = submit_with_key(_read_body(), job_id, services=services, caller=current_caller())
+    job_id = keyed_job_id(caller.owner, header.idempotency_key)
+    spec = submit_with_key(_read_body(), job_id, services=services, caller=caller)
     return _answer_again(job_id, header, open_status=202) if spec is None else _answer_queued(spec, header)
 
 

@@ -43,9 +43,9 @@ class Services:
     recorder: Recorder
     registry: Registry
     wake_up: WakeUp
-    webhook_targets: WebhookTargets
     keys: KeyCache
     rate_limiter: RateLimiter
+    webhook_targets: WebhookTargets
     waiting_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING_REQUESTS))
     archive_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_ARCHIVES))
     stream_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_EVENT_STREAMS))
@@ -65,9 +65,9 @@ def connect_services(settings: Settings) -> Services:
         recorder=Recorder(store=store, reader=reader, objects=objects),
         registry=Registry(settings.models_dir),
         wake_up=WakeUp(create_celery(settings.redis_url), client),
-        webhook_targets=WebhookTargets(settings.webhooks.policy),
         keys=KeyCache(KeyStore(objects)),
         rate_limiter=RateLimiter(Scripts(client)),
+        webhook_targets=WebhookTargets(settings.webhooks.policy),
     )
 
 

@@ -103,8 +103,8 @@ class Settings:
     storage: StorageSettings
     queue: QueueSettings = QueueSettings()
     worker: WorkerSettings = WorkerSettings()
-    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     http: HttpSettings = HttpSettings()
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     models_dir: Path | None = None
     max_items_per_job: int = 1000
     max_request_bytes: int = 256 * 2**20
@@ -123,11 +123,11 @@ class Settings:
             needed,
             queue=_read_queue(read),
             worker=_read_worker(read),
-            webhooks=_read_webhooks(read),
             http=HttpSettings(
                 trusted_proxies=read.integer("SPADE_TRUSTED_PROXIES", needed.http.trusted_proxies),
                 cors_origins=read.words("SPADE_CORS_ORIGINS"),
             ),
+            webhooks=_read_webhooks(read),
             models_dir=Path(models_dir) if models_dir else None,
             max_items_per_job=read.integer("SPADE_MAX_ITEMS_PER_JOB", needed.max_items_per_job),
             max_request_bytes=read.integer("SPADE_MAX_REQUEST_BYTES", needed.max_request_bytes),

@@ -3,8 +3,8 @@
 -- ARGV: job, owner, model, bucket, rank, pixels, deadline (ms, absolute, or ''), format, quality, spec, digest,
 --       created (ms), started (ms or ''), finished (ms or ''), 1 if its final record is stored else 0,
 --       newest fence of its pictures, bytes of its inputs, how often it had ended before, what became of its webhook
---       (state, attempts, time (ms or ''), error; the state '' if that is not known), then per item: label map key,
---       instance map key, seed, file, state, attempts,
+--       (state, attempts, time (ms or ''), error; the state '' if that is not known), then per item:
+--       label map key, instance map key, seed, file, state, attempts,
 --       reason, detail, picture, digest, bytes, timings, fence
 -- Returns {'restored', ended jobs} | {'exists'} | {'gone'} | {'reserved'}
 local job_id, owner, model = ARGV[1], ARGV[2], ARGV[3]
