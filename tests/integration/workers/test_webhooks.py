@@ -141,6 +141,16 @@ def test_every_end_is_told_and_an_open_job_is_not(receiver, delivering, job_stor
     assert webhook("open") == WebhookView(url=receiver.url)
 
 
+def test_what_is_still_to_be_told_is_counted(end, reader, redis_client) -> None:
+    for number, owner in enumerate(("ann", "bob", "bob")):
+        end("http://127.0.0.1:9/", f"j{number}", owner=owner)
+    assert reader.stats().pending_webhooks == 3
+    [delivery] = WebhookStore(redis_client).take(lease_seconds=60, most=1, most_of_one=9, in_hand={})
+    assert reader.stats().pending_webhooks == 3
+    WebhookStore(redis_client).delivered(delivery)
+    assert reader.stats().pending_webhooks == 2
+
+
 def test_every_secret_signs_so_that_one_can_be_replaced(receiver, delivering, end, settled) -> None:
     with delivering(secrets=(OTHER_SECRET, SECRET)):
         end(receiver.url)
