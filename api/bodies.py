@@ -2,10 +2,8 @@
 
 import base64
 import binascii
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Final, Generic, TypeVar
 
 from flask import Request
@@ -13,15 +11,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from werkzeug.datastructures import FileStorage
 
 from api.errors import UnsupportedContentError
-from api.files import MAX_NAME_LENGTH, SentFile, pair_by_name, printable, refuse_files
+from api.files import MAX_NAME_LENGTH, SentFile, printable, refuse_files
 from api.json_texts import MAX_JSON_BYTES, MAX_PARAMETERS_BYTES, SPARE_VALUES, most_values, read_json
 from api.parameters import JobParameters, MapParameters, refuse_parameter
+from api.stored_inputs import StoredInputs
 from api.zipped_maps import InstanceMaps, LabelMaps, is_zip, read_zipped_maps
-from workers.errors import ObjectMissingError
 from workers.storage import ObjectStore
 
 Parameters = TypeVar("Parameters", bound=MapParameters)
-INPUT_PREFIX: Final = "inputs/"
 FILE_PARTS: Final = ("label_map", "instance_map", "palette", "params", "style_image")
 
 
@@ -64,6 +61,9 @@ ObjectPrefix = Annotated[
 ]
 
 
+OBJECTS: Final = "Objects under `inputs/` in the bucket; under `inputs/OWNER/` where the service has API keys"
+
+
 class JsonBody(BaseModel, Generic[Parameters]):
     """A job as JSON: label maps in one of three ways, as base64, as object keys, or as a prefix of object keys."""
 
@@ -72,7 +72,7 @@ class JsonBody(BaseModel, Generic[Parameters]):
     params: Parameters
     label_maps: list[EncodedFile] | None = None
     instance_maps: list[EncodedFile] | None = Field(default=None, description="One for each label map, in order")
-    label_map_keys: list[ObjectKey] | None = Field(default=None, description="Objects under `inputs/` in the bucket")
+    label_map_keys: list[ObjectKey] | None = Field(default=None, description=OBJECTS)
     instance_map_keys: list[ObjectKey] | None = Field(default=None, description="One for each label map, in order")
     prefix: ObjectPrefix | None = Field(
         default=None,
@@ -89,14 +89,19 @@ class MapsBody(JsonBody[MapParameters]):
     """Label maps to be checked, as JSON: as base64, as object keys, or as a prefix of object keys."""
 
 
-def read_job_body(request: Request, *, objects: ObjectStore, max_files: int) -> Body[JobParameters]:
-    """The body of a job. Raises MalformedBodyError, UnsupportedContentError or a RefusedError."""
-    return _read_body(request, JobBody, JobParameters, objects=objects, max_files=max_files)
+def read_job_body(request: Request, *, objects: ObjectStore, max_files: int, input_prefix: str) -> Body[JobParameters]:
+    """The body of a job, whose objects in the bucket have to lie under `input_prefix`.
+
+    Raises MalformedBodyError, UnsupportedContentError or a RefusedError.
+    """
+    inputs = StoredInputs(objects=objects, prefix=input_prefix)
+    return _read_body(request, JobBody, JobParameters, inputs=inputs, max_files=max_files)
 
 
-def read_maps_body(request: Request, *, objects: ObjectStore, max_files: int) -> Body[MapParameters]:
+def read_maps_body(request: Request, *, objects: ObjectStore, max_files: int, input_prefix: str) -> Body[MapParameters]:
     """The body of a check of label maps. Raises as `read_job_body`."""
-    return _read_body(request, MapsBody, MapParameters, objects=objects, max_files=max_files)
+    inputs = StoredInputs(objects=objects, prefix=input_prefix)
+    return _read_body(request, MapsBody, MapParameters, inputs=inputs, max_files=max_files)
 
 
 def _read_body(
@@ -104,13 +109,13 @@ def _read_body(
     body_type: type[JsonBody[Parameters]],
     parameters_type: type[Parameters],
     *,
-    objects: ObjectStore,
+    inputs: StoredInputs,
     max_files: int,
 ) -> Body[Parameters]:
     if request.mimetype == "multipart/form-data":
         body = _read_multipart(request, parameters_type, max_files=max_files)
     elif request.mimetype == "application/json":
-        body = _read_json(request, body_type, objects=objects, max_files=max_files)
+        body = _read_json(request, body_type, inputs=inputs, max_files=max_files)
     else:
         sent = f"{request.mimetype!r}" if request.mimetype else "no content type"
         raise UnsupportedContentError(f"the request has {sent}; send multipart/form-data or application/json")
@@ -186,7 +191,7 @@ def _sent_files(storages: Sequence[FileStorage], part: str) -> tuple[SentFile, .
 
 
 def _read_json(
-    request: Request, body_type: type[JsonBody[Parameters]], *, objects: ObjectStore, max_files: int
+    request: Request, body_type: type[JsonBody[Parameters]], *, inputs: StoredInputs, max_files: int
 ) -> Body[Parameters]:
     request.max_content_length = min(request.max_content_length or MAX_JSON_BYTES, MAX_JSON_BYTES)
     text = request.get_data(cache=False)
@@ -198,13 +203,13 @@ def _read_json(
         detail = f"send exactly one of label_maps, label_map_keys and prefix, not {' and '.join(ways) or 'none'}"
         raise refuse_parameter(ways[-1] if ways else "label_maps", "one-source", detail)
     if sent.prefix is not None:
-        label_maps, instance_maps = _listed_files(objects, sent.prefix, max_files=max_files)
+        label_maps, instance_maps = inputs.listed(sent.prefix, max_files=max_files)
     elif sent.label_maps is not None:
         label_maps = tuple(_encoded_file(file) for file in sent.label_maps)
         instance_maps = _match(label_maps, [_encoded_file(file) for file in sent.instance_maps or ()])
     else:
-        label_maps = tuple(_stored_file(objects, key) for key in sent.label_map_keys or ())
-        instance_maps = _match(label_maps, [_stored_file(objects, key) for key in sent.instance_map_keys or ()])
+        label_maps = tuple(inputs.file(key) for key in sent.label_map_keys or ())
+        instance_maps = _match(label_maps, [inputs.file(key) for key in sent.instance_map_keys or ()])
     palette = sent.palette_csv
     return Body(
         parameters=sent.params,
@@ -222,27 +227,6 @@ def _encoded_file(file: EncodedFile) -> SentFile:
             raise refuse_files("not-base64", f"its content is not base64: {error}", file=file.file) from error
 
     return SentFile(name=_file_name(file.file), read=read)
-
-
-def _stored_file(objects: ObjectStore, key: str) -> SentFile:
-    name = printable(key.removeprefix(INPUT_PREFIX))
-
-    def read() -> bytes:
-        try:
-            return objects.get(key)
-        except ObjectMissingError as error:
-            raise refuse_files("object-missing", f"there is no object {key!r} in the bucket", file=name) from error
-
-    return SentFile(name=name, read=read)
-
-
-def _listed_files(
-    objects: ObjectStore, prefix: str, *, max_files: int
-) -> tuple[tuple[SentFile, ...], tuple[SentFile | None, ...]]:
-    """Label maps under a prefix, and their instance maps, at most one file more than may be used."""
-    found = (key for key in objects.keys(prefix) if not key.endswith("/"))
-    keys = list(itertools.islice(found, 2 * max_files + 1))
-    return pair_by_name(keys, partial(_stored_file, objects), where=f"under {prefix!r}")
 
 
 def _match(label_maps: Sequence[SentFile], instance_maps: Sequence[SentFile]) -> tuple[SentFile | None, ...]:

@@ -8,10 +8,11 @@ from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.callers import visible_owner
 from api.documents import file_response, plain_response, problem_responses
 from api.errors import PictureNotReadyError
 from api.representation import JOBS_PATH
-from api.services import current_owner, current_services
+from api.services import current_services
 from spade.pictures import EXTENSIONS, MEDIA_TYPES
 from workers.messages import ItemView, JobView, State
 
@@ -48,7 +49,7 @@ class PictureQuery(BaseModel):
 def get_picture(path: PicturePath, query: PictureQuery) -> Response:
     """Fetch a picture"""
     services = current_services()
-    job = services.job_reader.job(path.job_id, owner=current_owner())
+    job = services.job_reader.job(path.job_id, owner=visible_owner())
     item = services.job_reader.item(job.id, path.index)
     if item.state is not State.SUCCEEDED or item.picture_key is None:
         raise PictureNotReadyError(_why_not(item))

@@ -52,7 +52,7 @@ class BatchStatistics(nn.BatchNorm2d):
         before = [average.clone() for average in self._averages()]
         normalized = self(x)
         if not is_recomputing():
-            other._follow(self, before)  # noqa: SLF001 - of the same class
+            other._follow(self, before)
         return normalized, normalized
 
     @torch.no_grad()

@@ -1,9 +1,10 @@
 """How training scales: several processes with one thread each against one process with one thread.
 
 Every process has a batch of its own, as processes on GPUs would; the single one trains on all of them, one after
-another, since pictures with more borders between classes take longer. Steps of one alone, of all side by side without
-a word between them, and of all together take turns, so that a machine that gets slower meanwhile is as slow for each. What the machine itself takes shows in the second: memory and caches are shared, and a
-processor may be slower with all of its cores busy.
+another, since pictures with more borders between classes take longer. Steps of one alone, of all side by side without a
+word between them, and of all together take turns, so that a machine that gets slower meanwhile is as slow for each.
+What the machine itself takes shows in the second: memory and caches are shared, and a processor may be slower with all
+of its cores busy.
 """
 
 import os
