@@ -16,8 +16,8 @@ _NOT_PASSED_ON = ("GUNICORN_", "CELERY_", "FLASK_", "PROMETHEUS_")
 
 
 _LEAN_MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(2**20)}
-"""Read by glibc when a process starts: it is to hand back what large requests took. By default each thread keeps its own
-share of that for ever, the more the larger the requests were."""
+"""Read by glibc when a process starts: it is to hand back what large requests took. By default each thread keeps a
+share of that for good."""
 
 
 def service_environment(environment: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
