@@ -196,3 +196,8 @@ def test_a_process_that_replaces_a_killed_one_goes_on_with_its_counters(server):
 def test_importing_the_api_loads_no_torch():
     code = "import sys, api.app; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0
+
+
+def test_the_processes_hand_back_what_large_requests_took(server):
+    told = [process.environ() for process in psutil.Process(server.pid).children()]
+    assert [one.get("MALLOC_ARENA_MAX") for one in told] == ["2", "2"]

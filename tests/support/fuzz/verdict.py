@@ -9,7 +9,7 @@ from support.fuzz.answers import CUT, Answer
 PROBLEM = "application/problem+json"
 MEMBERS = ("type", "title", "status", "detail", "instance", "request_id")
 INTERNALS = re.compile(
-    rb"Traceback|File \"|site-packages|\.py\b|Werkzeug|werkzeug|gunicorn|pydantic|redis://|rclone|0x[0-9a-f]{8,}|<html"
+    rb"Traceback|File \"|site-packages|\.py\b|[Ww]erkzeug|gunicorn|pydantic|redis://|rclone| at 0x[0-9a-f]{6,}|<html"
 )
 """Of an error's body: what only a program that fails says. The documentation's own pages are no errors."""
 MODESTLY_REFUSED = (503, 429)
