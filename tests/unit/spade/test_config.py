@@ -56,7 +56,7 @@ def test_instance_normalization_of_a_single_feature_is_refused() -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"label_nc": 0}, "label_nc is 0"),
+        ({"label_nc": -1}, "label_nc is -1"),
         ({"base_channels": 0}, "base_channels is 0"),
         ({"latent_dim": 0}, "latent_dim is 0"),
         ({"kernel_size": 4}, "kernel_size is 4"),

@@ -112,7 +112,7 @@ def test_published_names_map_both_ways() -> None:
         lambda: DiscriminatorConfig(in_channels=7, layers=1),
         lambda: EncoderConfig(latent_dim=0),
         lambda: Pix2PixHDConfig(label_nc=4, dont_care=False, instance_edges=False, kernel_size=4),
-        lambda: Pix2PixHDConfig(label_nc=0, dont_care=False, instance_edges=False),
+        lambda: Pix2PixHDConfig(label_nc=-1, dont_care=False, instance_edges=False),
         lambda: Pix2PixHDConfig(label_nc=4, dont_care=False, instance_edges=False, kernel_size=-1),
         lambda: Pix2PixHDConfig(label_nc=4, dont_care=False, instance_edges=False, blocks=-1),
     ],
