@@ -28,6 +28,7 @@ from api.problems import Problem, register_problems
 from api.representation import Cancellation, Job, JobPage
 from api.requests import register_request_handling
 from api.services import Services, install_services
+from api.webhooks import JobEnded, describe_webhook
 
 MAX_TEXT_PART_BYTES: Final = 2**20
 SPARE_PARTS: Final = 8
@@ -73,7 +74,11 @@ def create_app(services: Services, *, metrics_dir: str | None = None) -> OpenAPI
     document = build_document(
         app,
         request_models=[JobParameters, MapParameters, JobBody, MapsBody],
-        response_models=[Job, JobPage, Cancellation, Manifest, Check, Model, ModelList, Problem, Liveness, Readiness],
+        response_models=[
+            *(Job, JobPage, Cancellation, Manifest, Check, Model, ModelList, Problem, Liveness, Readiness),
+            JobEnded,
+        ],
+        webhooks=describe_webhook(),
     )
     app.register_blueprint(create_docs(document))
     app.add_url_rule("/", "home", _home)

@@ -40,9 +40,14 @@ def json_response(description: str, model: type[BaseModel], **headers: str) -> d
     """Documentation of a JSON answer; `headers` maps names to descriptions, with _ for -."""
     return {
         "description": description,
-        "content": {"application/json": {"schema": {"$ref": f"{SCHEMAS}{model.__name__}"}}},
+        "content": json_content(model),
         **_headers(headers),
     }
+
+
+def json_content(model: type[BaseModel]) -> dict[str, Any]:
+    """Documentation of a JSON body, by the model's name."""
+    return {"application/json": {"schema": {"$ref": f"{SCHEMAS}{model.__name__}"}}}
 
 
 def file_response(description: str, *content_types: str, **headers: str) -> dict[str, Any]:
@@ -90,9 +95,13 @@ def file_form(params: type[BaseModel]) -> dict[str, Any]:
 
 
 def build_document(
-    app: OpenAPI, *, request_models: list[type[BaseModel]], response_models: list[type[BaseModel]]
+    app: OpenAPI,
+    *,
+    request_models: list[type[BaseModel]],
+    response_models: list[type[BaseModel]],
+    webhooks: dict[str, Any],
 ) -> dict[str, Any]:
-    """The OpenAPI document of all registered operations, with the models that they refer to by name."""
+    """The OpenAPI document of all registered operations and webhooks, with the models that they refer to by name."""
     app.openapi_version = OPENAPI_VERSION
     document: dict[str, Any] = app.api_doc
     _, definitions = models_json_schema(
@@ -100,6 +109,7 @@ def build_document(
         ref_template=SCHEMAS + "{model}",
     )
     document["components"]["schemas"] |= definitions["$defs"]
+    document["webhooks"] = webhooks
     document["components"]["securitySchemes"] = {KEY_SCHEME: KEY_DESCRIPTION}
     for route, path in document["paths"].items():
         for operation in path.values():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from deploy.local.services import api_command, forget_metrics, worker_command
+from deploy.local.services import api_command, api_environment, forget_metrics, worker_command
 from deploy.options import require_loopback
 from model_store.registry import Registry, default_models_folder
 from workers.runtime import served_models
@@ -31,7 +31,7 @@ def api(host: str, port: int, processes: int) -> None:
     metrics = environment.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix="spade-metrics-")
     forget_metrics(Path(metrics))
     command = api_command(host=host, port=port, processes=processes)
-    _become(command, {**environment, "PROMETHEUS_MULTIPROC_DIR": metrics})
+    _become(command, api_environment(environment, metrics_folder=Path(metrics)))
 
 
 @click.command()

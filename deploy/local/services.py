@@ -15,6 +15,11 @@ _NOT_PASSED_ON = ("GUNICORN_", "CELERY_", "FLASK_", "PROMETHEUS_")
 """Variables of the frameworks; one that is set for something else must not change how ours start."""
 
 
+_LEAN_MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(2**20)}
+"""Read by glibc when a process starts: it is to hand back what large requests took. By default each thread keeps a
+share of that for good."""
+
+
 def service_environment(environment: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
     """Our environment without the frameworks' variables, with `settings` on top."""
     kept = {name: value for name, value in environment.items() if not name.startswith(_NOT_PASSED_ON)}
@@ -44,6 +49,11 @@ def api_command(*, host: str, port: int, processes: int) -> list[str]:
     ]
 
 
+def api_environment(service: Mapping[str, str], *, metrics_folder: Path) -> dict[str, str]:
+    """What gunicorn is told besides the service's variables."""
+    return {**_LEAN_MEMORY, **service, "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder)}
+
+
 def worker_command(*, hostname: str) -> list[str]:
     """A Celery worker that computes in its main process: CUDA and torch's threads do not survive a fork."""
     options = ["--pool", "solo", "--loglevel", "INFO", "--hostname", hostname, "--without-gossip", "--without-mingle"]
@@ -71,7 +81,7 @@ class ApiServer(Program):
         return api_command(host=LOOPBACK, port=self.port, processes=self.processes)
 
     def environment(self) -> Mapping[str, str]:
-        return {**self.service, "PROMETHEUS_MULTIPROC_DIR": str(self.metrics_folder)}
+        return api_environment(self.service, metrics_folder=self.metrics_folder)
 
     def prepare(self) -> None:
         forget_metrics(self.metrics_folder)

@@ -2,14 +2,17 @@
 
 import dataclasses
 import io
+import json
 
 import pytest
 
 from api.app import create_app
 from api.services import connect_services
+from api.webhooks import JobEnded
 from support.jobs import read_spec
 from support.problems import assert_problem
 from support.receivers import SECRET
+from workers.webhook_sender import end_message
 from workers.webhook_settings import WebhookSettings
 from workers.webhook_store import WebhookStore
 
@@ -89,3 +92,17 @@ def test_the_tag_of_a_job_changes_with_its_webhook(post, client, work, redis_cli
     assert response.status_code == 200
     assert response.json["webhook"]["state"] == "delivered"
     assert response.json["webhook"]["delivered_at"].endswith("Z")
+
+
+def test_the_message_is_as_the_openapi_document_describes_it(post, client, services):
+    job_id = post(webhook=URL, labels={"a": "b"}).json["id"]
+    client.post(f"/v1/jobs/{job_id}/cancel")
+    message = end_message(services.job_reader.job(job_id), public_url="https://spade.example")
+    read = JobEnded.model_validate_json(message)
+    assert json.loads(read.model_dump_json()) == json.loads(message)
+    assert (read.type, read.data.id, read.data.labels) == ("job.canceled", job_id, {"a": "b"})
+    document = client.get("/openapi.json").json
+    assert document["webhooks"]["jobEnded"]["post"]["requestBody"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/JobEnded"
+    }
+    assert set(document["components"]["schemas"]["JobEnded"]["required"]) == {"type", "timestamp", "data"}

@@ -74,3 +74,15 @@ def test_figures_of_engine_and_training_become_tables() -> None:
     text = rendered("iteration of training", {"threads": 2, "paths": {"fast": path}, "speedup_over_plain": 2.125})
     assert "| fast | 2.00 | 0.500 | 2.00 GiB |" in text
     assert "| speedup over plain | 2.12 |" in text
+
+
+def test_figures_of_load_and_of_a_saturated_worker_become_tables() -> None:
+    latency = {"clients": 10, "accepted": 300, "accepted_per_second": 150.4, "p50_ms": 54.0, "p99_ms": 160.0}
+    load = {"latencies": [{**latency, "longest_ms": 241.0, "other_answers": {"503": 2}}], "memory": {"items": 1000}}
+    text = rendered("under load", load | {"full": {"refused": 7, "other_answers": {}}})
+    assert "| 10 | 300 | 150 | 54 | 160 | 241 | 2 x 503 |" in text
+    assert "| refused | 7 |" in text
+    assert "| other answers | none |" in text
+    text = rendered("saturated", {"worker_share": 0.99, "stage_seconds": {"encode": 0.005}})
+    assert "| worker share | 0.99 |" in text
+    assert "| seconds a picture: encode | 0.005 |" in text
