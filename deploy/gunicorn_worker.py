@@ -14,6 +14,7 @@ from typing import Any, Final
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]  # gunicorn has no types
 
 from api.services import stop_waiting
+from workers.logs import without_secrets
 
 HEAD_SECONDS: Final = 3.0
 """For the rest of a request's head, which clients send in one piece."""
@@ -82,6 +83,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # as above
         if (app := getattr(self, "wsgi", None)) is not None:
             stop_waiting(app.extensions)
         super().handle_exit(sig, frame)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ANN401 - as above
+        """Answer a malformed request by quoting it, as gunicorn does, but not the secret of an API key in it."""
+        for name, value in vars(exc).items():
+            if isinstance(value, str):
+                setattr(exc, name, without_secrets(value))
+        super().handle_error(req, client, addr, exc)
 
     def handle_request(self, req: Any, conn: Any) -> bool:  # noqa: ANN401 - as above
         """Run the application, which reads the body; gunicorn has read the head."""

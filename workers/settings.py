@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 
 from spade.config import Precision
 from workers.errors import SettingsError
+from workers.logs import LEVELS
 
 _MAX_PORT = 65535
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
@@ -103,6 +104,7 @@ class Settings:
     queue: QueueSettings = QueueSettings()
     worker: WorkerSettings = WorkerSettings()
     http: HttpSettings = HttpSettings()
+    log_level: str = "info"
     models_dir: Path | None = None
     max_items_per_job: int = 1000
     max_request_bytes: int = 256 * 2**20
@@ -110,6 +112,8 @@ class Settings:
     def __post_init__(self) -> None:
         _check_least("max_items_per_job", self.max_items_per_job, 1)
         _check_least("max_request_bytes", self.max_request_bytes, 1)
+        if self.log_level not in LEVELS:
+            raise SettingsError(f"log_level is {self.log_level!r}; it must be one of {', '.join(LEVELS)}")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -127,6 +131,7 @@ class Settings:
             ),
             models_dir=Path(models_dir) if models_dir else None,
             max_items_per_job=read.integer("SPADE_MAX_ITEMS_PER_JOB", needed.max_items_per_job),
+            log_level=read.text("SPADE_LOG_LEVEL", needed.log_level).lower(),
             max_request_bytes=read.integer("SPADE_MAX_REQUEST_BYTES", needed.max_request_bytes),
         )
 
