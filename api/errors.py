@@ -88,13 +88,17 @@ class BeingSubmittedError(ApiError):
     """Another request is submitting a job with this id right now."""
 
 
+class KeyReusedError(ApiError):
+    """An Idempotency-Key that came with another request before."""
+
+
 class SubmissionUncertainError(ApiError):
     """The queue went away while it took a job, so that nobody knows whether it has it."""
 
     def __init__(self, job_id: str) -> None:
         super().__init__(
             f"the queue went away while it took job {job_id!r}, which may be queued or not; ask for the job before "
-            "sending it again; one with an id of your own (PUT) may simply be sent again"
+            "sending it again; one with an id of your own (PUT) or an Idempotency-Key may simply be sent again"
         )
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from api.errors import Fault, ParametersRefusedError
 from spade.pictures import PictureFormat
 from workers.messages import Priority
+from workers.webhook_targets import MAX_URL_LENGTH
 
 MAX_SEED: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
@@ -84,6 +85,13 @@ class JobParameters(MapParameters):
     )
     labels: dict[LabelKey, LabelValue] = Field(
         default_factory=dict, max_length=16, description="For the caller's own use"
+    )
+    webhook: str | None = Field(
+        default=None,
+        max_length=MAX_URL_LENGTH,
+        description="URL that is told, by a POST signed as Standard Webhooks say, when the job has ended. http or "
+        "https, at a public address; redirects are not followed. Tried for about a day until it answers with 2xx, "
+        "always with the same `webhook-id`. A service without a secret to sign with refuses it.",
     )
 
     @model_validator(mode="after")

@@ -63,6 +63,7 @@ KINDS: Final[dict[type[Exception], Kind]] = {
     errors.UnsupportedContentError: Kind(415, "unsupported-content", "The content type is not read"),
     errors.ParametersRefusedError: Kind(422, "parameters-refused", "Parameters cannot be used"),
     errors.FilesRefusedError: Kind(422, "files-refused", "Files cannot be used"),
+    errors.KeyReusedError: Kind(422, "idempotency-key-reused", "The key belongs to another request"),
     errors.RateLimitedError: Kind(429, "rate-limited", "Too many requests"),
     QueueFullError: Kind(429, "queue-full", "The queue is full"),
     QueueUnavailableError: Kind(

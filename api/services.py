@@ -19,6 +19,7 @@ from workers.scripts import Scripts
 from workers.settings import Settings
 from workers.storage import ObjectStore
 from workers.wakeup import WakeUp, create_celery
+from workers.webhook_targets import WebhookTargets
 
 _KEY: Final = "spade"
 MAX_WAITING_REQUESTS: Final = 4
@@ -44,6 +45,7 @@ class Services:
     wake_up: WakeUp
     keys: KeyCache
     rate_limiter: RateLimiter
+    webhook_targets: WebhookTargets
     waiting_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING_REQUESTS))
     archive_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_ARCHIVES))
     stream_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_EVENT_STREAMS))
@@ -65,6 +67,7 @@ def connect_services(settings: Settings) -> Services:
         wake_up=WakeUp(create_celery(settings.redis_url), client),
         keys=KeyCache(KeyStore(objects)),
         rate_limiter=RateLimiter(Scripts(client)),
+        webhook_targets=WebhookTargets(settings.webhooks.policy),
     )
 
 

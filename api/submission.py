@@ -18,6 +18,7 @@ from api.parameters import JobParameters, MapParameters, refuse_parameter
 from api.problems import MAX_FAULTS
 from api.reservation import Reservation
 from api.services import Services
+from api.webhooks import check_webhook
 from model_store.card import ModelCard
 from spade.errors import ConfigError
 from spade.label_images import encode_ids_png, resize_nearest
@@ -79,6 +80,8 @@ def prepare(body: Body[JobParameters], *, services: Services, owner: str, job_id
     _check_style(card, parameters.style)
     _check_count(len(body.label_maps) * parameters.variations, services.settings.max_items_per_job)
     _check_pixels(len(body.label_maps) * height * width)
+    if parameters.webhook is not None:
+        check_webhook(parameters.webhook, services)
     palette = choose_palette(services.registry, card, body)
     decoded = decode_maps(body, card, palette, turns=services.decoding_turns)
     objects = _read_inputs(decoded, job_id, height=height, width=width)
@@ -99,6 +102,7 @@ def prepare(body: Body[JobParameters], *, services: Services, owner: str, job_id
         style=parameters.style,
         deadline_seconds=parameters.deadline_seconds,
         labels=parameters.labels,
+        webhook=parameters.webhook,
     )
     return PreparedJob(spec=spec, objects=objects)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from workers.errors import JobExpiredError, JobUnknownError
 from workers.messages import ItemView, JobView, Priority, QueuePosition, QueueStats, State, StoreStats, Total
 from workers.redis_client import PREFIX, RedisClient, translated_errors
+from workers.webhook_messages import WebhookState, WebhookView
 
 _PAGE: Final = 100
 _SLOT_SECONDS: Final = 10
@@ -207,6 +208,20 @@ def _job_view(job_id: str, fields: dict[str, str]) -> JobView:
         picture_quality=spec["picture_quality"],
         style=spec["style"],
         labels=spec["labels"],
+        webhook=_webhook_view(spec.get("webhook"), fields),
+        endings=int(fields.get("endings", 0)),
+    )
+
+
+def _webhook_view(url: str | None, fields: dict[str, str]) -> WebhookView | None:
+    if url is None:
+        return None
+    return WebhookView(
+        url=url,
+        state=WebhookState(fields.get("webhook_state", WebhookState.PENDING)),
+        attempts=int(fields.get("webhook_attempts", 0)),
+        delivered_ms=_optional_int(fields.get("webhook_ms")),
+        error=fields.get("webhook_error") or None,
     )
 
 

@@ -37,6 +37,9 @@ class WorkerMetrics:
         self.engine_errors = Counter(
             "spade_engine_errors", "Batches that the engine did not finish", ["model", "error"], registry=registry
         )
+        self.webhooks = Counter(
+            "spade_webhooks", "Attempts to tell a receiver that a job has ended", ["outcome"], registry=registry
+        )
 
 
 class QueueCollector(Collector):

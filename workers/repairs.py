@@ -12,6 +12,7 @@ from workers.job_store import spec_head
 from workers.messages import ItemSpec, JobSpec, State
 from workers.redis_client import PREFIX, RedisClient, translated_errors
 from workers.scripts import Scripts
+from workers.webhook_messages import WebhookView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,8 @@ class RestoredJob:
     is_recorded: bool  # its final record is stored already
     newest_fence: int  # of its pictures; fences given from now on are above it
     input_bytes: int
+    endings: int = 0  # how often it had ended, without the end that is recorded
+    webhook: WebhookView | None = None  # what is known to have become of it
 
 
 class RestoreAnswer(StrEnum):
@@ -119,7 +122,8 @@ class Repairs:
             ),
             *(spec.picture_format, spec.picture_quality, spec_head(spec), spec.request_digest),
             *(job.created_ms, _or_empty(job.started_ms), _or_empty(job.finished_ms)),
-            *(int(job.is_recorded), job.newest_fence, job.input_bytes),
+            *(int(job.is_recorded), job.newest_fence, job.input_bytes, job.endings),
+            *_webhook_arguments(job.webhook),
             *_item_arguments(job.items),
         )
         return RestoreAnswer(answer[0]), tuple(answer[1]) if len(answer) > 1 else ()
@@ -223,6 +227,12 @@ def _item_arguments(items: Sequence[RestoredItem]) -> list[str | int]:
             *(_or_empty(item.size_bytes), json.dumps(item.timings), _or_empty(item.fence)),
         )
     ]
+
+
+def _webhook_arguments(webhook: WebhookView | None) -> tuple[str | int, ...]:
+    if webhook is None:
+        return ("", 0, "", "")
+    return (webhook.state, webhook.attempts, _or_empty(webhook.delivered_ms), webhook.error or "")
 
 
 def _or_empty(value: int | None) -> int | str:

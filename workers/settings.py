@@ -12,6 +12,7 @@ from typing import Self, TypeVar
 from spade.config import Precision
 from workers.errors import SettingsError
 from workers.logs import LEVELS
+from workers.webhook_settings import WebhookSettings
 
 _MAX_PORT = 65535
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
@@ -105,6 +106,7 @@ class Settings:
     worker: WorkerSettings = WorkerSettings()
     http: HttpSettings = HttpSettings()
     log_level: str = "info"
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     models_dir: Path | None = None
     max_items_per_job: int = 1000
     max_request_bytes: int = 256 * 2**20
@@ -129,6 +131,7 @@ class Settings:
                 trusted_proxies=read.integer("SPADE_TRUSTED_PROXIES", needed.http.trusted_proxies),
                 cors_origins=read.words("SPADE_CORS_ORIGINS"),
             ),
+            webhooks=_read_webhooks(read),
             models_dir=Path(models_dir) if models_dir else None,
             max_items_per_job=read.integer("SPADE_MAX_ITEMS_PER_JOB", needed.max_items_per_job),
             log_level=read.text("SPADE_LOG_LEVEL", needed.log_level).lower(),
@@ -174,6 +177,18 @@ def _read_worker(read: "_Reader") -> WorkerSettings:
         cache_bytes=read.integer("SPADE_CACHE_BYTES", default.cache_bytes),
         port=read.integer("SPADE_WORKER_PORT", 0) or None,
         host=read.text("SPADE_WORKER_HOST", default.host),
+    )
+
+
+def _read_webhooks(read: "_Reader") -> WebhookSettings:
+    default = WebhookSettings()
+    return WebhookSettings(
+        secrets=tuple(read.text("SPADE_WEBHOOK_SECRET", "").split()),
+        allow=read.words("SPADE_WEBHOOK_ALLOW"),
+        timeout_seconds=read.number("SPADE_WEBHOOK_TIMEOUT_SECONDS", default.timeout_seconds),
+        max_attempts=read.integer("SPADE_WEBHOOK_MAX_ATTEMPTS", default.max_attempts),
+        first_retry_seconds=read.number("SPADE_WEBHOOK_FIRST_RETRY_SECONDS", default.first_retry_seconds),
+        public_url=read.text("SPADE_PUBLIC_URL", default.public_url),
     )
 
 

@@ -174,6 +174,7 @@ local function end_job_if_done(j, now)
   note_unrecorded(j, now)
   redis.call('ZADD', P .. 'ended', now, j.id)
   redis.call('HINCRBY', P .. 'totals', 'jobs|' .. j.model .. '|' .. state .. '|', 1)
+  call_webhook(j, now)
   ended[#ended + 1] = j.id
 end
 

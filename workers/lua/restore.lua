@@ -2,12 +2,14 @@
 -- since it was accepted already. Items that have not ended wait again, with fresh losses.
 -- ARGV: job, owner, model, bucket, rank, pixels, deadline (ms, absolute, or ''), format, quality, spec, digest,
 --       created (ms), started (ms or ''), finished (ms or ''), 1 if its final record is stored else 0,
---       newest fence of its pictures, bytes of its inputs, then per item: label map key, instance map key, seed, file, state, attempts,
+--       newest fence of its pictures, bytes of its inputs, how often it had ended before, what became of its webhook
+--       (state, attempts, time (ms or ''), error; the state '' if that is not known), then per item:
+--       label map key, instance map key, seed, file, state, attempts,
 --       reason, detail, picture, digest, bytes, timings, fence
 -- Returns {'restored', ended jobs} | {'exists'} | {'gone'} | {'reserved'}
 local job_id, owner, model = ARGV[1], ARGV[2], ARGV[3]
 local pixels = tonumber(ARGV[6])
-local FIRST, FIELDS = 18, 13
+local FIRST, FIELDS = 23, 13
 local total = (#ARGV - FIRST + 1) / FIELDS
 local now = now_ms()
 local created = tonumber(ARGV[12])
@@ -25,6 +27,11 @@ local j = job(job_id)
 -- Above every number of changes that a client may remember.
 redis.call('HSET', j.key, 'changes', now)
 if ARGV[13] ~= '' then redis.call('HSET', j.key, 'started_ms', ARGV[13]) end
+redis.call('HSET', j.key, 'endings', ARGV[18])
+if ARGV[19] ~= '' then
+  redis.call('HSET', j.key, 'webhook_state', ARGV[19], 'webhook_attempts', ARGV[20], 'webhook_error', ARGV[22])
+  if ARGV[21] ~= '' then redis.call('HSET', j.key, 'webhook_ms', ARGV[21]) end
+end
 
 local OPTIONAL = { 'reason', 'detail', 'picture', 'digest', 'bytes', 'timings', 'fence' }
 local open, counts, stored = 0, {}, tonumber(ARGV[17])

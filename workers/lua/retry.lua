@@ -23,6 +23,7 @@ local function reopen_job(j)
     redis.call('HINCRBY', P .. 'totals', 'jobs|' .. j.model .. '|retried|', 1)
   end
   redis.call('HSET', j.key, 'state', 'running')
+  recall_webhook(j)
   note_unrecorded(j, now)
 end
 
