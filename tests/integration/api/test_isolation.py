@@ -173,3 +173,8 @@ def test_an_admin_reads_and_cancels_everybodys_jobs_and_lists_its_own(client, po
     canceled = client.post(f"/v1/jobs/{waiting}/cancel", headers=bearer(admin))
     assert (canceled.status_code, canceled.json["job"]["state"]) == (200, "canceled")
     assert client.get("/v1/jobs", headers=bearer(admin)).json["jobs"] == []
+
+
+def test_an_idempotency_key_is_ones_own(post, ann, ben):
+    ids = [post(headers={**bearer(key), "Idempotency-Key": '"same"'}, seed=1).json["id"] for key in (ann, ben, ann)]
+    assert ids[0] == ids[2] != ids[1]
