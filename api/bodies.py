@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Annotated, Final, Generic, TypeVar
 
 from flask import Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from werkzeug.datastructures import FileStorage
 
-from api.errors import MalformedBodyError, ParametersRefusedError, UnsupportedContentError
+from api.errors import UnsupportedContentError
 from api.files import MAX_NAME_LENGTH, SentFile, printable, refuse_files
-from api.parameters import JobParameters, MapParameters, faults_of, refuse_parameter
+from api.json_texts import MAX_JSON_BYTES, MAX_PARAMETERS_BYTES, SPARE_VALUES, most_values, read_json
+from api.parameters import JobParameters, MapParameters, refuse_parameter
 from api.stored_inputs import StoredInputs
 from api.zipped_maps import InstanceMaps, LabelMaps, is_zip, read_zipped_maps
 from workers.storage import ObjectStore
@@ -141,7 +142,7 @@ def _read_multipart(request: Request, parameters_type: type[Parameters], *, max_
     palettes = _sent_files(request.files.getlist("palette"), "palette")
     if len(palettes) > 1:
         raise refuse_parameter("palette", "too-many", "there are several palettes; send one")
-    parameters = _parse_parameters(_params_text(request), parameters_type)
+    parameters = read_json(_params_text(request), parameters_type, what="params", most_values=SPARE_VALUES)
     label_maps, instance_maps = _sent_maps(request, max_files=max_files)
     return Body(
         parameters=parameters,
@@ -164,20 +165,15 @@ def _sent_maps(request: Request, *, max_files: int) -> tuple[LabelMaps, Instance
 
 
 def _params_text(request: Request) -> bytes:
-    texts = [text.encode() for text in request.form.getlist("params")]
-    texts += [file.read() for file in request.files.getlist("params")]
-    if len(texts) != 1:
-        detail = f"there are {len(texts)} parts named params; send one, with the parameters as a JSON object"
-        raise refuse_parameter("params", "missing" if not texts else "too-many", detail)
-    return texts[0]
-
-
-def _parse_parameters(text: bytes, parameters_type: type[Parameters]) -> Parameters:
-    try:
-        return parameters_type.model_validate_json(text)
-    except ValidationError as error:
-        _raise_malformed(error, "params")
-        raise ParametersRefusedError(faults_of(error, known=parameters_type.model_fields)) from error
+    texts, files = request.form.getlist("params"), request.files.getlist("params")
+    count = len(texts) + len(files)
+    if count != 1:
+        detail = f"there are {count} parts named params; send one, with the parameters as a JSON object"
+        raise refuse_parameter("params", "missing" if not count else "too-many", detail)
+    text = texts[0].encode() if texts else files[0].read(MAX_PARAMETERS_BYTES + 1)
+    if len(text) > MAX_PARAMETERS_BYTES:
+        raise refuse_parameter("params", "too-large", f"it has more than {MAX_PARAMETERS_BYTES} bytes")
+    return text
 
 
 def _sent_files(storages: Sequence[FileStorage], part: str) -> tuple[SentFile, ...]:
@@ -197,14 +193,11 @@ def _sent_files(storages: Sequence[FileStorage], part: str) -> tuple[SentFile, .
 def _read_json(
     request: Request, body_type: type[JsonBody[Parameters]], *, inputs: StoredInputs, max_files: int
 ) -> Body[Parameters]:
+    request.max_content_length = min(request.max_content_length or MAX_JSON_BYTES, MAX_JSON_BYTES)
     text = request.get_data(cache=False)
     request.stream.read(1)  # raises where a body of unannounced length was cut at the limit
-    try:
-        sent = body_type.model_validate_json(text)
-    except ValidationError as error:
-        _raise_malformed(error, "the request")
-        faults = faults_of(error, known=body_type.model_fields)
-        raise ParametersRefusedError(faults) from error
+    sent = read_json(text, body_type, what="the request", most_values=most_values(max_files))
+    del text
     ways = [way for way in ("label_maps", "label_map_keys", "prefix") if getattr(sent, way) is not None]
     if len(ways) != 1:
         detail = f"send exactly one of label_maps, label_map_keys and prefix, not {' and '.join(ways) or 'none'}"
@@ -241,12 +234,6 @@ def _match(label_maps: Sequence[SentFile], instance_maps: Sequence[SentFile]) ->
         counts = f"there are {len(label_maps)} label maps and {len(instance_maps)} instance maps"
         raise refuse_files("instance-map-count", f"{counts}; send one for each label map, in the same order, or none")
     return tuple(instance_maps) if instance_maps else (None,) * len(label_maps)
-
-
-def _raise_malformed(error: ValidationError, what: str) -> None:
-    for detail in error.errors(include_url=False, include_input=False):
-        if detail["type"] == "json_invalid":
-            raise MalformedBodyError(f"{what} is not JSON: {detail['ctx']['error']}") from error
 
 
 def _file_name(path: str) -> str:

@@ -68,6 +68,10 @@ class UnsupportedContentError(ApiError):
     """A request body of a type that is not read."""
 
 
+class MalformedHeadError(ApiError):
+    """A request line or header fields that are no HTTP."""
+
+
 class MalformedBodyError(ApiError):
     """A request body that is not what its content type says."""
 

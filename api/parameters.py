@@ -16,6 +16,7 @@ MAX_SEED: Final = 2**53 - 1
 MAX_VARIATIONS: Final = 64
 MAX_SIDE_PIXELS: Final = 4096
 MAX_DEADLINE_SECONDS: Final = 30 * 24 * 3600.0
+MAX_SHOWN_NAME: Final = 200
 SIZE_PATTERN: Final = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
 
 
@@ -105,7 +106,7 @@ def faults_of(error: ValidationError, *, known: Iterable[str] = ()) -> list[Faul
     """A failed validation in our words; `known` are the names that exist."""
     faults = []
     for detail in error.errors(include_url=False, include_input=False, include_context=False):
-        name = ".".join(str(part) for part in detail["loc"] if part != "[key]")
+        name = ".".join(str(part)[:MAX_SHOWN_NAME] for part in detail["loc"] if part != "[key]")
         text = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "extra_forbidden":
             text = "; ".join(["there is no such parameter", *([f"there are: {', '.join(known)}"] if known else [])])

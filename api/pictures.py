@@ -57,11 +57,15 @@ def get_picture(path: PicturePath, query: PictureQuery) -> Response:
     name = picture_name(job, item)
     if not query.proxy:
         link = services.object_store.presigned_get(
-            item.picture_key, seconds=LINK_SECONDS, content_type=content_type, file_name=name
+            item.picture_key,
+            seconds=LINK_SECONDS,
+            content_type=content_type,
+            file_name=name,
+            method="HEAD" if request.method == "HEAD" else "GET",  # whoever follows the link asks as here
         )
         return Response(status=303, headers={"Location": link})
     headers = {"ETag": f'"{item.digest}"', "Cache-Control": f"private, max-age={LINK_SECONDS}, immutable"}
-    if item.digest and request.if_none_match.contains(item.digest):
+    if item.digest and request.if_none_match.contains_weak(item.digest):
         return Response(status=304, headers=headers)
     headers["Content-Disposition"] = f'inline; filename="{name}"'
     return Response(services.object_store.get(item.picture_key), content_type=content_type, headers=headers)

@@ -7,7 +7,12 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Flask, Response, g, request
-from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # gunicorn has no types
+from gunicorn.http.errors import (  # type: ignore[import-untyped]  # gunicorn has no types
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+)
 from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.exceptions import HTTPException
 
@@ -47,11 +52,17 @@ class Kind:
 
 
 KINDS: Final[dict[type[Exception], Kind]] = {
+    errors.MalformedHeadError: Kind(400, "malformed-head", "The request's head cannot be read"),
     errors.MalformedBodyError: Kind(400, "malformed-body", "The request body cannot be read"),
     ParseException: Kind(400, "malformed-transfer", "The request body is not framed as its header says"),
     errors.KeyRefusedError: Kind(401, "key-required", "An API key is needed"),
     errors.ScopeMissingError: Kind(403, "scope-missing", "The API key is not for this"),
     StorageQuotaError: Kind(403, "storage-quota-exceeded", "The storage quota is used up"),
+    LimitRequestLine: Kind(414, "path-too-long", "The path is too long", detail="path and query are to be shorter"),
+    ExpectationFailed: Kind(417, "expectation-failed", "The expectation is not known", detail="leave out Expect"),
+    LimitRequestHeaders: Kind(
+        431, "head-too-large", "The request's head is too large", detail="send fewer and shorter header fields"
+    ),
     UnknownModelError: Kind(404, "model-unknown", "No such model"),
     JobUnknownError: Kind(404, "job-unknown", "No such job"),
     ObjectMissingError: Kind(404, "picture-missing", "The picture is no longer stored"),
@@ -170,6 +181,8 @@ def _http_detail(error: HTTPException) -> str:
             return f"{request.path} does not answer {request.method}"
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             megabytes = (request.max_content_length or 0) // 2**20
+            if request.mimetype == "application/json":
+                return f"JSON may have {megabytes} MiB; send label maps as multipart/form-data, or several jobs"
             return f"a request may have {megabytes} MiB and {request.max_form_parts} parts; send several jobs"
     return error.description or ""
 

@@ -146,12 +146,13 @@ def find_existing(job_id: str, digest: str, *, services: Services, owner: str) -
 
     Raises JobExistsError when it is another's or its content differs, JobExpiredError when it is no longer kept.
     """
+    # In this order: what is read after an id is known to be taken is not yet to come, so that it is somebody else's.
+    if not services.job_reader.is_taken(job_id):
+        return False
     try:
         existing = services.job_reader.job(job_id, owner=owner)
     except JobUnknownError:
-        if services.job_reader.is_taken(job_id):  # by somebody else, which is all that may be told
-            raise JobExistsError(job_id, "") from None
-        return False
+        raise JobExistsError(job_id, "") from None  # that it is, is all that may be told
     if existing.request_digest != digest:
         raise JobExistsError(job_id, existing.request_digest)
     return True

@@ -135,6 +135,10 @@ class JobReader:
                 open_items=int(open_now.get("items", 0)),
                 open_pixels=int(open_now.get("pixels", 0)),
                 dead_letters=self._client.zcard(f"{PREFIX}dead"),
+                pending_webhooks=sum(
+                    self._client.zcard(f"{PREFIX}webhooks:{owner}")
+                    for owner in self._client.zrange(f"{PREFIX}webhooks", 0, -1)
+                ),
                 totals=tuple(
                     Total(kind=kind, model=model, state=state, reason=reason, count=int(count))
                     for field, count in sorted(self._client.hgetall(f"{PREFIX}totals").items())

@@ -98,11 +98,15 @@ class WebhookDeliverer:
             job = await asyncio.to_thread(self._reader.job, delivery.job_id)
             if job.webhook is None or not job.state.is_final or job.endings != delivery.ending:
                 return  # it was opened again; its next end will be told
-            body = end_message(job, public_url=self._settings.public_url)
             try:
+                body = end_message(job, public_url=self._settings.public_url)
                 await sender.send(job.webhook.url, message_id=delivery.message_id, body=body)
             except DeliveryFailedError as error:
                 await asyncio.to_thread(self._note_failure, delivery, error)
+            except Exception:  # noted as an attempt, or else it would be tried for ever
+                _log.exception("webhook failed", extra={"job": delivery.job_id})
+                failure = DeliveryFailedError("an error of the service itself; its logs have more")
+                await asyncio.to_thread(self._note_failure, delivery, failure)
             else:
                 await asyncio.to_thread(self._store.delivered, delivery)
                 self._note(delivery, "delivered")

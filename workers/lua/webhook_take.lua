@@ -11,8 +11,12 @@ local taken = {}
 local function take_one(owner)
   local id = redis.call('ZRANGEBYSCORE', WEBHOOKS .. ':' .. owner, '-inf', now, 'LIMIT', 0, 1)[1]
   if not id then return false end
-  list_webhook(owner, id, now + tonumber(ARGV[1]))
   local j = job(id)
+  if not j.owner then -- nobody is left to be told of
+    list_webhook(owner, id, nil)
+    return true
+  end
+  list_webhook(owner, id, now + tonumber(ARGV[1]))
   local attempt = redis.call('HINCRBY', j.key, 'webhook_attempts', 1)
   touched[id] = true
   taken[#taken + 1] = { id, owner, tonumber(redis.call('HGET', j.key, 'endings')), attempt }

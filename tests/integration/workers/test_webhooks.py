@@ -24,7 +24,7 @@ from workers.webhook_store import WebhookStore
 from workers.webhook_targets import WebhookTargets
 from workers.webhooks import WebhookDeliverer
 
-QUICK = {"secrets": (SECRET,), "allow": ("127.0.0.1",), "timeout_seconds": 1.0, "first_retry_seconds": 0.02}
+QUICK = {"secrets": (SECRET,), "allow": ("127.0.0.1",), "timeout_seconds": 20.0, "first_retry_seconds": 0.02}
 
 
 @pytest.fixture
@@ -141,6 +141,16 @@ def test_every_end_is_told_and_an_open_job_is_not(receiver, delivering, job_stor
     assert webhook("open") == WebhookView(url=receiver.url)
 
 
+def test_what_is_still_to_be_told_is_counted(end, reader, redis_client) -> None:
+    for number, owner in enumerate(("ann", "bob", "bob")):
+        end("http://127.0.0.1:9/", f"j{number}", owner=owner)
+    assert reader.stats().pending_webhooks == 3
+    [delivery] = WebhookStore(redis_client).take(lease_seconds=60, most=1, most_of_one=9, in_hand={})
+    assert reader.stats().pending_webhooks == 3
+    WebhookStore(redis_client).delivered(delivery)
+    assert reader.stats().pending_webhooks == 2
+
+
 def test_every_secret_signs_so_that_one_can_be_replaced(receiver, delivering, end, settled) -> None:
     with delivering(secrets=(OTHER_SECRET, SECRET)):
         end(receiver.url)
@@ -196,7 +206,7 @@ def test_redirects_are_not_followed(receiver, delivering, end, settled) -> None:
 @pytest.mark.parametrize("how", [hanging, trickling], ids=["hangs", "trickles"])
 def test_a_receiver_that_hangs_costs_no_more_than_the_time_limit(receiver, delivering, end, settled, never, how):
     receiver.otherwise = how(never)
-    with delivering(max_attempts=1):
+    with delivering(max_attempts=1, timeout_seconds=1.0):
         end(receiver.url)
         assert settled().error == "no answer within 1 s"
 
@@ -307,6 +317,25 @@ def test_a_forgotten_job_is_told_to_nobody(receiver, delivering, end, job_store,
         end(receiver.url, "k")
         settled("k")
     assert receiver.ids == ["msg_k_1"]
+
+
+def test_a_delivery_of_a_job_that_is_not_there_is_dropped(redis_client) -> None:
+    for key, name in ((f"{PREFIX}webhooks", OWNER), (f"{PREFIX}webhooks:{OWNER}", "nowhere")):
+        redis_client.zadd(key, {name: 1})
+    assert WebhookStore(redis_client).take(lease_seconds=60, most=9, most_of_one=9, in_hand={}) == ()
+    assert list(redis_client.scan_iter(f"{PREFIX}*")) == []
+
+
+def test_an_error_of_the_service_itself_is_an_attempt_too(receiver, delivering, end, settled) -> None:
+    class Broken(WebhookTargets):
+        def judge(self, url: str):
+            raise RuntimeError(url)
+
+    with delivering(targets=Broken(WebhookSettings().policy), max_attempts=2):
+        end(receiver.url)
+        view = settled()
+    assert (view.state, view.attempts) == (WebhookState.FAILED, 2)
+    assert view.error == "an error of the service itself; its logs have more"
 
 
 # After Redis has lost everything
