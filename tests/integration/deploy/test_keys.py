@@ -4,8 +4,7 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -15,13 +14,12 @@ from api.client import ClientError, SpadeClient
 from deploy.examples import example_label_maps
 from deploy.local.child import Child
 from deploy.local.ports import free_port
-from deploy.local.services import ApiServer, answers
+from deploy.local.services import answers
 from support.keys import bearer, make_key
 from support.programs import SPADE_SERVE
 from support.tls import serve_tls
 from support.waiting import wait_until
 from workers.keys import KEY_PATTERN
-from workers.redis_client import RedisClient
 from workers.storage import ObjectStore
 
 SOON_SECONDS = 5.0
@@ -29,39 +27,6 @@ ENTRY = ("gunicorn", "api.wsgi:app", "--config", "python:deploy.gunicorn_config"
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., Child]
-
-
-@pytest.fixture
-def run(service_environment: dict[str, str], objects: ObjectStore, redis_client: RedisClient) -> Run:  # noqa: ARG001
-    """Run a `spade-serve` command to its end, with Redis and the object store of the tests."""
-
-    def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        command = [SPADE_SERVE, *arguments]
-        settings = {**service_environment, **environment}
-        return subprocess.run(command, env=settings, capture_output=True, text=True, timeout=120, check=False)
-
-    return run
-
-
-@pytest.fixture
-def start(
-    tmp_path: Path,
-    service_environment: dict[str, str],
-    objects: ObjectStore,  # noqa: ARG001 - empties the server
-    redis_client: RedisClient,  # noqa: ARG001 - as above
-) -> Iterator[Start]:
-    with ExitStack() as children:
-
-        def start(**settings: str) -> Child:
-            program = ApiServer(
-                port=free_port(),
-                metrics_folder=tmp_path / "metrics",
-                service={**service_environment, **settings},
-                processes=2,
-            )
-            return children.enter_context(Child(program, log=tmp_path / "api.log"))
-
-        yield start
 
 
 def status(url: str, key: str | None = None) -> int:
