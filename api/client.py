@@ -26,6 +26,7 @@ from api.models import Model, ModelList
 from api.parameters import JobParameters
 from api.problems import Problem
 from api.representation import Cancellation, Item, Job, JobPage, JobSummary
+from workers.keys import split_key
 
 _FOLLOW_SECONDS: Final = 1
 _FOLLOW_LEAST_SECONDS: Final = 0.25
@@ -33,7 +34,7 @@ _REPEAT_SECONDS: Final = 0.5
 _LISTEN_AGAIN_SECONDS: Final = 5.0
 _SILENCE_SECONDS: Final = 20.0
 """More than a stream of events is ever silent."""
-_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+_LOOPBACK: Final = ("127.0.0.1", "[::1]", "localhost")
 _NOT_NOW: Final = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -65,16 +66,25 @@ class SpadeClient:
     Both for at most `patience_seconds` a call.
     """
 
-    def __init__(self, url: str, *, timeout_seconds: float = 60.0, patience_seconds: float = 60.0) -> None:
+    def __init__(
+        self, url: str, *, key: str | None = None, timeout_seconds: float = 60.0, patience_seconds: float = 60.0
+    ) -> None:
+        """`key` is an API key, for a service that asks for one. It goes to the service only, not where that leads to.
+
+        Certificates are judged by those of `SSL_CERT_FILE`, else by the public ones.
+        """
+        if key is not None and split_key(key) is None:
+            raise ClientError("the API key is none: it must be like spade_..., as `spade-serve keys create` printed it")
         self._url = url.rstrip("/")
         self._patience_seconds = patience_seconds
         self._stream_timeout = httpx.Timeout(timeout_seconds, read=_SILENCE_SECONDS)
-        # A proxy of the environment cannot reach this machine's own addresses.
         self._http = httpx.Client(
             base_url=self._url,
+            headers={} if key is None else {"Authorization": f"Bearer {key}"},
             timeout=timeout_seconds,
             follow_redirects=True,
-            trust_env=httpx.URL(self._url).host not in _LOOPBACK,
+            # A proxy of the environment cannot reach this machine's own addresses.
+            mounts={f"all://{host}": None for host in _LOOPBACK},
         )
 
     def __enter__(self) -> Self:

@@ -11,6 +11,7 @@ from ulid import ULID
 from api.errors import MalformedHeadError
 from api.problems import CONTENT_TYPE, KINDS, describe
 from api.requests import HEADERS, REQUEST_ID_HEADER
+from workers.logs import without_secrets
 
 MAX_DETAIL: Final = 300
 
@@ -24,7 +25,7 @@ def answer_unread(error: ParseException) -> bytes:
     _log.warning("request not read", extra={"request_id": request_id, "error": text})
     told = error if type(error) in KINDS else MalformedHeadError(text)
     problem = describe(told, instance="unknown", request_id=request_id)
-    body = json.dumps(problem).encode()
+    body = without_secrets(json.dumps(problem)).encode()
     headers = {
         "Content-Type": CONTENT_TYPE,
         "Content-Length": str(len(body)),

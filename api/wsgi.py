@@ -7,8 +7,6 @@ from api.services import connect_services
 from workers.logs import log_json_lines
 from workers.settings import Settings
 
-log_json_lines()
-app = create_app(
-    connect_services(Settings.from_environment(os.environ)),
-    metrics_dir=os.environ.get("PROMETHEUS_MULTIPROC_DIR"),
-)
+settings = Settings.from_environment(os.environ)
+log_json_lines(settings.log_level)
+app = create_app(connect_services(settings), metrics_dir=os.environ.get("PROMETHEUS_MULTIPROC_DIR"))

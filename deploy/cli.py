@@ -10,6 +10,7 @@ from deploy.bench.commands import bench
 from deploy.dead_letter_commands import dead_letters
 from deploy.errors import DeployError
 from deploy.job_commands import models, status, submit
+from deploy.key_commands import keys
 from deploy.local.commands import demo, doctor, up
 from deploy.process_commands import api, worker
 from deploy.recovery_commands import requeue
@@ -42,5 +43,5 @@ def main() -> None:
     """
 
 
-for command in (up, demo, doctor, submit, status, models, api, worker, requeue, dead_letters, audit, bench):
+for command in (up, demo, doctor, submit, status, models, keys, api, worker, requeue, dead_letters, audit, bench):
     main.add_command(command)

@@ -17,7 +17,7 @@ from api.files import INSTANCE_SUFFIX
 from api.parameters import JobParameters, faults_of
 from api.representation import Job
 from deploy.errors import DeployError
-from deploy.options import print_json, print_table, service_url, state_option, url_option
+from deploy.options import key_option, print_json, print_table, service_url, state_option, url_option
 from deploy.progress import job_progress, show_job
 from spade.options import json_option
 from spade.pictures import EXTENSIONS, PictureFormat
@@ -57,6 +57,7 @@ class UnfinishedError(DeployError):
     help="Folder for the pictures, named INDEX-LABELMAP.",
 )
 @url_option
+@key_option
 @state_option
 @json_option
 def submit(
@@ -74,6 +75,7 @@ def submit(
     archive: bool,
     out: Path,
     url: str | None,
+    key: str | None,
     state: Path,
     as_json: bool,
 ) -> None:
@@ -90,7 +92,7 @@ def submit(
     values: dict[str, Any] = {"model": model, "seed": seed, "variations": variations, "size": size, "palette": palette}
     values |= {"format": picture_format, "priority": priority, "labels": _labels(labels), "webhook": webhook}
     parameters = _job_parameters(values)
-    with SpadeClient(service_url(url, state)) as client:
+    with SpadeClient(service_url(url, state), key=key) as client:
         job = client.submit(label_maps, parameters, instance_maps=instance_maps)
         if not as_json:
             click.echo(f"job {job.id}, {job.counts.total} to make")
@@ -110,16 +112,17 @@ def submit(
 @click.command()
 @click.argument("job_id", required=False)
 @url_option
+@key_option
 @state_option
 @json_option
-def status(job_id: str | None, url: str | None, state: Path, as_json: bool) -> None:
+def status(job_id: str | None, url: str | None, key: str | None, state: Path, as_json: bool) -> None:
     """Show a job and its items, or the newest jobs.
 
     \b
     Example:
         spade-serve status 01K9ZQ6T7V3E8XW2M5N4R1S0AB
     """
-    with SpadeClient(service_url(url, state)) as client:
+    with SpadeClient(service_url(url, state), key=key) as client:
         answer = client.jobs() if job_id is None else client.job(job_id)
     if as_json:
         print_json(answer.model_dump(mode="json"))
@@ -136,16 +139,17 @@ def status(job_id: str | None, url: str | None, state: Path, as_json: bool) -> N
 
 @click.command()
 @url_option
+@key_option
 @state_option
 @json_option
-def models(url: str | None, state: Path, as_json: bool) -> None:
+def models(url: str | None, key: str | None, state: Path, as_json: bool) -> None:
     """List the models that the service has.
 
     \b
     Example:
         spade-serve models
     """
-    with SpadeClient(service_url(url, state)) as client:
+    with SpadeClient(service_url(url, state), key=key) as client:
         answer = client.models()
     if as_json:
         print_json(answer.model_dump(mode="json"))

@@ -1,6 +1,7 @@
 """What several commands share."""
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,6 +38,25 @@ def url_option(command: Command) -> Command:
     )(command)
 
 
+def key_option(command: Command) -> Command:
+    """`--key-file`, else SPADE_API_KEY: the command is given `key`, which is None where there is neither."""
+
+    def read(_: click.Context, __: click.Parameter, path: Path | None) -> str | None:
+        text = (
+            os.environ.get("SPADE_API_KEY", "") if path is None else path.read_text(encoding="utf-8", errors="replace")
+        )
+        return text.strip() or None
+
+    return click.option(
+        "key",
+        "--key-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        callback=read,
+        show_default="the variable SPADE_API_KEY",
+        help="File with the API key.",
+    )(command)
+
+
 def service_url(url: str | None, state: Path) -> str:
     """`url`, or the address of the stack on `state`.
 
@@ -70,7 +90,7 @@ def require_loopback(host: str) -> None:
     """Raises a usage error unless `host` is this machine only."""
     if host not in ("127.0.0.1", "localhost"):
         raise click.BadParameter(
-            f"{host!r} would open the service to others, and it has no API keys yet: it serves 127.0.0.1 only; "
-            "put a proxy that authenticates in front of it",
+            f"{host!r} would open the service to others, and its object store, where pictures are fetched, is on this "
+            "machine only; let others in through a proxy with TLS, or run `spade-serve api` with servers of your own",
             param_hint="--host",
         )

@@ -7,15 +7,20 @@ from pathlib import Path
 
 import click
 
+from deploy.exposure import require_keys
 from deploy.local.services import api_command, api_environment, forget_metrics, worker_command
-from deploy.options import require_loopback
 from model_store.registry import Registry, default_models_folder
 from workers.runtime import served_models
 from workers.settings import Settings
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; this machine's own only.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; one that other machines reach needs API keys.",
+)
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
 @click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True, help="gunicorn workers.")
 def api(host: str, port: int, processes: int) -> None:
@@ -26,8 +31,8 @@ def api(host: str, port: int, processes: int) -> None:
         SPADE_REDIS_URL=redis://redis:6379/0 SPADE_S3_ENDPOINT=minio:9000 \\
         SPADE_S3_ACCESS_KEY=... SPADE_S3_SECRET_KEY=... spade-serve api --port 8080
     """
-    require_loopback(host)
     environment = _checked_environment()
+    require_keys([host], Settings.from_environment(environment))
     metrics = environment.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix="spade-metrics-")
     forget_metrics(Path(metrics))
     command = api_command(host=host, port=port, processes=processes)

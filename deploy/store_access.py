@@ -68,12 +68,17 @@ class StoreAccess:
 
 
 def access_stores(state: Path) -> StoreAccess:
+    """The stores of `service_settings`. Raises as it does, and `QueueUnavailableError` or `StorageUnavailableError`."""
+    return StoreAccess.of(service_settings(state))
+
+
+def service_settings(state: Path) -> Settings:
     """What the SPADE_ variables tell, or the stack of `state` where SPADE_REDIS_URL is not set.
 
-    Raises `StateError` where there is neither, `SettingsError`, `QueueUnavailableError` or `StorageUnavailableError`.
+    Raises `StateError` where there is neither, or `SettingsError`.
     """
     if os.environ.get("SPADE_REDIS_URL"):
-        return StoreAccess.of(Settings.from_environment(os.environ))
+        return Settings.from_environment(os.environ)
     folder = StateFolder(state)
     config = folder.read_config()
     if config is None:
@@ -82,4 +87,4 @@ def access_stores(state: Path) -> StoreAccess:
             "object store are by the SPADE_ variables"
         )
     servers = server_settings(*stack_servers(folder, config))
-    return StoreAccess.of(Settings.from_environment({**os.environ, **servers}))
+    return Settings.from_environment({**os.environ, **servers})

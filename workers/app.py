@@ -22,8 +22,8 @@ _log = logging.getLogger(__name__)
 # down several times over when anything else, the API for a start, wants the same cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-log_json_lines()
 settings = Settings.from_environment(os.environ)
+log_json_lines(settings.log_level)
 registry = Registry(settings.models_dir)
 app = create_celery(settings.redis_url)
 app.conf.task_queues = [Queue(queue_name(model)) for model in served_models(settings, registry)]

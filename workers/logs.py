@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Final
 
+LEVELS: Final = ("debug", "info", "warning", "error")
 _SECRET: Final = re.compile(r"(spade_[0-9a-f]{16}_)[0-9A-Za-z]+")
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -33,9 +34,9 @@ class JsonLines(logging.Formatter):
         return without_secrets(json.dumps(line, default=str))
 
 
-def log_json_lines(level: int = logging.INFO) -> None:
-    """Send everything that is logged to standard error as JSON lines."""
+def log_json_lines(level: str) -> None:
+    """Send what is logged from `level` on, one of `LEVELS`, to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells whole URLs, and those of webhooks may hold tokens

@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 
 from spade.config import Precision
 from workers.errors import SettingsError
+from workers.logs import LEVELS
 from workers.webhook_settings import WebhookSettings
 
 _MAX_PORT = 65535
@@ -104,6 +105,7 @@ class Settings:
     queue: QueueSettings = QueueSettings()
     worker: WorkerSettings = WorkerSettings()
     http: HttpSettings = HttpSettings()
+    log_level: str = "info"
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     models_dir: Path | None = None
     max_items_per_job: int = 1000
@@ -112,6 +114,8 @@ class Settings:
     def __post_init__(self) -> None:
         _check_least("max_items_per_job", self.max_items_per_job, 1)
         _check_least("max_request_bytes", self.max_request_bytes, 1)
+        if self.log_level not in LEVELS:
+            raise SettingsError(f"log_level is {self.log_level!r}; it must be one of {', '.join(LEVELS)}")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -130,6 +134,7 @@ class Settings:
             webhooks=_read_webhooks(read),
             models_dir=Path(models_dir) if models_dir else None,
             max_items_per_job=read.integer("SPADE_MAX_ITEMS_PER_JOB", needed.max_items_per_job),
+            log_level=read.text("SPADE_LOG_LEVEL", needed.log_level).lower(),
             max_request_bytes=read.integer("SPADE_MAX_REQUEST_BYTES", needed.max_request_bytes),
         )
 

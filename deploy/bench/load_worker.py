@@ -22,7 +22,7 @@ from workers.wakeup import TASK_NAME, WakeUp, create_celery, queue_name
 _BATCH_ITEMS: Final = 64
 _REAPER_SECONDS: Final = 1.0
 
-log_json_lines()
+log_json_lines("info")
 _settings = Settings.from_environment(os.environ)
 _client = connect(_settings.redis_url)
 _store, _reader, _objects = JobStore(_client, _settings.queue), JobReader(_client), ObjectStore(_settings.storage)

@@ -5,14 +5,19 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from api.client import SpadeClient
+from deploy.local.child import Child
+from deploy.local.ports import free_port
+from deploy.local.services import ApiServer
 from support.programs import SPADE_SERVE, Up, is_gone
 from support.waiting import wait_until
+from workers.redis_client import RedisClient
+from workers.storage import ObjectStore
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +62,40 @@ def up(start_up: Callable[..., AbstractContextManager[Up]], tmp_path_factory: py
 def client(up: Up) -> Iterator[SpadeClient]:
     with SpadeClient(up.url) as client:
         yield client
+
+
+@pytest.fixture
+def run(
+    service_environment: dict[str, str],
+    objects: ObjectStore,  # noqa: ARG001 - empties the server
+    redis_client: RedisClient,  # noqa: ARG001 - as above
+) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Run a `spade-serve` command to its end, with Redis and the object store of the tests."""
+
+    def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        command = [SPADE_SERVE, *arguments]
+        settings = {**service_environment, **environment}
+        return subprocess.run(command, env=settings, capture_output=True, text=True, timeout=120, check=False)
+
+    return run
+
+
+@pytest.fixture
+def start(
+    tmp_path: Path,
+    service_environment: dict[str, str],
+    objects: ObjectStore,  # noqa: ARG001 - empties the server
+    redis_client: RedisClient,  # noqa: ARG001 - as above
+) -> Iterator[Callable[..., Child]]:
+    with ExitStack() as children:
+
+        def start(**settings: str) -> Child:
+            program = ApiServer(
+                port=free_port(),
+                metrics_folder=tmp_path / "metrics",
+                service={**service_environment, **settings},
+                processes=2,
+            )
+            return children.enter_context(Child(program, log=tmp_path / "api.log"))
+
+        yield start

@@ -44,15 +44,11 @@ def test_every_command_explains_itself_with_an_example(runner: CliRunner, comman
     assert "Example" in result.output
 
 
-@pytest.mark.parametrize("command", ["up", "api"])
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::"])  # noqa: S104 - refused
-def test_nobody_else_is_served_as_long_as_there_are_no_api_keys(
-    runner: CliRunner, command: str, host: str, tmp_path: Path
-) -> None:
-    arguments = ["--state", str(tmp_path / "state")] if command == "up" else []
-    result = runner.invoke(main, [command, "--host", host, *arguments])
+def test_a_stack_of_one_machine_serves_nobody_else(runner: CliRunner, host: str, tmp_path: Path) -> None:
+    result = runner.invoke(main, ["up", "--host", host, "--state", str(tmp_path / "state")])
     assert result.exit_code == 2
-    assert "it has no API keys yet: it serves 127.0.0.1 only" in " ".join(result.output.split())
+    assert "let others in through a proxy with TLS" in " ".join(result.output.split())
     assert not (tmp_path / "state").exists()
 
 
