@@ -19,6 +19,7 @@ from typing import Final, Self, TypeVar
 import httpx
 from httpx_sse import ServerSentEvent, SSEError, connect_sse
 from pydantic import BaseModel, ValidationError
+from ulid import ULID
 
 from api.errors import fault_text
 from api.models import Model, ModelList
@@ -59,13 +60,15 @@ class ClientError(Exception):
 class SpadeClient:
     """The service at `url`. Use it as a context manager, or close it. Every method raises `ClientError`.
 
-    A request that is answered with "not now" (429, 503) is repeated when the service said to; `follow`, `picture` and
-    `archive` are repeated when the connection is lost too. Both for at most `patience_seconds` a call.
+    A request that is answered with "not now" (429, 503) is repeated when the service said to, and any request when the
+    connection is lost, for at most `patience_seconds` a call; nothing is done twice by that. A service that the first
+    request cannot reach at all is an error at once.
     """
 
     def __init__(self, url: str, *, timeout_seconds: float = 60.0, patience_seconds: float = 60.0) -> None:
         self._url = url.rstrip("/")
         self._patience_seconds = patience_seconds
+        self._has_answered = False
         self._stream_timeout = httpx.Timeout(timeout_seconds, read=_SILENCE_SECONDS)
         # A proxy of the environment cannot reach this machine's own addresses.
         self._http = httpx.Client(
@@ -92,20 +95,22 @@ class SpadeClient:
     ) -> Job:
         """Send label maps as one job; with `instance_maps`, one for each label map, in the same order.
 
-        Instead of many label maps there may be one ZIP of them, which holds the instance maps too.
+        Instead of many label maps there may be one ZIP of them, which holds the instance maps too. The job is put under
+        an id that is drawn here, so that a request whose answer was lost can be repeated without a second job.
         """
+        path = f"/v1/jobs/{ULID()}"
         params = parameters.model_dump_json(exclude_defaults=True)
 
-        def post() -> httpx.Response:
+        def put() -> httpx.Response:
             with ExitStack() as files:
                 parts = [
                     (part, (path.name, files.enter_context(path.open("rb"))))
                     for part, paths in (("label_map", label_maps), ("instance_map", instance_maps))
                     for path in paths
                 ]
-                return self._http.post("/v1/jobs", data={"params": params}, files=parts)
+                return self._http.put(path, data={"params": params}, files=parts)
 
-        return _parse(self._send(post), Job)
+        return _parse(self._send(put), Job)
 
     def job(self, job_id: str) -> Job:
         """The job as it is now."""
@@ -146,7 +151,7 @@ class SpadeClient:
                 except ClientError:  # what is to be told of it comes from the request for the job
                     listen_at = time.monotonic() + _LISTEN_AGAIN_SECONDS
             asked = time.monotonic()
-            job = _parse(self._get(f"/v1/jobs/{job_id}", {"wait": _FOLLOW_SECONDS}, repeat_lost=True), Job)
+            job = _parse(self._get(f"/v1/jobs/{job_id}", {"wait": _FOLLOW_SECONDS}), Job)
             on_change(job)
             if job.state.is_final:
                 return job
@@ -158,7 +163,7 @@ class SpadeClient:
         if item.image is None:
             why = item.detail or item.reason or "no reason is known"
             raise ClientError(f"{item.file} ended as {item.state} and has no picture: {why}")
-        content = self._get(item.image.href, repeat_lost=True).content
+        content = self._get(item.image.href).content
         if hashlib.sha256(content).hexdigest() != item.image.sha256:
             raise ClientError(f"the picture of {item.file} was damaged on its way: its sha256 differs")
         return content
@@ -176,7 +181,7 @@ class SpadeClient:
                 return response
 
         try:
-            self._send(fetch, repeat_lost=True)
+            self._send(fetch)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -193,10 +198,10 @@ class SpadeClient:
         """A model by `name` (its newest version) or `name@version`."""
         return _parse(self._get(f"/v1/models/{reference}"), Model)
 
-    def _get(self, path: str, params: Mapping[str, int] | None = None, *, repeat_lost: bool = False) -> httpx.Response:
-        return self._send(lambda: self._http.get(path, params=params), repeat_lost=repeat_lost)
+    def _get(self, path: str, params: Mapping[str, int] | None = None) -> httpx.Response:
+        return self._send(lambda: self._http.get(path, params=params))
 
-    def _send(self, request: Callable[[], httpx.Response], *, repeat_lost: bool = False) -> httpx.Response:
+    def _send(self, request: Callable[[], httpx.Response]) -> httpx.Response:
         """The answer to `request` if it is a good one."""
         deadline = time.monotonic() + self._patience_seconds
         while True:
@@ -204,15 +209,28 @@ class SpadeClient:
             try:
                 response = request()
             except httpx.TransportError as error:
-                if not repeat_lost or time.monotonic() + pause_seconds > deadline:
+                is_nobody_there = isinstance(error, httpx.ConnectError) and not self._has_answered
+                if is_nobody_there or time.monotonic() + pause_seconds > deadline:
                     raise ClientError(
                         f"no answer from {self._url} ({error}): is the service running? `spade-serve up` starts one"
                     ) from error
             else:
+                self._has_answered = True
                 pause_seconds = max(pause_seconds, _retry_after(response))
-                if response.status_code not in _NOT_NOW or time.monotonic() + pause_seconds > deadline:
+                if not _is_for_later(response) or time.monotonic() + pause_seconds > deadline:
                     return _checked(response)
             threading.Event().wait(pause_seconds)
+
+
+def _is_for_later(response: httpx.Response) -> bool:
+    """Also where another request, whose answer was lost perhaps, is just putting the same job.
+
+    The object store, to which the service redirects for pictures, may fail now and then in any way.
+    """
+    is_of_object_store = bool(response.history)
+    if is_of_object_store and response.is_server_error:
+        return True
+    return response.status_code in _NOT_NOW or "Retry-After" in response.headers
 
 
 def _retry_after(response: httpx.Response) -> float:
