@@ -2,7 +2,7 @@
 # constraints.txt changed since; so a second run needs no network.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench chaos clean
+.PHONY: help demo up test check format bench load fuzz chaos clean
 
 demo: .venv/.local ## make pictures with the whole service and show them: out/demo/contact-sheet.png
 	@.venv/bin/spade-serve demo --out out/demo
@@ -31,6 +31,12 @@ bench: .venv/.dev ## run all benchmarks and write BENCHMARKS.md; ARGS="--coco DI
 
 chaos: .venv/.dev ## 200 faults against real processes under load; ARGS="--faults 50 --seed 7 --json" changes that
 	@PYTHONPATH=tests .venv/bin/python -m chaos $(ARGS)
+
+load: .venv/.dev ## measure the service under load, which takes eight minutes; ARGS="--json" for programs
+	@.venv/bin/spade-serve bench load $(ARGS)
+
+fuzz: .venv/.dev ## send 10,000 malformed requests to a real API; ARGS="--requests 600 --seed 7"
+	@PYTHONPATH=tests .venv/bin/python -m support.fuzz $(ARGS)
 
 clean: ## remove what was made, except .venv
 	rm -rf out build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

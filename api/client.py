@@ -60,9 +60,9 @@ class ClientError(Exception):
 class SpadeClient:
     """The service at `url`. Use it as a context manager, or close it. Every method raises `ClientError`.
 
-    A request that is answered with "not now" (429, 503) is repeated when the service said to, and any request when the
-    connection is lost, for at most `patience_seconds` a call; nothing is done twice by that. A service that the first
-    request cannot reach at all is an error at once.
+    A request that is answered with "not now" (429, 503, or 409 with a time) is repeated when the service said to, and
+    any request when the connection is lost, for at most `patience_seconds` a call; nothing is done twice by that. A
+    service that the first request cannot reach at all is an error at once.
     """
 
     def __init__(self, url: str, *, timeout_seconds: float = 60.0, patience_seconds: float = 60.0) -> None:
@@ -91,26 +91,31 @@ class SpadeClient:
         self._http.close()
 
     def submit(
-        self, label_maps: Sequence[Path], parameters: JobParameters, *, instance_maps: Sequence[Path] = ()
+        self,
+        label_maps: Sequence[Path],
+        parameters: JobParameters,
+        *,
+        instance_maps: Sequence[Path] = (),
+        idempotency_key: str | None = None,
     ) -> Job:
         """Send label maps as one job; with `instance_maps`, one for each label map, in the same order.
 
-        Instead of many label maps there may be one ZIP of them, which holds the instance maps too. The job is put under
-        an id that is drawn here, so that a request whose answer was lost can be repeated without a second job.
+        Instead of many label maps there may be one ZIP of them, which holds the instance maps too. Calls with the same
+        `idempotency_key` make one job; without one, each call makes a job.
         """
-        path = f"/v1/jobs/{ULID()}"
+        headers = {"Idempotency-Key": idempotency_key or str(ULID())}
         params = parameters.model_dump_json(exclude_defaults=True)
 
-        def put() -> httpx.Response:
+        def post() -> httpx.Response:
             with ExitStack() as files:
                 parts = [
                     (part, (path.name, files.enter_context(path.open("rb"))))
                     for part, paths in (("label_map", label_maps), ("instance_map", instance_maps))
                     for path in paths
                 ]
-                return self._http.put(path, data={"params": params}, files=parts)
+                return self._http.post("/v1/jobs", data={"params": params}, files=parts, headers=headers)
 
-        return _parse(self._send(put), Job)
+        return _parse(self._send(post), Job)
 
     def job(self, job_id: str) -> Job:
         """The job as it is now."""
@@ -223,14 +228,13 @@ class SpadeClient:
 
 
 def _is_for_later(response: httpx.Response) -> bool:
-    """Also where another request, whose answer was lost perhaps, is just putting the same job.
+    """Whether it may be asked again; a conflict only if it passes by itself, as that with a request still going on.
 
     The object store, to which the service redirects for pictures, may fail now and then in any way.
     """
-    is_of_object_store = bool(response.history)
-    if is_of_object_store and response.is_server_error:
-        return True
-    return response.status_code in _NOT_NOW or "Retry-After" in response.headers
+    is_passing = response.status_code == httpx.codes.CONFLICT and "Retry-After" in response.headers
+    is_failed_store = bool(response.history) and response.is_server_error
+    return is_passing or is_failed_store or response.status_code in _NOT_NOW
 
 
 def _retry_after(response: httpx.Response) -> float:

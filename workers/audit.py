@@ -114,6 +114,7 @@ class Audit:
             self._check_papers(stored, job, report)
             self._check_items(stored, job, items, report)
             self._check_pictures(stored, items, report)
+            report.note_all(self._repairs.recount(job.id, stored_bytes=_stored_bytes(stored, items), fix=self._fix))
         except (JobExpiredError, JobUnknownError):
             return  # removed in the meantime, or told already
 
@@ -199,3 +200,8 @@ class Audit:
 
     def _age(self, stored: StoredJob, key: str) -> float:
         return time.time() - stored.objects[key].modified_seconds
+
+
+def _stored_bytes(stored: StoredJob, items: Iterable[ItemView]) -> int:
+    """What a quota counts of a job: its inputs, and the pictures of its items."""
+    return stored.input_bytes + sum(item.size_bytes or 0 for item in items)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Self
 
+from workers.webhook_messages import WebhookView
+
 JOBS_PREFIX: Final = "jobs/"
 """Prefix of every object of every job."""
 
@@ -80,6 +82,7 @@ class JobSpec:
     style: str | None = None
     deadline_seconds: float | None = None
     labels: dict[str, str] = field(default_factory=dict)
+    webhook: str | None = None  # URL that is told when the job ends
 
     @property
     def bucket(self) -> str:
@@ -221,6 +224,8 @@ class JobView:
     picture_quality: int
     style: str | None
     labels: dict[str, str]
+    webhook: WebhookView | None = None
+    endings: int = 0  # more than one where the job was opened again
 
     @property
     def total(self) -> int:
@@ -255,6 +260,7 @@ class StoreStats:
     open_items: int
     open_pixels: int
     dead_letters: int
+    pending_webhooks: int  # of jobs that have ended
     totals: tuple["Total", ...]
 
 

@@ -20,6 +20,7 @@ from workers.recorder import Recorder
 from workers.repairs import Repairs, RestoreAnswer, RestoredItem, RestoredJob
 from workers.storage import ObjectStore
 from workers.stored_jobs import StoredJob, StoredPicture, stored_jobs
+from workers.webhook_messages import WebhookState, WebhookView
 
 _READING_THREADS: Final = 8
 _log = logging.getLogger(__name__)
@@ -120,7 +121,10 @@ class Recovery:
             finished_ms=record.get("finished_ms"),
             deadline_ms=record.get("deadline_ms", deadline_ms),
             is_recorded=is_final,
+            input_bytes=stored.input_bytes,
             newest_fence=max((picture.fence for picture in pictures.values()), default=0),
+            endings=record.get("endings", 0) - int(is_final),
+            webhook=_recorded_webhook(record) if is_final else None,
         )
 
     def _from_picture(self, item: ItemSpec, picture: StoredPicture | None) -> RestoredItem:
@@ -156,6 +160,11 @@ def _still_holds(values: dict[str, Any], picture: StoredPicture | None) -> bool:
     if State(values["state"]) is State.SUCCEEDED:
         return picture is not None and picture.key == values["picture_key"]
     return picture is None or picture.fence <= (values.get("fence") or 0)
+
+
+def _recorded_webhook(record: dict[str, Any]) -> WebhookView | None:
+    values = record.get("webhook")
+    return None if values is None else WebhookView(**{**values, "state": WebhookState(values["state"])})
 
 
 def _as_recorded(item: ItemSpec, values: dict[str, Any]) -> RestoredItem:

@@ -119,4 +119,5 @@ def restored_job(job: ModelJob, newest_fence: int) -> RestoredJob:
         deadline_ms=1 if job.late else None if job.spec.deadline_seconds is None else 2**45,
         is_recorded=False,
         newest_fence=newest_fence,
+        input_bytes=0,
     )

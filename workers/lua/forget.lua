@@ -9,6 +9,8 @@ for index = 0, tonumber(redis.call('HGET', j.key, 'total')) - 1 do
   redis.call('DEL', P .. 'item:' .. id)
   redis.call('ZREM', P .. 'dead', id)
 end
+count_stored(j, -tonumber(redis.call('HGET', j.key, 'stored') or 0))
+list_webhook(j.owner, j.id, nil)
 redis.call('DEL', j.key, P .. 'settled:' .. j.id)
 redis.call('ZREM', P .. 'jobs:' .. j.owner, j.id)
 redis.call('ZREM', P .. 'ended', j.id)

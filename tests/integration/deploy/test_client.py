@@ -3,6 +3,7 @@
 import hashlib
 import io
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -93,13 +94,13 @@ def test_an_archive_of_an_unfinished_job_is_refused_and_leaves_no_file(client: S
 
 @contextmanager
 def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
-    """An HTTP server whose every GET and PUT is answered by `answer`."""
+    """An HTTP server whose every GET and POST is answered by `answer`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             answer(self)
 
-        def do_PUT(self) -> None:
+        def do_POST(self) -> None:
             answer(self)
 
         def log_message(self, format: str, *args: object) -> None:
@@ -170,12 +171,12 @@ def test_an_archive_that_breaks_off_is_fetched_again(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"zip"]
 
 
-def test_a_submission_whose_answer_was_lost_is_put_again_under_the_same_id() -> None:
+def test_a_submission_whose_answer_was_lost_is_repeated_with_the_same_key() -> None:
     asked: list[str] = []
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.rfile.read(int(handler.headers["Content-Length"]))
-        asked.append(handler.path)
+        asked.append(handler.headers["Idempotency-Key"])
         match len(asked):
             case 1:
                 handler.connection.close()
@@ -217,3 +218,11 @@ def test_another_service_at_the_address_is_recognized() -> None:
         pytest.raises(ClientError, match="did not answer as this service does; is the address right"),
     ):
         client.models()
+
+
+def test_a_service_that_is_not_there_is_told_at_once() -> None:
+    with SpadeClient("http://127.0.0.1:9") as client:
+        began = time.monotonic()
+        with pytest.raises(ClientError, match="is the service running"):
+            client.submit([BEACH], LANDSCAPE)
+        assert time.monotonic() - began < 10
