@@ -2,7 +2,7 @@
 # constraints.txt changed since; so a second run needs no network.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench load fuzz clean
+.PHONY: help demo up test check format bench load fuzz chaos clean
 
 demo: .venv/.local ## make pictures with the whole service and show them: out/demo/contact-sheet.png
 	@.venv/bin/spade-serve demo --out out/demo
@@ -28,6 +28,9 @@ format: .venv/.dev ## put the code into its form
 
 bench: .venv/.dev ## run all benchmarks and write BENCHMARKS.md; ARGS="--coco DIR --camvid DIR" names data sets
 	@.venv/bin/spade-serve bench report $(ARGS)
+
+chaos: .venv/.dev ## 200 faults against real processes under load; ARGS="--faults 50 --seed 7 --json" changes that
+	@PYTHONPATH=tests .venv/bin/python -m chaos $(ARGS)
 
 load: .venv/.dev ## measure the service under load, which takes eight minutes; ARGS="--json" for programs
 	@.venv/bin/spade-serve bench load $(ARGS)

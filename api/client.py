@@ -61,9 +61,9 @@ class ClientError(Exception):
 class SpadeClient:
     """The service at `url`. Use it as a context manager, or close it. Every method raises `ClientError`.
 
-    A request that is answered with "not now" (429, 503, or 409 with a time) is repeated when the service said to;
-    `submit`, `follow`, `picture` and `archive` are repeated when the connection is lost too, which makes no second job.
-    Both for at most `patience_seconds` a call.
+    A request that is answered with "not now" (429, 503, or 409 with a time) is repeated when the service said to, and
+    any request when the connection is lost, for at most `patience_seconds` a call; nothing is done twice by that. A
+    service that the first request cannot reach at all is an error at once.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class SpadeClient:
             raise ClientError("the API key is none: it must be like spade_..., as `spade-serve keys create` printed it")
         self._url = url.rstrip("/")
         self._patience_seconds = patience_seconds
+        self._has_answered = False
         self._stream_timeout = httpx.Timeout(timeout_seconds, read=_SILENCE_SECONDS)
         self._http = httpx.Client(
             base_url=self._url,
@@ -124,7 +125,7 @@ class SpadeClient:
                 ]
                 return self._http.post("/v1/jobs", data={"params": params}, files=parts, headers=headers)
 
-        return _parse(self._send(post, repeat_lost=True, must_be_up=True), Job)
+        return _parse(self._send(post), Job)
 
     def job(self, job_id: str) -> Job:
         """The job as it is now."""
@@ -165,7 +166,7 @@ class SpadeClient:
                 except ClientError:  # what is to be told of it comes from the request for the job
                     listen_at = time.monotonic() + _LISTEN_AGAIN_SECONDS
             asked = time.monotonic()
-            job = _parse(self._get(f"/v1/jobs/{job_id}", {"wait": _FOLLOW_SECONDS}, repeat_lost=True), Job)
+            job = _parse(self._get(f"/v1/jobs/{job_id}", {"wait": _FOLLOW_SECONDS}), Job)
             on_change(job)
             if job.state.is_final:
                 return job
@@ -177,7 +178,7 @@ class SpadeClient:
         if item.image is None:
             why = item.detail or item.reason or "no reason is known"
             raise ClientError(f"{item.file} ended as {item.state} and has no picture: {why}")
-        content = self._get(item.image.href, repeat_lost=True).content
+        content = self._get(item.image.href).content
         if hashlib.sha256(content).hexdigest() != item.image.sha256:
             raise ClientError(f"the picture of {item.file} was damaged on its way: its sha256 differs")
         return content
@@ -195,7 +196,7 @@ class SpadeClient:
                 return response
 
         try:
-            self._send(fetch, repeat_lost=True)
+            self._send(fetch)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -212,36 +213,38 @@ class SpadeClient:
         """A model by `name` (its newest version) or `name@version`."""
         return _parse(self._get(f"/v1/models/{reference}"), Model)
 
-    def _get(self, path: str, params: Mapping[str, int] | None = None, *, repeat_lost: bool = False) -> httpx.Response:
-        return self._send(lambda: self._http.get(path, params=params), repeat_lost=repeat_lost)
+    def _get(self, path: str, params: Mapping[str, int] | None = None) -> httpx.Response:
+        return self._send(lambda: self._http.get(path, params=params))
 
-    def _send(
-        self, request: Callable[[], httpx.Response], *, repeat_lost: bool = False, must_be_up: bool = False
-    ) -> httpx.Response:
-        """The answer to `request` if it is a good one. With `must_be_up`, no service at first is an error at once."""
+    def _send(self, request: Callable[[], httpx.Response]) -> httpx.Response:
+        """The answer to `request` if it is a good one."""
         deadline = time.monotonic() + self._patience_seconds
         while True:
             pause_seconds = _REPEAT_SECONDS
             try:
                 response = request()
             except httpx.TransportError as error:
-                is_down = must_be_up and isinstance(error, httpx.ConnectError)
-                if is_down or not repeat_lost or time.monotonic() + pause_seconds > deadline:
+                is_nobody_there = isinstance(error, httpx.ConnectError) and not self._has_answered
+                if is_nobody_there or time.monotonic() + pause_seconds > deadline:
                     raise ClientError(
                         f"no answer from {self._url} ({error}): is the service running? `spade-serve up` starts one"
                     ) from error
             else:
+                self._has_answered = True
                 pause_seconds = max(pause_seconds, _retry_after(response))
                 if not _is_for_later(response) or time.monotonic() + pause_seconds > deadline:
                     return _checked(response)
-            must_be_up = False
             threading.Event().wait(pause_seconds)
 
 
 def _is_for_later(response: httpx.Response) -> bool:
-    """Whether it may be asked again; a conflict only if it passes by itself, as that with a request still going on."""
+    """Whether it may be asked again; a conflict only if it passes by itself, as that with a request still going on.
+
+    The object store, to which the service redirects for pictures, may fail now and then in any way.
+    """
     is_passing = response.status_code == httpx.codes.CONFLICT and "Retry-After" in response.headers
-    return is_passing or response.status_code in _NOT_NOW
+    is_failed_store = bool(response.history) and response.is_server_error
+    return is_passing or is_failed_store or response.status_code in _NOT_NOW
 
 
 def _retry_after(response: httpx.Response) -> float:

@@ -33,7 +33,7 @@ class Claim:
 class Commit:
     """Answer to a commit: per result whether it was published, and the jobs that ended with it.
 
-    `unknown` says of which results the job is not known at all: it was removed, or Redis has lost it.
+    `unknown` says of which results the job is not known at all: Redis has lost it.
     """
 
     published: tuple[bool, ...]
@@ -205,8 +205,22 @@ class JobStore:
             return self._client.zrangebyscore(f"{PREFIX}ended", "-inf", oldest, start=0, num=_REAP_LIMIT)
 
     def forget(self, job_id: str) -> None:
-        """Remove an ended job; from then on it is known as gone. One that is not ended stays."""
+        """Remove an ended job; from then on it is known as gone, and its objects are doomed. An open one stays."""
         self._scripts.run("forget", job_id, _TOMBSTONE_SECONDS)
+
+    def doomed_jobs(self) -> list[str]:
+        """Jobs that are gone and whose objects are not; those whose removal was tried last come last."""
+        with translated_errors():
+            return self._client.zrange(f"{PREFIX}doomed", 0, _REAP_LIMIT - 1)
+
+    def note_removal(self, job_id: str, *, done: bool) -> None:
+        """The objects of a doomed job were removed, or could not be and others come first."""
+        with translated_errors():
+            if done:
+                self._client.zrem(f"{PREFIX}doomed", job_id)
+            else:
+                seconds, microseconds = self._client.time()
+                self._client.zadd(f"{PREFIX}doomed", {job_id: seconds * 1000 + microseconds // 1000}, xx=True)
 
 
 def spec_head(spec: JobSpec) -> str:

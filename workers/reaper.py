@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
-from workers.messages import job_prefix
 from workers.periodic import Periodic
 from workers.recorder import Recorder
+from workers.retention import Retention
 from workers.storage import ObjectStore
 
 _log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Reaper:
     ) -> None:
         self._store = store
         self._reader = reader
-        self._objects = objects
+        self._retention = Retention(store=store, objects=objects)
         self._recorder = recorder
         self._wake = wake
         self._worker = worker
@@ -53,9 +53,7 @@ class Reaper:
             if sum(queue.waiting.values()):
                 self._wake(queue.model)
         self._recorder.record_leftovers()
-        for job_id in self._store.jobs_past_retention():
-            self._objects.delete_prefix(job_prefix(job_id))
-            self._store.forget(job_id)
+        self._retention.enforce()
 
     def _reap_if_it_is_our_turn(self) -> None:
         # The lock lives a little shorter than the interval: whoever comes first after it has the next round.

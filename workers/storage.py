@@ -76,11 +76,14 @@ class ObjectStore:
             self._client.remove_object(self._bucket, key)
 
     def delete_prefix(self, prefix: str) -> None:
-        """Remove every object whose key starts with `prefix`."""
+        """Remove every object whose key starts with `prefix`; one that cannot be keeps none of the others."""
         with _translated_errors(prefix):
             doomed = (DeleteObject(key) for key in self.keys(prefix))
-            for error in self._client.remove_objects(self._bucket, doomed):
-                raise StorageUnavailableError(f"the object store kept {error.name!r}: {error.message}")
+            kept = list(self._client.remove_objects(self._bucket, doomed))
+        if kept:
+            raise StorageUnavailableError(
+                f"the object store kept {len(kept)} objects, first {kept[0].name!r}: {kept[0].message}"
+            )
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Keys that start with `prefix`, in order, a page at a time."""

@@ -11,7 +11,7 @@ from deploy.local.child import Child, Program
 from deploy.local.servers import RedisServer, S3Server
 from deploy.local.services import ApiServer, Worker, service_environment
 from deploy.local.state import StackConfig, StateFolder
-from deploy.local.supervisor import Supervisor
+from deploy.local.supervisor import LONGEST_PAUSE_SECONDS, Supervisor
 from model_store.registry import default_models_folder
 from spade.cpus import usable_cpus
 from workers.settings import Settings
@@ -22,7 +22,8 @@ class LocalStack:
 
     `port` is the API's (None: the one of last time, or a free one), `environment` what its processes inherit;
     of it `SPADE_MODELS_DIR`, `SPADE_DEVICE` and the like take effect, addresses and credentials are the stack's own.
-    `report` is told, in a sentence, whenever a process ended and is started again.
+    `report` is told, in a sentence, whenever a process ended and is started again, which takes longer each time up to
+    `longest_pause_seconds`.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class LocalStack:
         report: Callable[[str], None],
         port: int | None = None,
         workers: int = 1,
+        longest_pause_seconds: float = LONGEST_PAUSE_SECONDS,
     ) -> None:
         self.state = StateFolder(state)
         self._environment = environment
         self._port = port
         self._workers = workers
         self._report = report
+        self._longest_pause_seconds = longest_pause_seconds
         self._supervisor: Supervisor | None = None
         self._stop_early = threading.Event()
         self._config: StackConfig | None = None
@@ -65,7 +68,9 @@ class LocalStack:
             config = self.state.configure(port=self._port, workers=self._workers)
             self._config = config
             self.state.note_holder(os.getpid(), config.url)
-            self._supervisor = Supervisor(self._stages(config), report=self._report)
+            self._supervisor = Supervisor(
+                self._stages(config), report=self._report, longest_pause_seconds=self._longest_pause_seconds
+            )
             if self._stop_early.is_set():
                 return
             self._supervisor.run(on_ready=on_ready)

@@ -11,7 +11,8 @@ from deploy.local.child import Child
 
 _WATCH_SECONDS = 0.1
 _FIRST_DELAY_SECONDS = 0.1
-_LONGEST_DELAY_SECONDS = 10.0
+LONGEST_PAUSE_SECONDS = 10.0
+"""Before a child that keeps dying is started again."""
 _STEADY_SECONDS = 30.0
 """A child that lived this long before it died is restarted at once, as after its first death."""
 
@@ -23,10 +24,16 @@ class Supervisor:
     called from any thread, but not from a signal handler, since it takes a lock.
     """
 
-    def __init__(self, stages: Sequence[Sequence[Child]], *, report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        stages: Sequence[Sequence[Child]],
+        *,
+        report: Callable[[str], None],
+        longest_pause_seconds: float = LONGEST_PAUSE_SECONDS,
+    ) -> None:
         self._stages = stages
         self._report = report
-        self._restarts = [_Restart(child, report) for stage in stages for child in stage]
+        self._restarts = [_Restart(child, report, longest_pause_seconds) for stage in stages for child in stage]
         self._stopping = threading.Event()
         self._hurried = threading.Event()
 
@@ -82,9 +89,10 @@ class Supervisor:
 class _Restart:
     """Starts one child again whenever it is found dead, later each time it dies soon after a start."""
 
-    def __init__(self, child: Child, report: Callable[[str], None]) -> None:
+    def __init__(self, child: Child, report: Callable[[str], None], longest_pause_seconds: float) -> None:
         self._child = child
         self._report = report
+        self._longest_pause_seconds = longest_pause_seconds
         self._delay_seconds = _FIRST_DELAY_SECONDS
         self._due: float | None = None
 
@@ -113,7 +121,7 @@ class _Restart:
         with suppress(OSError):  # what is told may go to the same full disk
             self._report(event)
         self._due = now + self._delay_seconds
-        self._delay_seconds = min(2 * self._delay_seconds, _LONGEST_DELAY_SECONDS)
+        self._delay_seconds = min(2 * self._delay_seconds, self._longest_pause_seconds)
 
 
 def _how_it_ended(exit_code: int | None) -> str:

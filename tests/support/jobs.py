@@ -1,5 +1,7 @@
 """Jobs as the API would submit them, and results as a worker would commit them."""
 
+from collections.abc import Iterable
+
 from workers.job_store import Claim, JobStore
 from workers.messages import Batch, ClaimedItem, ItemSpec, JobSpec, Result, label_map_key, picture_key, spec_key
 from workers.redis_client import PREFIX, RedisClient
@@ -57,10 +59,10 @@ def finish(store: JobStore, batch: Batch) -> None:
     assert all(store.commit([result_of(item) for item in batch.items]).published)
 
 
-def expire_leases(client: RedisClient) -> None:
-    """Move every lease into the past: a stand-in for waiting."""
-    for item in client.zrange(f"{PREFIX}leases", 0, -1):
-        client.zadd(f"{PREFIX}leases", {item: 1})
+def expire_leases(client: RedisClient, items: Iterable[str] | None = None) -> None:
+    """Move every lease, or those of `items` as far as they live, into the past: a stand-in for waiting."""
+    for item in client.zrange(f"{PREFIX}leases", 0, -1) if items is None else items:
+        client.zadd(f"{PREFIX}leases", {item: 1}, xx=True)
 
 
 def read_spec(objects: ObjectStore, job_id: str) -> JobSpec:

@@ -24,7 +24,7 @@ for i = 1, #ARGV, 6 do
     settle(id, j, 'running', 'succeeded', now)
     drained(j, slot)
     published[#published + 1] = 1
-  elseif redis.call('EXISTS', P .. 'job:' .. job_of(id)) == 0 then
+  elseif redis.call('EXISTS', P .. 'job:' .. job_of(id), P .. 'gone:' .. job_of(id)) == 0 then
     published[#published + 1] = -1
   else
     published[#published + 1] = redis.call('HGET', P .. 'item:' .. id, 'picture') == picture and 1 or 0

@@ -20,6 +20,7 @@
 --   ceilings:<device>                 hash   items of a bucket that fit into the device's memory
 --   reserved:<job>                    string who stores the inputs of a job of this id just now
 --   reaper                            string the worker whose turn it is
+--   doomed                            zset   jobs that are gone and whose objects are to be removed, by the last try
 --   gone:<job>                        string owner of a job whose retention is over
 local P = KEYS[1]
 local SLOT_MS = 10000

@@ -1,4 +1,5 @@
 -- Remove an ended job whose retention is over; a tombstone tells later readers that it was there.
+-- Its objects are still there: it is listed among the doomed until they are removed.
 -- ARGV: job, tombstone's life (s)
 local j = job(ARGV[1])
 if not j.owner then return 0 end
@@ -14,5 +15,6 @@ redis.call('DEL', j.key, P .. 'settled:' .. j.id)
 redis.call('ZREM', P .. 'jobs:' .. j.owner, j.id)
 redis.call('ZREM', P .. 'ended', j.id)
 redis.call('ZREM', P .. 'unrecorded', j.id)
+redis.call('ZADD', P .. 'doomed', now_ms(), j.id)
 redis.call('SET', P .. 'gone:' .. j.id, j.owner, 'EX', ARGV[2])
 return 1

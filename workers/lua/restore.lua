@@ -60,7 +60,8 @@ for index = 0, total - 1 do
 end
 redis.call('HSET', j.key, 'queued', 0)
 for state, count in pairs(counts) do redis.call('HSET', j.key, state, count) end
-if open < total then redis.call('HSET', j.key, 'state', 'running') end
+-- A job that was begun stays so; claims call only those running that they begin.
+if open < total or ARGV[13] ~= '' then redis.call('HSET', j.key, 'state', 'running') end
 count_open(j, open)
 count_stored(j, stored)
 touched[job_id] = true

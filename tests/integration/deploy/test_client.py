@@ -94,10 +94,13 @@ def test_an_archive_of_an_unfinished_job_is_refused_and_leaves_no_file(client: S
 
 @contextmanager
 def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
-    """An HTTP server whose every GET is answered by `answer`."""
+    """An HTTP server whose every GET and POST is answered by `answer`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            answer(self)
+
+        def do_POST(self) -> None:
             answer(self)
 
         def log_message(self, format: str, *args: object) -> None:
@@ -166,6 +169,40 @@ def test_an_archive_that_breaks_off_is_fetched_again(tmp_path: Path) -> None:
     with serving(answer) as url, SpadeClient(url) as client:
         client.archive("any", tmp_path / "job.zip")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"zip"]
+
+
+def test_a_submission_whose_answer_was_lost_is_repeated_with_the_same_key() -> None:
+    asked: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        asked.append(handler.headers["Idempotency-Key"])
+        match len(asked):
+            case 1:
+                handler.connection.close()
+            case 2:
+                reply(handler, 409, b"the request before is not over", Retry_After="1")
+            case _:
+                reply(handler, 422, b"{}")
+
+    with serving(answer) as url, SpadeClient(url) as client, pytest.raises(ClientError, match="answered 422"):
+        client.submit([BEACH], LANDSCAPE)
+    assert len(asked) == 3
+    assert len(set(asked)) == 1
+
+
+def test_a_picture_that_the_object_store_fails_to_give_is_fetched_again(client: SpadeClient) -> None:
+    item = client.follow(client.submit([BEACH], LANDSCAPE).id).items[0]
+    content, statuses = client.picture(item), iter([500, 200])
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if handler.path.endswith("/image"):
+            reply(handler, 303, b"", Location="/stored")
+        else:
+            reply(handler, next(statuses), content)
+
+    with serving(answer) as url, SpadeClient(url) as redirected:
+        assert redirected.picture(item) == content
 
 
 def test_a_proxy_is_not_asked_for_what_is_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
