@@ -8,9 +8,12 @@ from pydantic import BaseModel, Field, PlainSerializer
 
 from api.parameters import Size
 from spade.pictures import PictureFormat
-from workers.messages import CancelOutcome, ItemSpec, ItemView, JobSpec, JobView, Priority, QueuePosition, State
+from workers.figures import QueuePosition
+from workers.messages import CancelOutcome, ItemSpec, ItemView, JobSpec, JobView, Priority, State
 
 JOBS_PATH: Final = "/v1/jobs"
+PAGE_ITEMS: Final = 1000
+"""Items of one answer; the largest job that is not a bulk job fits, unless settings say otherwise."""
 
 
 def _rfc3339(time: datetime) -> str:
@@ -99,11 +102,15 @@ class JobSummary(BaseModel):
 
 
 class Job(JobSummary):
-    """A job with its items."""
+    """A job with a page of its items, which is all of them unless there are more than 1000."""
 
     seed: int = Field(description="Seed of the first variation, given or drawn")
     queue: Queue | None = Field(description="Null when nothing of the job is waiting")
     items: list[Item]
+    items_next: str | None = Field(
+        description="Where the next page of items is; null after the last one. The items of a bulk job come in little "
+        "by little after it is accepted, though counted from the start: until then a page may be short, even empty."
+    )
 
 
 class JobPage(BaseModel):
@@ -121,9 +128,10 @@ class CanceledItem(BaseModel):
 
 
 class Cancellation(BaseModel):
-    """What a cancel did to each item."""
+    """What a cancel did to the items: how many by outcome, and each of the first 1000."""
 
     job: JobSummary
+    outcomes: dict[CancelOutcome, int]
     items: list[CanceledItem]
 
 
@@ -153,13 +161,15 @@ def summarize(job: JobView) -> JobSummary:
     )
 
 
-def represent(job: JobView, items: Sequence[ItemView], position: QueuePosition | None) -> Job:
-    """A job in full."""
+def represent(job: JobView, items: Sequence[ItemView], position: QueuePosition | None, *, after: int = -1) -> Job:
+    """A job with the items that follow on the one of index `after`."""
+    last = items[-1].index if items else after
     return Job(
         **dict(summarize(job)),
-        seed=items[0].seed,
+        seed=job.seed,
         queue=None if position is None else Queue(position=position.position, eta_seconds=position.eta_seconds),
         items=[represent_item(job.id, item) for item in items],
+        items_next=f"{job_path(job.id)}?items_after={last}" if last + 1 < job.total else None,
     )
 
 
@@ -170,7 +180,7 @@ def represent_accepted(spec: JobSpec) -> Job:
         id=spec.id,
         owner=spec.owner,
         state=State.QUEUED,
-        counts=dict.fromkeys(State, 0) | {State.QUEUED: len(spec.items)},
+        counts=dict.fromkeys(State, 0) | {State.QUEUED: spec.total},
         changes=1,
         created_ms=spec.created_ms,
         started_ms=None,
@@ -188,8 +198,11 @@ def represent_accepted(spec: JobSpec) -> Job:
         picture_quality=spec.picture_quality,
         style=spec.style,
         labels=spec.labels,
+        seed=spec.seed,
+        is_bulk=spec.bulk is not None,
+        filled=len(spec.items),
     )
-    return represent(view, [_accepted_item(item) for item in spec.items], None)
+    return represent(view, [_accepted_item(item) for item in spec.items[:PAGE_ITEMS]], None)
 
 
 def _links(job_id: str) -> JobLinks:
