@@ -79,8 +79,8 @@ class JsonBody(BaseModel, Generic[Parameters]):
     instance_map_keys: list[ObjectKey] | None = Field(default=None, description="One for each label map, in order")
     prefix: ObjectPrefix | None = Field(
         default=None,
-        description="All objects whose keys begin so, in order; `NAME.instance.png` is the instance map of `NAME.png`. As "
-        "a job they are a bulk job, whose maps are checked one by one when their turn comes.",
+        description="All objects whose keys begin so, in order; `NAME.instance.png` is the instance map of `NAME.png`. "
+        "As a job they are a bulk job, whose maps are checked one by one when their turn comes.",
     )
     palette_csv: str | None = Field(default=None, max_length=2**18, description="A palette as CSV text")
 

@@ -6,10 +6,10 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field, PlainSerializer
 
-from api.parameters import Size
+from api.parameters import Size, StyleBlend
 from spade.pictures import PictureFormat
 from workers.figures import QueuePosition
-from workers.messages import CancelOutcome, ItemSpec, ItemView, JobSpec, JobView, Priority, State
+from workers.messages import CancelOutcome, ItemSpec, ItemView, JobSpec, JobView, Priority, State, Style
 
 JOBS_PATH: Final = "/v1/jobs"
 PAGE_ITEMS: Final = 1000
@@ -89,7 +89,7 @@ class JobSummary(BaseModel):
     counts: Counts
     model: ModelReference
     size: Size
-    style: str | None
+    style: str | StyleBlend | None
     format: PictureFormat
     quality: int
     priority: Priority
@@ -148,7 +148,7 @@ def summarize(job: JobView) -> JobSummary:
         counts=Counts(total=job.total, **{state.value: count for state, count in job.counts.items()}),
         model=ModelReference(name=job.model, version=job.model_version, weights_digest=job.weights_digest),
         size=Size(width=job.width, height=job.height),
-        style=job.style,
+        style=represent_style(job.style),
         format=PictureFormat(job.picture_format),
         quality=job.picture_quality,
         priority=job.priority,
@@ -159,6 +159,15 @@ def summarize(job: JobView) -> JobSummary:
         deadline_at=_optional_time(job.deadline_ms),
         links=_links(job.id),
     )
+
+
+def represent_style(style: Style | None) -> str | StyleBlend | None:
+    """A style as a client writes it."""
+    if style is None:
+        return None
+    if style.second is None:
+        return style.first
+    return StyleBlend(blend=[style.first, style.second], weight=style.weight)
 
 
 def represent(job: JobView, items: Sequence[ItemView], position: QueuePosition | None, *, after: int = -1) -> Job:

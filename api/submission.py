@@ -16,7 +16,7 @@ from api.bodies import Body
 from api.bulk import list_inputs
 from api.decoding import MAX_REQUEST_PIXELS, DecodedMap, choose_palette, decode_maps, file_digest, resolve_model
 from api.errors import Fault, FilesRefusedError, SubmissionUncertainError
-from api.parameters import JobParameters, MapParameters, refuse_parameter
+from api.parameters import JobParameters, MapParameters, StyleBlend, refuse_parameter
 from api.problems import MAX_FAULTS
 from api.reservation import Reservation
 from api.services import Services
@@ -32,7 +32,7 @@ from workers.errors import (
     ServiceError,
     StorageUnavailableError,
 )
-from workers.messages import BulkInputs, ItemSpec, JobSpec
+from workers.messages import BulkInputs, ItemSpec, JobSpec, Style
 
 DRAWN_SEEDS: Final = 2**32
 MAX_PICTURE_PIXELS: Final = 2**22
@@ -103,7 +103,7 @@ def prepare(body: Body[JobParameters], *, services: Services, owner: str, job_id
         priority=parameters.priority,
         picture_format=parameters.format.value,
         picture_quality=parameters.quality,
-        style=parameters.style,
+        style=_style(parameters.style),
         deadline_seconds=parameters.deadline_seconds,
         labels=parameters.labels,
         bulk=bulk,
@@ -243,12 +243,20 @@ def _items(body: Body[JobParameters], job_id: str, *, first_seed: int) -> Iterat
             )
 
 
-def _check_style(card: ModelCard, style: str | None) -> None:
-    if style is not None and style not in card.styles:
-        existing = ", ".join(card.styles) or "none"
-        raise refuse_parameter(
-            "style", "unknown-style", f"the model {card.name} has no style {style!r}; it has: {existing}"
-        )
+def _check_style(card: ModelCard, style: str | StyleBlend | None) -> None:
+    names = style.blend if isinstance(style, StyleBlend) else [] if style is None else [style]
+    for name in names:
+        if name not in card.style_seeds:
+            existing = ", ".join(card.style_seeds) or "none"
+            raise refuse_parameter(
+                "style", "unknown-style", f"the model {card.name} has no style {name!r}; it has: {existing}"
+            )
+
+
+def _style(style: str | StyleBlend | None) -> Style | None:
+    if isinstance(style, StyleBlend):
+        return Style(first=style.blend[0], second=style.blend[1], weight=style.weight)
+    return None if style is None else Style(first=style)
 
 
 def _check_count(items: int, most: int) -> None:

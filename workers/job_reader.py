@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from workers.errors import JobExpiredError, JobUnknownError
 from workers.figures import QueuePosition, QueueStats, StoreStats, Total
-from workers.messages import ItemView, JobView, Priority, State
+from workers.messages import ItemView, JobView, Priority, State, Style
 from workers.redis_client import PREFIX, RedisClient, translated_errors
 
 _PAGE: Final = 100
@@ -218,7 +218,7 @@ def _job_view(job_id: str, fields: dict[str, str]) -> JobView:
         priority=Priority(spec["priority"]),
         picture_format=spec["picture_format"],
         picture_quality=spec["picture_quality"],
-        style=spec["style"],
+        style=Style.from_values(spec["style"]),
         labels=spec["labels"],
         seed=spec["seed"],
         is_bulk=spec["bulk"] is not None,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from workers.errors import JobExistsError, JobExpiredError, JobUnknownError, QueueFullError
-from workers.messages import Batch, BulkInputs, CancelOutcome, ClaimedItem, JobSpec, Result
+from workers.messages import Batch, BulkInputs, CancelOutcome, ClaimedItem, JobSpec, Result, Style
 from workers.redis_client import PREFIX, RedisClient, translated_errors
 from workers.scripts import Scripts
 from workers.settings import QueueSettings
@@ -266,5 +266,6 @@ def _claimed_item(row: list[str | int], specs: Mapping[str, dict[str, Any]]) -> 
         picture_format=str(picture_format),
         picture_quality=int(quality),
         waited_ms=int(waited),
+        style=Style.from_values(specs[job_id]["style"]),
         reading=None if bulk is None else BulkInputs.from_values(bulk).reading,
     )

@@ -83,6 +83,20 @@ class BulkInputs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """A style preset of the model, or a blend of two: `weight` 0 is the first, 1 the second."""
+
+    first: str
+    second: str | None = None
+    weight: float = 0.0
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any] | None) -> Self | None:
+        """Read what `dataclasses.asdict` made."""
+        return None if values is None else cls(**values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """A whole accepted request. Stored as `job.json` beside the inputs, from which a lost queue can be rebuilt."""
 
@@ -100,7 +114,7 @@ class JobSpec:
     priority: Priority = Priority.NORMAL
     picture_format: str = "png"
     picture_quality: int = 90
-    style: str | None = None
+    style: Style | None = None
     deadline_seconds: float | None = None
     labels: dict[str, str] = field(default_factory=dict)
     bulk: BulkInputs | None = None
@@ -137,6 +151,7 @@ class JobSpec:
         bulk = values.pop("bulk")
         return cls(
             items=items,
+            style=Style.from_values(values.pop("style")),
             bulk=None if bulk is None else BulkInputs.from_values(bulk),
             **{**values, "priority": Priority(values["priority"])},
         )
@@ -186,6 +201,7 @@ class ClaimedItem:
     picture_format: str
     picture_quality: int
     waited_ms: int
+    style: Style | None
     reading: MapReading | None  # None: the stored inputs are in the form that workers read
 
     @property
@@ -259,7 +275,7 @@ class JobView:
     priority: Priority
     picture_format: str
     picture_quality: int
-    style: str | None
+    style: Style | None
     labels: dict[str, str]
     seed: int  # of its first item
     is_bulk: bool
