@@ -2,7 +2,7 @@
 # constraints.txt changed since; so a second run needs no network.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench clean
+.PHONY: help demo up test check format bench load fuzz clean
 
 demo: .venv/.local ## make pictures with the whole service and show them: out/demo/contact-sheet.png
 	@.venv/bin/spade-serve demo --out out/demo
@@ -28,6 +28,12 @@ format: .venv/.dev ## put the code into its form
 
 bench: .venv/.dev ## run all benchmarks and write BENCHMARKS.md; ARGS="--coco DIR --camvid DIR" names data sets
 	@.venv/bin/spade-serve bench report $(ARGS)
+
+load: .venv/.dev ## measure the service under load, which takes eight minutes; ARGS="--json" for programs
+	@.venv/bin/spade-serve bench load $(ARGS)
+
+fuzz: .venv/.dev ## send 10,000 malformed requests to a real API; ARGS="--requests 600 --seed 7"
+	@PYTHONPATH=tests .venv/bin/python -m support.fuzz $(ARGS)
 
 clean: ## remove what was made, except .venv
 	rm -rf out build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -7,9 +7,12 @@ from flask import Response
 from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 from pydantic import ValidationError
+from werkzeug.middleware.proxy_fix import ProxyFix
 
+from api.access import register_access
 from api.archives import Manifest, archives
 from api.bodies import JobBody, MapsBody
+from api.cors import register_cors
 from api.docs import create_docs
 from api.documents import build_document
 from api.errors import ParametersRefusedError
@@ -31,6 +34,9 @@ SPARE_PARTS: Final = 8
 DESCRIPTION: Final = """\
 Photographs from label maps: images whose pixels are class ids. A job is submitted with one or many label maps, waits in
 a queue, is computed by a worker, and its pictures are fetched one by one or as a ZIP.
+
+Where the service has API keys, a key is sent as `Authorization: Bearer KEY`. A key sees the jobs of its owner only; one
+with the scope `admin` reads and cancels everybody's, and lists its own.
 
 Every error is `application/problem+json` (RFC 9457). Times are RFC 3339, UTC. Boxes are left, top, right, bottom in
 pixels, the last two one past the end.
@@ -54,8 +60,13 @@ def create_app(services: Services, *, metrics_dir: str | None = None) -> OpenAPI
         MAX_FORM_PARTS=2 * settings.max_items_per_job + SPARE_PARTS,
     )
     install_services(app.extensions, services)
+    if proxies := settings.http.trusted_proxies:
+        # Not the prefix, since our links have none, nor the port, which the host has where it matters.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies, x_port=0, x_prefix=0)  # type: ignore[method-assign]  # as Flask documents it
     metrics = ApiMetrics(services.job_reader, multiprocess_dir=metrics_dir)
     register_request_handling(app, metrics)
+    register_cors(app, settings.http.cors_origins)
+    register_access(app, services.keys, services.rate_limiter)
     register_problems(app)
     for blueprint in (jobs, events, pictures, archives, label_maps, models, create_probes(metrics)):
         app.register_api(blueprint)

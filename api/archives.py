@@ -16,12 +16,13 @@ from flask_openapi.blueprint import APIBlueprint
 from pydantic import BaseModel, Field
 from stream_zip import NO_COMPRESSION_32, NO_COMPRESSION_64, ZIP_32, ZIP_64, Method, stream_zip
 
+from api.callers import visible_owner
 from api.documents import file_response, problem_responses
 from api.errors import BusyError, JobNotFinishedError
 from api.parameters import Size, StyleBlend
 from api.pictures import picture_name
 from api.representation import JOBS_PATH, ModelReference, represent_style
-from api.services import Services, current_owner, current_services
+from api.services import Services, current_services
 from workers.errors import ObjectMissingError, ServiceError, StorageUnavailableError
 from workers.messages import ItemView, JobView, State
 
@@ -90,7 +91,7 @@ def get_archive(path: ArchivePath) -> Response:
     that is sending as many as it can answers 503.
     """
     services = current_services()
-    job = services.job_reader.job(path.job_id, owner=current_owner())
+    job = services.job_reader.job(path.job_id, owner=visible_owner())
     if not job.state.is_final:
         raise JobNotFinishedError(f"job {job.id!r} is {job.state}; wait until it has ended")
     with ExitStack() as place:

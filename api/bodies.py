@@ -2,22 +2,20 @@
 
 import base64
 import binascii
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Final, Generic, TypeVar
 
 from flask import Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from werkzeug.datastructures import FileStorage
 
-from api.errors import MalformedBodyError, ParametersRefusedError, UnsupportedContentError
-from api.files import MAX_NAME_LENGTH, SentFile, pair_by_name, printable, refuse_files
-from api.parameters import JobParameters, MapParameters, faults_of, refuse_parameter
+from api.errors import UnsupportedContentError
+from api.files import MAX_NAME_LENGTH, SentFile, printable, refuse_files
+from api.json_texts import MAX_JSON_BYTES, MAX_PARAMETERS_BYTES, SPARE_VALUES, most_values, read_json
+from api.parameters import JobParameters, MapParameters, refuse_parameter
+from api.stored_inputs import StoredInputs
 from api.zipped_maps import InstanceMaps, LabelMaps, is_zip, read_zipped_maps
-from workers.bulk import INPUT_PREFIX
-from workers.errors import ObjectMissingError
 from workers.storage import ObjectStore
 
 Parameters = TypeVar("Parameters", bound=MapParameters)
@@ -67,6 +65,9 @@ ObjectPrefix = Annotated[
 ]
 
 
+OBJECTS: Final = "Objects under `inputs/` in the bucket; under `inputs/OWNER/` where the service has API keys"
+
+
 class JsonBody(BaseModel, Generic[Parameters]):
     """A job as JSON: label maps in one of three ways, as base64, as object keys, or as a prefix of object keys."""
 
@@ -75,7 +76,7 @@ class JsonBody(BaseModel, Generic[Parameters]):
     params: Parameters
     label_maps: list[EncodedFile] | None = None
     instance_maps: list[EncodedFile] | None = Field(default=None, description="One for each label map, in order")
-    label_map_keys: list[ObjectKey] | None = Field(default=None, description="Objects under `inputs/` in the bucket")
+    label_map_keys: list[ObjectKey] | None = Field(default=None, description=OBJECTS)
     instance_map_keys: list[ObjectKey] | None = Field(default=None, description="One for each label map, in order")
     prefix: ObjectPrefix | None = Field(
         default=None,
@@ -93,14 +94,19 @@ class MapsBody(JsonBody[MapParameters]):
     """Label maps to be checked, as JSON: as base64, as object keys, or as a prefix of object keys."""
 
 
-def read_job_body(request: Request, *, objects: ObjectStore, max_files: int) -> Body[JobParameters]:
-    """The body of a job. Raises MalformedBodyError, UnsupportedContentError or a RefusedError."""
-    return _read_body(request, JobBody, JobParameters, objects=objects, max_files=max_files, in_bulk=True)
+def read_job_body(request: Request, *, objects: ObjectStore, max_files: int, input_prefix: str) -> Body[JobParameters]:
+    """The body of a job, whose objects in the bucket have to lie under `input_prefix`.
+
+    Raises MalformedBodyError, UnsupportedContentError or a RefusedError.
+    """
+    inputs = StoredInputs(objects=objects, prefix=input_prefix)
+    return _read_body(request, JobBody, JobParameters, inputs=inputs, max_files=max_files, in_bulk=True)
 
 
-def read_maps_body(request: Request, *, objects: ObjectStore, max_files: int) -> Body[MapParameters]:
+def read_maps_body(request: Request, *, objects: ObjectStore, max_files: int, input_prefix: str) -> Body[MapParameters]:
     """The body of a check of label maps. Raises as `read_job_body`."""
-    return _read_body(request, MapsBody, MapParameters, objects=objects, max_files=max_files, in_bulk=False)
+    inputs = StoredInputs(objects=objects, prefix=input_prefix)
+    return _read_body(request, MapsBody, MapParameters, inputs=inputs, max_files=max_files, in_bulk=False)
 
 
 def _read_body(
@@ -108,14 +114,14 @@ def _read_body(
     body_type: type[JsonBody[Parameters]],
     parameters_type: type[Parameters],
     *,
-    objects: ObjectStore,
+    inputs: StoredInputs,
     max_files: int,
     in_bulk: bool,
 ) -> Body[Parameters]:
     if request.mimetype == "multipart/form-data":
         body = _read_multipart(request, parameters_type, max_files=max_files)
     elif request.mimetype == "application/json":
-        body = _read_json(request, body_type, objects=objects, max_files=max_files, in_bulk=in_bulk)
+        body = _read_json(request, body_type, inputs=inputs, max_files=max_files, in_bulk=in_bulk)
     else:
         sent = f"{request.mimetype!r}" if request.mimetype else "no content type"
         raise UnsupportedContentError(f"the request has {sent}; send multipart/form-data or application/json")
@@ -142,7 +148,7 @@ def _read_multipart(request: Request, parameters_type: type[Parameters], *, max_
     palettes = _sent_files(request.files.getlist("palette"), "palette")
     if len(palettes) > 1:
         raise refuse_parameter("palette", "too-many", "there are several palettes; send one")
-    parameters = _parse_parameters(_params_text(request), parameters_type)
+    parameters = read_json(_params_text(request), parameters_type, what="params", most_values=SPARE_VALUES)
     label_maps, instance_maps = _sent_maps(request, max_files=max_files)
     return Body(
         parameters=parameters,
@@ -165,20 +171,15 @@ def _sent_maps(request: Request, *, max_files: int) -> tuple[LabelMaps, Instance
 
 
 def _params_text(request: Request) -> bytes:
-    texts = [text.encode() for text in request.form.getlist("params")]
-    texts += [file.read() for file in request.files.getlist("params")]
-    if len(texts) != 1:
-        detail = f"there are {len(texts)} parts named params; send one, with the parameters as a JSON object"
-        raise refuse_parameter("params", "missing" if not texts else "too-many", detail)
-    return texts[0]
-
-
-def _parse_parameters(text: bytes, parameters_type: type[Parameters]) -> Parameters:
-    try:
-        return parameters_type.model_validate_json(text)
-    except ValidationError as error:
-        _raise_malformed(error, "params")
-        raise ParametersRefusedError(faults_of(error, known=parameters_type.model_fields)) from error
+    texts, files = request.form.getlist("params"), request.files.getlist("params")
+    count = len(texts) + len(files)
+    if count != 1:
+        detail = f"there are {count} parts named params; send one, with the parameters as a JSON object"
+        raise refuse_parameter("params", "missing" if not count else "too-many", detail)
+    text = texts[0].encode() if texts else files[0].read(MAX_PARAMETERS_BYTES + 1)
+    if len(text) > MAX_PARAMETERS_BYTES:
+        raise refuse_parameter("params", "too-large", f"it has more than {MAX_PARAMETERS_BYTES} bytes")
+    return text
 
 
 def _sent_files(storages: Sequence[FileStorage], part: str) -> tuple[SentFile, ...]:
@@ -196,16 +197,13 @@ def _sent_files(storages: Sequence[FileStorage], part: str) -> tuple[SentFile, .
 
 
 def _read_json(
-    request: Request, body_type: type[JsonBody[Parameters]], *, objects: ObjectStore, max_files: int, in_bulk: bool
+    request: Request, body_type: type[JsonBody[Parameters]], *, inputs: StoredInputs, max_files: int, in_bulk: bool
 ) -> Body[Parameters]:
+    request.max_content_length = min(request.max_content_length or MAX_JSON_BYTES, MAX_JSON_BYTES)
     text = request.get_data(cache=False)
     request.stream.read(1)  # raises where a body of unannounced length was cut at the limit
-    try:
-        sent = body_type.model_validate_json(text)
-    except ValidationError as error:
-        _raise_malformed(error, "the request")
-        faults = faults_of(error, known=body_type.model_fields)
-        raise ParametersRefusedError(faults) from error
+    sent = read_json(text, body_type, what="the request", most_values=most_values(max_files))
+    del text
     ways = [way for way in ("label_maps", "label_map_keys", "prefix") if getattr(sent, way) is not None]
     if len(ways) != 1:
         detail = f"send exactly one of label_maps, label_map_keys and prefix, not {' and '.join(ways) or 'none'}"
@@ -213,15 +211,15 @@ def _read_json(
     label_maps: tuple[SentFile, ...] = ()
     instance_maps: tuple[SentFile | None, ...] = ()
     if sent.prefix is not None and in_bulk:
-        pass  # listed later
+        inputs.check_prefix(sent.prefix)  # listed later
     elif sent.prefix is not None:
-        label_maps, instance_maps = _listed_files(objects, sent.prefix, max_files=max_files)
+        label_maps, instance_maps = inputs.listed(sent.prefix, max_files=max_files)
     elif sent.label_maps is not None:
         label_maps = tuple(_encoded_file(file) for file in sent.label_maps)
         instance_maps = _match(label_maps, [_encoded_file(file) for file in sent.instance_maps or ()])
     else:
-        label_maps = tuple(_stored_file(objects, key) for key in sent.label_map_keys or ())
-        instance_maps = _match(label_maps, [_stored_file(objects, key) for key in sent.instance_map_keys or ()])
+        label_maps = tuple(inputs.file(key) for key in sent.label_map_keys or ())
+        instance_maps = _match(label_maps, [inputs.file(key) for key in sent.instance_map_keys or ()])
     palette = sent.palette_csv
     return Body(
         parameters=sent.params,
@@ -242,38 +240,11 @@ def _encoded_file(file: EncodedFile) -> SentFile:
     return SentFile(name=_file_name(file.file), read=read)
 
 
-def _stored_file(objects: ObjectStore, key: str) -> SentFile:
-    name = printable(key.removeprefix(INPUT_PREFIX))
-
-    def read() -> bytes:
-        try:
-            return objects.get(key)
-        except ObjectMissingError as error:
-            raise refuse_files("object-missing", f"there is no object {key!r} in the bucket", file=name) from error
-
-    return SentFile(name=name, read=read)
-
-
-def _listed_files(
-    objects: ObjectStore, prefix: str, *, max_files: int
-) -> tuple[tuple[SentFile, ...], tuple[SentFile | None, ...]]:
-    """Label maps under a prefix, and their instance maps, at most one file more than may be used."""
-    found = (key for key in objects.keys(prefix) if not key.endswith("/"))
-    keys = list(itertools.islice(found, 2 * max_files + 1))
-    return pair_by_name(keys, partial(_stored_file, objects), where=f"under {prefix!r}")
-
-
 def _match(label_maps: Sequence[SentFile], instance_maps: Sequence[SentFile]) -> tuple[SentFile | None, ...]:
     if instance_maps and len(instance_maps) != len(label_maps):
         counts = f"there are {len(label_maps)} label maps and {len(instance_maps)} instance maps"
         raise refuse_files("instance-map-count", f"{counts}; send one for each label map, in the same order, or none")
     return tuple(instance_maps) if instance_maps else (None,) * len(label_maps)
-
-
-def _raise_malformed(error: ValidationError, what: str) -> None:
-    for detail in error.errors(include_url=False, include_input=False):
-        if detail["type"] == "json_invalid":
-            raise MalformedBodyError(f"{what} is not JSON: {detail['ctx']['error']}") from error
 
 
 def _file_name(path: str) -> str:

@@ -19,6 +19,7 @@ from typing import Final, Self, TypeVar
 import httpx
 from httpx_sse import ServerSentEvent, SSEError, connect_sse
 from pydantic import BaseModel, ValidationError
+from ulid import ULID
 
 from api.errors import fault_text
 from api.models import Model, ModelList
@@ -59,8 +60,9 @@ class ClientError(Exception):
 class SpadeClient:
     """The service at `url`. Use it as a context manager, or close it. Every method raises `ClientError`.
 
-    A request that is answered with "not now" (429, 503) is repeated when the service said to; `follow`, `picture` and
-    `archive` are repeated when the connection is lost too. Both for at most `patience_seconds` a call.
+    A request that is answered with "not now" (429, 503, or 409 with a time) is repeated when the service said to;
+    `submit`, `follow`, `picture` and `archive` are repeated when the connection is lost too, which makes no second job.
+    Both for at most `patience_seconds` a call.
     """
 
     def __init__(self, url: str, *, timeout_seconds: float = 60.0, patience_seconds: float = 60.0) -> None:
@@ -88,12 +90,19 @@ class SpadeClient:
         self._http.close()
 
     def submit(
-        self, label_maps: Sequence[Path], parameters: JobParameters, *, instance_maps: Sequence[Path] = ()
+        self,
+        label_maps: Sequence[Path],
+        parameters: JobParameters,
+        *,
+        instance_maps: Sequence[Path] = (),
+        idempotency_key: str | None = None,
     ) -> Job:
         """Send label maps as one job; with `instance_maps`, one for each label map, in the same order.
 
-        Instead of many label maps there may be one ZIP of them, which holds the instance maps too.
+        Instead of many label maps there may be one ZIP of them, which holds the instance maps too. Calls with the same
+        `idempotency_key` make one job; without one, each call makes a job.
         """
+        headers = {"Idempotency-Key": idempotency_key or str(ULID())}
         params = parameters.model_dump_json(exclude_defaults=True)
 
         def post() -> httpx.Response:
@@ -103,9 +112,9 @@ class SpadeClient:
                     for part, paths in (("label_map", label_maps), ("instance_map", instance_maps))
                     for path in paths
                 ]
-                return self._http.post("/v1/jobs", data={"params": params}, files=parts)
+                return self._http.post("/v1/jobs", data={"params": params}, files=parts, headers=headers)
 
-        return _parse(self._send(post), Job)
+        return _parse(self._send(post, repeat_lost=True, must_be_up=True), Job)
 
     def job(self, job_id: str) -> Job:
         """The job as it is now."""
@@ -196,23 +205,33 @@ class SpadeClient:
     def _get(self, path: str, params: Mapping[str, int] | None = None, *, repeat_lost: bool = False) -> httpx.Response:
         return self._send(lambda: self._http.get(path, params=params), repeat_lost=repeat_lost)
 
-    def _send(self, request: Callable[[], httpx.Response], *, repeat_lost: bool = False) -> httpx.Response:
-        """The answer to `request` if it is a good one."""
+    def _send(
+        self, request: Callable[[], httpx.Response], *, repeat_lost: bool = False, must_be_up: bool = False
+    ) -> httpx.Response:
+        """The answer to `request` if it is a good one. With `must_be_up`, no service at first is an error at once."""
         deadline = time.monotonic() + self._patience_seconds
         while True:
             pause_seconds = _REPEAT_SECONDS
             try:
                 response = request()
             except httpx.TransportError as error:
-                if not repeat_lost or time.monotonic() + pause_seconds > deadline:
+                is_down = must_be_up and isinstance(error, httpx.ConnectError)
+                if is_down or not repeat_lost or time.monotonic() + pause_seconds > deadline:
                     raise ClientError(
                         f"no answer from {self._url} ({error}): is the service running? `spade-serve up` starts one"
                     ) from error
             else:
                 pause_seconds = max(pause_seconds, _retry_after(response))
-                if response.status_code not in _NOT_NOW or time.monotonic() + pause_seconds > deadline:
+                if not _is_for_later(response) or time.monotonic() + pause_seconds > deadline:
                     return _checked(response)
+            must_be_up = False
             threading.Event().wait(pause_seconds)
+
+
+def _is_for_later(response: httpx.Response) -> bool:
+    """Whether it may be asked again; a conflict only if it passes by itself, as that with a request still going on."""
+    is_passing = response.status_code == httpx.codes.CONFLICT and "Retry-After" in response.headers
+    return is_passing or response.status_code in _NOT_NOW
 
 
 def _retry_after(response: httpx.Response) -> float:

@@ -9,9 +9,20 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api import problems
+from api.access import needed_scope
+from workers.keys import Scope
 
 OPENAPI_VERSION: Final = "3.1.0"
 SCHEMAS: Final = "#/components/schemas/"
+KEY_SCHEME: Final = "key"
+KEY_DESCRIPTION: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": (
+        "An API key, `spade_...`, with the scope that the operation names, or `admin`. Not needed as long as the "
+        "service has none. A key with a rate limit is told by `RateLimit` how many requests are left."
+    ),
+}
 LABEL_MAP_FILES: Final = """\
 PNGs; or, as the only one, a ZIP of them, in which `NAME.instance.png` is the instance map of `NAME.png`. Inflated, its
 files may have as many bytes together as a request may. Folders stay in names; a file whose name begins with a dot is
@@ -89,12 +100,20 @@ def build_document(
         ref_template=SCHEMAS + "{model}",
     )
     document["components"]["schemas"] |= definitions["$defs"]
-    for path in document["paths"].values():
+    document["components"]["securitySchemes"] = {KEY_SCHEME: KEY_DESCRIPTION}
+    for route, path in document["paths"].items():
         for operation in path.values():
+            _document_access(operation, needed_scope(route))
             # What the library adds by itself where an operation documents no refused parameters: those take none.
             if "application/json" in operation["responses"]["422"]["content"]:
                 del operation["responses"]["422"]
     return document
+
+
+def _document_access(operation: dict[str, Any], scope: Scope | None) -> None:
+    if scope is not None:
+        operation["security"] = [{KEY_SCHEME: [scope.value]}]
+        operation["responses"] = {**problem_responses(401, 403, 429), **operation["responses"]}
 
 
 def _headers(headers: dict[str, str]) -> dict[str, Any]:

@@ -68,6 +68,10 @@ class UnsupportedContentError(ApiError):
     """A request body of a type that is not read."""
 
 
+class MalformedHeadError(ApiError):
+    """A request line or header fields that are no HTTP."""
+
+
 class MalformedBodyError(ApiError):
     """A request body that is not what its content type says."""
 
@@ -88,14 +92,44 @@ class BeingSubmittedError(ApiError):
     """Another request is submitting a job with this id right now."""
 
 
+class KeyReusedError(ApiError):
+    """An Idempotency-Key that came with another request before."""
+
+
 class SubmissionUncertainError(ApiError):
     """The queue went away while it took a job, so that nobody knows whether it has it."""
 
     def __init__(self, job_id: str) -> None:
         super().__init__(
             f"the queue went away while it took job {job_id!r}, which may be queued or not; ask for the job before "
-            "sending it again; one with an id of your own (PUT) may simply be sent again"
+            "sending it again; one with an id of your own (PUT) or an Idempotency-Key may simply be sent again"
         )
+
+
+class KeyRefusedError(ApiError):
+    """A request without an API key, or with one that is not valid; `sent` tells which."""
+
+    def __init__(self, detail: str, *, sent: bool = False) -> None:
+        super().__init__(detail)
+        self.challenge = 'Bearer realm="spade-serving"' + (', error="invalid_token"' if sent else "")
+
+
+class ScopeMissingError(ApiError):
+    """A request with an API key that is for something else."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"the API key is not for this: it needs the scope {scope!r}")
+        self.challenge = f'Bearer realm="spade-serving", error="insufficient_scope", scope="{scope}"'
+
+
+class RateLimitedError(ApiError):
+    """More requests with an API key than it may make."""
+
+    def __init__(self, *, rate: str, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"the API key may make {rate} requests; the next one is let through in {retry_after_seconds} s"
+        )
+        self.retry_after_seconds = retry_after_seconds
 
 
 class NotReadyError(ApiError):

@@ -11,11 +11,13 @@ from flask import Response, g, request
 from flask_openapi.blueprint import APIBlueprint
 from pydantic import BaseModel, Field
 
+from api.access import is_still_let_in
+from api.callers import current_caller, visible_owner
 from api.documents import file_response, plain_response, problem_responses
 from api.errors import BusyError
 from api.problems import describe
 from api.representation import JOBS_PATH, represent_item, summarize
-from api.services import Services, current_owner, current_services
+from api.services import Services, current_services
 from workers.errors import ServiceError
 from workers.messages import JobView, State
 
@@ -90,7 +92,7 @@ def stream_events(path: EventsPath, header: EventsHeader) -> Response:
     with a colon in front are there to keep the connection alive. A service with too many streams answers 503.
     """
     services = current_services()
-    job = services.job_reader.job(path.job_id, owner=current_owner())
+    job = services.job_reader.job(path.job_id, owner=visible_owner())
     told = Told.read(header.last_event_id or "")
     if told.state is not None and told.state.is_final:
         return Response(status=204)
@@ -112,6 +114,8 @@ class _Stream:
         self._stopping = services.stopping
         self._instance = instance
         self._request_id = request_id
+        self._caller = current_caller()
+        self._keys = services.keys
 
     def text(self) -> Iterator[str]:
         """The stream; ends with the job, after a time, when a part that it needs is away, or with the process."""
@@ -126,7 +130,7 @@ class _Stream:
         ends = time.monotonic() + MAX_STREAM_SECONDS
         sent = time.monotonic()
         with self._reader.listening(self._job.id) as changed:
-            while not self._stopping.wait(PAUSE_SECONDS) and time.monotonic() < ends:
+            while not self._stopping.wait(PAUSE_SECONDS) and time.monotonic() < ends and self._is_let_in():
                 self._job = self._reader.job(self._job.id, owner=self._job.owner)
                 for event in self._news():
                     yield event
@@ -137,6 +141,9 @@ class _Stream:
                     yield ":\n\n"
                     sent = time.monotonic()
                 changed(LOOK_SECONDS)
+
+    def _is_let_in(self) -> bool:
+        return is_still_let_in(self._caller, self._keys)
 
     def _news(self) -> Iterator[str]:
         """What the client does not know yet of the job as it was read."""

@@ -12,7 +12,9 @@ from ulid import ULID
 
 from api.answers import answer_json
 from api.bodies import Body, JobBody, read_job_body
+from api.callers import current_caller, visible_owner
 from api.documents import file_form, json_response, multipart_or_json, plain_response, problem_responses
+from api.idempotency import KEY_HEADER, keyed_job_id, submit_once, submit_with_key
 from api.pages import ListQuery, read_page
 from api.parameters import JobParameters
 from api.representation import (
@@ -27,9 +29,8 @@ from api.representation import (
     represent_accepted,
     summarize,
 )
-from api.reservation import reserved
 from api.services import current_owner, current_services
-from api.submission import find_existing, prepare, request_digest, submit
+from api.submission import prepare, submit
 from api.waiting import preferred_wait, wait_for
 from workers.errors import QueueUnavailableError
 from workers.figures import QueuePosition
@@ -44,7 +45,7 @@ SUBMISSION: Final[dict[str, Any]] = {
     "responses": {
         "200": json_response("The job, finished in the time that `Prefer: wait=N` gave, or submitted before", Job),
         "202": json_response("The job is queued", Job, Location="Where to ask for it"),
-        **problem_responses(400, 409, 410, 413, 415, 422, 429, 503),
+        **problem_responses(400, 403, 409, 410, 413, 415, 422, 429, 503),
     },
 }
 
@@ -69,6 +70,20 @@ class PreferHeader(BaseModel):
     )
 
 
+class SubmissionHeader(PreferHeader):
+    """How a submission is to be made and answered."""
+
+    idempotency_key: Annotated[
+        str | None,
+        Field(
+            alias=KEY_HEADER,
+            description="1 to 255 printable characters, anew for each job. The same request with the same key is "
+            "answered with the job that it made before, as long as that is kept, and afterwards with 410. Another "
+            "request with it is answered with 422, and one that comes while the first is still being stored with 409.",
+        ),
+    ] = None
+
+
 class JobQuery(BaseModel):
     """How long the client would wait."""
 
@@ -84,10 +99,11 @@ class JobQuery(BaseModel):
 
 
 @jobs.post(JOBS_PATH, operation_id="submit_job", **SUBMISSION)
-def submit_job(header: PreferHeader) -> Response:
+def submit_job(header: SubmissionHeader) -> Response:
     """Submit a job
 
     All label maps are checked first; if one cannot be used, nothing is stored or queued and every fault is listed.
+    With an `Idempotency-Key` it is safe to repeat; without one, each request makes a job.
 
     A bulk job, whose label maps are those under a `prefix` of the bucket, is accepted when they have been listed: they
     may be 50000 or more, as the service is set. What is under the prefix later is not part of the job. The maps stay
@@ -95,10 +111,14 @@ def submit_job(header: PreferHeader) -> Response:
     used fails as `invalid-label-map`, with the ids, counts and boxes in its `detail`, and the others are made all the
     same. The whole job has to fit into the queue; one that never could is refused with 422, which says how many would.
     """
-    services = current_services()
-    job = prepare(_read_body(), services=services, owner=current_owner(), job_id=str(ULID()))
-    submit(job, services)
-    return _answer_queued(job.spec, header)
+    services, caller = current_services(), current_caller()
+    if header.idempotency_key is None:
+        job = prepare(_read_body(), services=services, owner=caller.owner, job_id=str(ULID()))
+        submit(job, services, limits=caller.limits)
+        return _answer_queued(job.spec, header)
+    job_id = keyed_job_id(caller.owner, header.idempotency_key)
+    spec = submit_with_key(_read_body(), job_id, services=services, caller=caller)
+    return _answer_again(job_id, header, open_status=202) if spec is None else _answer_queued(spec, header)
 
 
 @jobs.put(f"{JOBS_PATH}/<job_id>", operation_id="submit_job_with_id", **SUBMISSION)
@@ -107,16 +127,8 @@ def submit_job_with_id(path: NewJobPath, header: PreferHeader) -> Response:
 
     Safe to repeat: the same request again answers 200 with the job as it is, another one with the same id 409.
     """
-    services, owner = current_services(), current_owner()
-    body = _read_body()
-    digest = request_digest(body)
-    if not find_existing(path.job_id, digest, services=services, owner=owner):
-        job = prepare(body, services=services, owner=owner, job_id=path.job_id)
-        with reserved(path.job_id, services.job_store) as reservation:
-            if not find_existing(path.job_id, digest, services=services, owner=owner):
-                submit(job, services, reservation=reservation)
-                return _answer_queued(job.spec, header)
-    return _answer(services.job_reader.job(path.job_id, owner=owner), status=200)
+    spec = submit_once(_read_body(), path.job_id, services=current_services(), caller=current_caller())
+    return _answer_again(path.job_id, header, open_status=200) if spec is None else _answer_queued(spec, header)
 
 
 @jobs.get(
@@ -155,7 +167,7 @@ def get_job(path: JobPath, query: JobQuery) -> Response:
     def enough(job: JobView) -> bool:
         return job.state.is_final or (bool(known) and not known.contains_weak(_tag(job, _position(job))))
 
-    job = wait_for(current_services(), path.job_id, owner=current_owner(), seconds=query.wait, enough=enough)
+    job = wait_for(current_services(), path.job_id, owner=visible_owner(), seconds=query.wait, enough=enough)
     return _answer(job, status=200, conditional=True, after=query.items_after)
 
 
@@ -171,37 +183,53 @@ def cancel_job(path: JobPath) -> Response:
     not be published, or `too_late`. All are counted in `outcomes`; `items` has the first 1000.
     """
     services = current_services()
-    job = services.job_reader.job(path.job_id, owner=current_owner())  # tells an expired job from an unknown one
-    outcomes, ended = services.job_store.cancel(path.job_id, owner=current_owner())
+    job = services.job_reader.job(path.job_id, owner=visible_owner())  # tells an expired job from an unknown one
+    outcomes, ended = services.job_store.cancel(job.id, owner=job.owner)
     if job.filled < job.total:
         ended += services.filler.fill(job.id)  # as canceled, so that nothing is left to be done
     services.recorder.record(ended)  # before it is answered, so that it holds even if Redis loses everything
-    job = services.job_reader.job(path.job_id, owner=current_owner())
+    job = services.job_reader.job(job.id, owner=job.owner)
     items = [CanceledItem(index=index, outcome=outcome) for index, outcome in enumerate(outcomes[:PAGE_ITEMS])]
     return answer_json(Cancellation(job=summarize(job), outcomes=Counter(outcomes), items=items))
 
 
 def _read_body() -> Body[JobParameters]:
     services = current_services()
-    return read_job_body(request, objects=services.object_store, max_files=services.settings.max_items_per_job)
+    return read_job_body(
+        request,
+        objects=services.object_store,
+        max_files=services.settings.max_items_per_job,
+        input_prefix=current_caller().input_prefix,
+    )
 
 
 def _answer_queued(spec: JobSpec, header: PreferHeader) -> Response:
     """202 with the job, or 200 if the client wanted to wait and the job ended in that time."""
-    seconds = preferred_wait(header.prefer or "")
     try:
-        job = wait_for(
-            current_services(), spec.id, owner=spec.owner, seconds=seconds, enough=lambda job: job.state.is_final
-        )
-        finished = seconds > 0 and job.state.is_final
-        response = _answer(job, status=200 if finished else 202)
+        return _answer_waited(spec.id, header, open_status=202, end_status=202)
     except QueueUnavailableError as error:
         # It is accepted all the same; told otherwise, the client would send it again.
         _log.warning("accepted job not read", extra={"job": spec.id, "error": str(error)})
-        finished = False
         response = answer_json(represent_accepted(spec), status=202)
-    response.headers["Location"] = job_path(spec.id)
-    if finished:
+        response.headers["Location"] = job_path(spec.id)
+        return response
+
+
+def _answer_again(job_id: str, header: PreferHeader, *, open_status: int) -> Response:
+    """The job that the request made when it was sent before."""
+    return _answer_waited(job_id, header, open_status=open_status, end_status=200)
+
+
+def _answer_waited(job_id: str, header: PreferHeader, *, open_status: int, end_status: int) -> Response:
+    """The job after the time that the client would wait, or as soon as it has ended; then 200 if it was to wait."""
+    seconds = preferred_wait(header.prefer or "")
+    job = wait_for(
+        current_services(), job_id, owner=current_owner(), seconds=seconds, enough=lambda job: job.state.is_final
+    )
+    waited = seconds > 0 and job.state.is_final
+    response = _answer(job, status=200 if waited else end_status if job.state.is_final else open_status)
+    response.headers["Location"] = job_path(job_id)
+    if waited:
         response.headers["Preference-Applied"] = f"wait={seconds:g}"
     return response
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from api.answers import answer_json
 from api.bodies import MapsBody, read_maps_body
+from api.callers import current_caller
 from api.decoding import DecodedMap, choose_palette, decode_maps, resolve_model
 from api.documents import file_form, json_response, multipart_or_json, problem_responses
 from api.errors import Fault
@@ -65,7 +66,12 @@ def validate_label_maps() -> Response:
     colours, their counts and the boxes they lie in. Parameters that cannot be used are 422, as for a job.
     """
     services = current_services()
-    body = read_maps_body(request, objects=services.object_store, max_files=services.settings.max_items_per_job)
+    body = read_maps_body(
+        request,
+        objects=services.object_store,
+        max_files=services.settings.max_items_per_job,
+        input_prefix=current_caller().input_prefix,
+    )
     card = resolve_model(services.registry, body.parameters.model)
     height, width = picture_size(card, body.parameters)
     decoded = decode_maps(body, card, choose_palette(services.registry, card, body), turns=services.decoding_turns)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from api.parameters import refuse_parameter
 from workers.job_reader import JobReader
@@ -22,6 +22,9 @@ Position = tuple[int, str]
 """When a job was created, in milliseconds, and its id: the order of the list."""
 
 
+LabelFilter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,63}(=.{0,255})?$")]
+
+
 class ListQuery(BaseModel):
     """Which jobs to list."""
 
@@ -29,6 +32,9 @@ class ListQuery(BaseModel):
 
     state: list[State] = Field(default_factory=list, description="May be repeated")
     model: str | None = Field(default=None, max_length=100, description="`name` or `name@version`")
+    label: list[LabelFilter] = Field(
+        default_factory=list, description="`KEY=VALUE`, or `KEY` for any value; repeated, all have to fit"
+    )
     since: AwareDatetime | None = Field(default=None, description="Created at this time or later, RFC 3339")
     until: AwareDatetime | None = Field(default=None, description="Created at this time or earlier, RFC 3339")
     limit: Annotated[int, Field(ge=1, le=200)] = 50
@@ -72,7 +78,16 @@ def _since(jobs: Iterator[JobView], since: datetime | None) -> Iterator[JobView]
 
 def _matches(job: JobView, query: ListQuery) -> bool:
     names = (None, job.model, f"{job.model}@{job.model_version}")
-    return query.model in names and (not query.state or job.state in query.state)
+    return (
+        query.model in names
+        and (not query.state or job.state in query.state)
+        and all(_has_label(job, label) for label in query.label)
+    )
+
+
+def _has_label(job: JobView, label: str) -> bool:
+    key, equals, value = label.partition("=")
+    return key in job.labels and (not equals or job.labels[key] == value)
 
 
 def _milliseconds(time: datetime) -> int:

@@ -9,12 +9,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from api.errors import Fault, ParametersRefusedError
 from spade.pictures import PictureFormat
 from workers.messages import Priority
+from workers.webhook_targets import MAX_URL_LENGTH
 
 MAX_SEED: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
 MAX_VARIATIONS: Final = 64
 MAX_SIDE_PIXELS: Final = 4096
 MAX_DEADLINE_SECONDS: Final = 30 * 24 * 3600.0
+MAX_SHOWN_NAME: Final = 200
 SIZE_PATTERN: Final = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
 
 
@@ -103,6 +105,13 @@ class JobParameters(MapParameters):
     labels: dict[LabelKey, LabelValue] = Field(
         default_factory=dict, max_length=16, description="For the caller's own use"
     )
+    webhook: str | None = Field(
+        default=None,
+        max_length=MAX_URL_LENGTH,
+        description="URL that is told, by a POST signed as Standard Webhooks say, when the job has ended. http or "
+        "https, at a public address; redirects are not followed. Tried for about a day until it answers with 2xx, "
+        "always with the same `webhook-id`. A service without a secret to sign with refuses it.",
+    )
 
     @model_validator(mode="after")
     def _check_seeds(self) -> Self:
@@ -117,7 +126,7 @@ def faults_of(error: ValidationError, *, known: Iterable[str] = ()) -> list[Faul
     """A failed validation in our words; `known` are the names that exist."""
     faults = []
     for detail in error.errors(include_url=False, include_input=False, include_context=False):
-        name = ".".join(str(part) for part in detail["loc"] if part != "[key]")
+        name = ".".join(str(part)[:MAX_SHOWN_NAME] for part in detail["loc"] if part != "[key]")
         text = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "extra_forbidden":
             text = "; ".join(["there is no such parameter", *([f"there are: {', '.join(known)}"] if known else [])])

@@ -8,10 +8,11 @@ from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.callers import visible_owner
 from api.documents import file_response, plain_response, problem_responses
 from api.errors import PictureNotReadyError
 from api.representation import JOBS_PATH
-from api.services import current_owner, current_services
+from api.services import current_services
 from spade.pictures import EXTENSIONS, MEDIA_TYPES
 from workers.messages import ItemView, JobView, State
 
@@ -48,7 +49,7 @@ class PictureQuery(BaseModel):
 def get_picture(path: PicturePath, query: PictureQuery) -> Response:
     """Fetch a picture"""
     services = current_services()
-    job = services.job_reader.job(path.job_id, owner=current_owner())
+    job = services.job_reader.job(path.job_id, owner=visible_owner())
     if job.filled <= path.index < job.total:
         raise PictureNotReadyError(f"item {path.index} is queued; wait until it has succeeded")
     item = services.job_reader.item(job.id, path.index)
@@ -58,11 +59,15 @@ def get_picture(path: PicturePath, query: PictureQuery) -> Response:
     name = picture_name(job, item)
     if not query.proxy:
         link = services.object_store.presigned_get(
-            item.picture_key, seconds=LINK_SECONDS, content_type=content_type, file_name=name
+            item.picture_key,
+            seconds=LINK_SECONDS,
+            content_type=content_type,
+            file_name=name,
+            method="HEAD" if request.method == "HEAD" else "GET",  # whoever follows the link asks as here
         )
         return Response(status=303, headers={"Location": link})
     headers = {"ETag": f'"{item.digest}"', "Cache-Control": f"private, max-age={LINK_SECONDS}, immutable"}
-    if item.digest and request.if_none_match.contains(item.digest):
+    if item.digest and request.if_none_match.contains_weak(item.digest):
         return Response(status=304, headers=headers)
     headers["Content-Disposition"] = f'inline; filename="{name}"'
     return Response(services.object_store.get(item.picture_key), content_type=content_type, headers=headers)

@@ -7,7 +7,12 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Flask, Response, g, request
-from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # gunicorn has no types
+from gunicorn.http.errors import (  # type: ignore[import-untyped]  # gunicorn has no types
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+)
 from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.exceptions import HTTPException
 
@@ -20,8 +25,10 @@ from workers.errors import (
     ObjectMissingError,
     QueueFullError,
     QueueUnavailableError,
+    StorageQuotaError,
     StorageUnavailableError,
 )
+from workers.logs import without_secrets
 
 CONTENT_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:spade-serving:problem:"
@@ -45,8 +52,17 @@ class Kind:
 
 
 KINDS: Final[dict[type[Exception], Kind]] = {
+    errors.MalformedHeadError: Kind(400, "malformed-head", "The request's head cannot be read"),
     errors.MalformedBodyError: Kind(400, "malformed-body", "The request body cannot be read"),
     ParseException: Kind(400, "malformed-transfer", "The request body is not framed as its header says"),
+    errors.KeyRefusedError: Kind(401, "key-required", "An API key is needed"),
+    errors.ScopeMissingError: Kind(403, "scope-missing", "The API key is not for this"),
+    StorageQuotaError: Kind(403, "storage-quota-exceeded", "The storage quota is used up"),
+    LimitRequestLine: Kind(414, "path-too-long", "The path is too long", detail="path and query are to be shorter"),
+    ExpectationFailed: Kind(417, "expectation-failed", "The expectation is not known", detail="leave out Expect"),
+    LimitRequestHeaders: Kind(
+        431, "head-too-large", "The request's head is too large", detail="send fewer and shorter header fields"
+    ),
     UnknownModelError: Kind(404, "model-unknown", "No such model"),
     JobUnknownError: Kind(404, "job-unknown", "No such job"),
     ObjectMissingError: Kind(404, "picture-missing", "The picture is no longer stored"),
@@ -58,6 +74,8 @@ KINDS: Final[dict[type[Exception], Kind]] = {
     errors.UnsupportedContentError: Kind(415, "unsupported-content", "The content type is not read"),
     errors.ParametersRefusedError: Kind(422, "parameters-refused", "Parameters cannot be used"),
     errors.FilesRefusedError: Kind(422, "files-refused", "Files cannot be used"),
+    errors.KeyReusedError: Kind(422, "idempotency-key-reused", "The key belongs to another request"),
+    errors.RateLimitedError: Kind(429, "rate-limited", "Too many requests"),
     QueueFullError: Kind(429, "queue-full", "The queue is full"),
     QueueUnavailableError: Kind(
         503, "queue-unavailable", "The queue does not answer", UNAVAILABLE_RETRY_SECONDS, TRY_AGAIN
@@ -127,9 +145,13 @@ def answer(error: Exception) -> Response:
     if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.warning("unavailable", extra={"request_id": g.request_id, "error": str(error)})
     response = _response(kind, kind.detail or str(error), _extra_members(error))
-    retry_after = error.retry_after_seconds if isinstance(error, QueueFullError) else kind.retry_after_seconds
+    retry_after = kind.retry_after_seconds
+    if isinstance(error, QueueFullError | errors.RateLimitedError):
+        retry_after = error.retry_after_seconds
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
+    if isinstance(error, errors.KeyRefusedError | errors.ScopeMissingError):
+        response.headers["WWW-Authenticate"] = error.challenge
     return response
 
 
@@ -159,6 +181,8 @@ def _http_detail(error: HTTPException) -> str:
             return f"{request.path} does not answer {request.method}"
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             megabytes = (request.max_content_length or 0) // 2**20
+            if request.mimetype == "application/json":
+                return f"JSON may have {megabytes} MiB; send label maps as multipart/form-data, or several jobs"
             return f"a request may have {megabytes} MiB and {request.max_form_parts} parts; send several jobs"
     return error.description or ""
 
@@ -166,6 +190,8 @@ def _http_detail(error: HTTPException) -> str:
 def _extra_members(error: Exception) -> dict[str, Any]:
     if isinstance(error, errors.RefusedError):
         return {"errors": [fault.to_json() for fault in error.faults[:MAX_FAULTS]]}
+    if isinstance(error, StorageQuotaError):
+        return {"used_bytes": error.used_bytes, "quota_bytes": error.quota_bytes}
     if isinstance(error, errors.NotReadyError):
         return {"checks": error.checks}
     return {}
@@ -187,4 +213,4 @@ def _members(
 
 def _response(kind: Kind, detail: str, extra: dict[str, Any] | None = None) -> Response:
     members = _members(kind, detail, extra, instance=request.path, request_id=g.request_id)
-    return Response(json.dumps(members), status=kind.status, content_type=CONTENT_TYPE)
+    return Response(without_secrets(json.dumps(members)), status=kind.status, content_type=CONTENT_TYPE)

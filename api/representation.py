@@ -10,6 +10,7 @@ from api.parameters import Size, StyleBlend
 from spade.pictures import PictureFormat
 from workers.figures import QueuePosition
 from workers.messages import CancelOutcome, ItemSpec, ItemView, JobSpec, JobView, Priority, State, Style
+from workers.webhook_messages import WebhookState, WebhookView
 
 JOBS_PATH: Final = "/v1/jobs"
 PAGE_ITEMS: Final = 1000
@@ -81,6 +82,16 @@ class JobLinks(BaseModel):
     archive: str
 
 
+class Webhook(BaseModel):
+    """What became of telling the job's webhook that it has ended."""
+
+    url: str
+    state: WebhookState = Field(description="`pending` until it is delivered, or `failed` when it is given up")
+    attempts: int
+    delivered_at: Time | None
+    error: str | None = Field(description="Of the last attempt")
+
+
 class JobSummary(BaseModel):
     """A job without its items."""
 
@@ -98,6 +109,7 @@ class JobSummary(BaseModel):
     started_at: Time | None
     finished_at: Time | None
     deadline_at: Time | None
+    webhook: Webhook | None
     links: JobLinks
 
 
@@ -157,6 +169,7 @@ def summarize(job: JobView) -> JobSummary:
         started_at=_optional_time(job.started_ms),
         finished_at=_optional_time(job.finished_ms),
         deadline_at=_optional_time(job.deadline_ms),
+        webhook=None if job.webhook is None else _webhook(job.webhook),
         links=_links(job.id),
     )
 
@@ -210,8 +223,19 @@ def represent_accepted(spec: JobSpec) -> Job:
         seed=spec.seed,
         is_bulk=spec.bulk is not None,
         filled=len(spec.items),
+        webhook=None if spec.webhook is None else WebhookView(url=spec.webhook),
     )
     return represent(view, [_accepted_item(item) for item in spec.items[:PAGE_ITEMS]], None)
+
+
+def _webhook(webhook: WebhookView) -> Webhook:
+    return Webhook(
+        url=webhook.url,
+        state=webhook.state,
+        attempts=webhook.attempts,
+        delivered_at=_optional_time(webhook.delivered_ms),
+        error=webhook.error,
+    )
 
 
 def _links(job_id: str) -> JobLinks:

@@ -13,6 +13,7 @@ from api.metrics import ApiMetrics
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 NO_CONTENT_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
+TRANSPORT_POLICY: Final = "max-age=31536000"
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -40,6 +41,8 @@ def register_request_handling(app: Flask, metrics: ApiMetrics) -> None:
         response.headers[REQUEST_ID_HEADER] = g.request_id
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        if request.is_secure:  # by our own connection, or because a trusted proxy said so
+            response.headers["Strict-Transport-Security"] = TRANSPORT_POLICY
         seconds = time.perf_counter() - g.started
         route = request.url_rule.rule if request.url_rule else "unmatched"
         metrics.observe(method=request.method, route=route, status=response.status_code, seconds=seconds)
@@ -50,5 +53,7 @@ def register_request_handling(app: Flask, metrics: ApiMetrics) -> None:
             "status": response.status_code,
             "seconds": round(seconds, 6),
         }
+        if (caller := g.get("caller")) is not None and caller.key is not None:
+            fields["key"] = caller.key.id
         _log.info("request", extra=fields)
         return response

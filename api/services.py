@@ -6,22 +6,27 @@ from typing import Final, cast
 
 from flask import current_app
 
+from api.callers import current_caller
+from api.key_cache import KeyCache
 from model_store.registry import Registry
 from workers.filling import Filler
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
+from workers.key_store import KeyStore
+from workers.limits import RateLimiter
 from workers.recorder import Recorder
 from workers.redis_client import connect
+from workers.scripts import Scripts
 from workers.settings import Settings
 from workers.storage import ObjectStore
 from workers.wakeup import WakeUp, create_celery
+from workers.webhook_targets import WebhookTargets
 
 _KEY: Final = "spade"
 MAX_WAITING_REQUESTS: Final = 4
 MAX_ARCHIVES: Final = 2
 MAX_LISTINGS: Final = 2
 MAX_EVENT_STREAMS: Final = 6
-LOCAL_OWNER: Final = "local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,9 @@ class Services:
     filler: Filler
     registry: Registry
     wake_up: WakeUp
+    keys: KeyCache
+    rate_limiter: RateLimiter
+    webhook_targets: WebhookTargets
     waiting_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING_REQUESTS))
     archive_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_ARCHIVES))
     stream_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_EVENT_STREAMS))
@@ -63,6 +71,9 @@ def connect_services(settings: Settings) -> Services:
         filler=Filler(client, store=store, objects=objects),
         registry=Registry(settings.models_dir),
         wake_up=WakeUp(create_celery(settings.redis_url), client),
+        keys=KeyCache(KeyStore(objects)),
+        rate_limiter=RateLimiter(Scripts(client)),
+        webhook_targets=WebhookTargets(settings.webhooks.policy),
     )
 
 
@@ -82,5 +93,5 @@ def current_services() -> Services:
 
 
 def current_owner() -> str:
-    """Whose jobs the request may see. One owner until the service has API keys."""
-    return LOCAL_OWNER
+    """Whose the jobs are that the request makes, and that it lists."""
+    return current_caller().owner

@@ -20,6 +20,7 @@ from api.parameters import JobParameters, MapParameters, StyleBlend, refuse_para
 from api.problems import MAX_FAULTS
 from api.reservation import Reservation
 from api.services import Services
+from api.webhooks import check_webhook
 from model_store.card import ModelCard
 from spade.errors import ConfigError
 from spade.label_images import encode_ids_png, resize_nearest
@@ -32,6 +33,7 @@ from workers.errors import (
     ServiceError,
     StorageUnavailableError,
 )
+from workers.limits import KeyLimits
 from workers.messages import BulkInputs, ItemSpec, JobSpec, Style
 
 DRAWN_SEEDS: Final = 2**32
@@ -79,6 +81,8 @@ def prepare(body: Body[JobParameters], *, services: Services, owner: str, job_id
     card = resolve_model(services.registry, parameters.model)
     height, width = picture_size(card, parameters)
     _check_style(card, parameters.style)
+    if parameters.webhook is not None:
+        check_webhook(parameters.webhook, services)
     seed = secrets.randbelow(DRAWN_SEEDS) if parameters.seed is None else parameters.seed
     bulk: BulkInputs | None = None
     if body.prefix is not None:
@@ -107,16 +111,17 @@ def prepare(body: Body[JobParameters], *, services: Services, owner: str, job_id
         deadline_seconds=parameters.deadline_seconds,
         labels=parameters.labels,
         bulk=bulk,
+        webhook=parameters.webhook,
     )
     return PreparedJob(spec=spec, objects=objects)
 
 
-def submit(job: PreparedJob, services: Services, *, reservation: Reservation | None = None) -> None:
+def submit(job: PreparedJob, services: Services, *, limits: KeyLimits, reservation: Reservation | None = None) -> None:
     """Store the job's inputs and description, then queue it. What was stored is removed again if the queue refuses.
 
-    `reservation` is for an id that the client chose.
-    Raises QueueFullError, QueueUnavailableError, StorageUnavailableError, JobExistsError, JobExpiredError,
-    BeingSubmittedError, or SubmissionUncertainError.
+    `limits` are those of the client's key, `reservation` is for an id that the client chose.
+    Raises QueueFullError, StorageQuotaError, QueueUnavailableError, StorageUnavailableError, JobExistsError,
+    JobExpiredError, BeingSubmittedError, or SubmissionUncertainError.
     """
     spec = job.spec
     services.job_reader.ping()  # while Redis is away nothing needs to be stored and removed again
@@ -124,7 +129,7 @@ def submit(job: PreparedJob, services: Services, *, reservation: Reservation | N
         _clear_other_job(spec, services)
     try:
         _store(job, services, reservation)
-        services.job_store.submit(spec)
+        services.job_store.submit(spec, limits=limits, input_bytes=sum(map(len, job.objects.values())))
     except QueueUnavailableError as error:
         # Redis went away during the call, so the job may be queued all the same: then it needs its inputs. Nobody
         # asks again for an id of ours, so that job is not to be rebuilt from its description.
@@ -150,11 +155,14 @@ def find_existing(job_id: str, digest: str, *, services: Services, owner: str) -
 
     Raises JobExistsError when it is another's or its content differs, JobExpiredError when it is no longer kept.
     """
-    try:
-        existing = services.job_reader.job(job_id)
-    except JobUnknownError:
+    # In this order: what is read after an id is known to be taken is not yet to come, so that it is somebody else's.
+    if not services.job_reader.is_taken(job_id):
         return False
-    if existing.owner != owner or existing.request_digest != digest:
+    try:
+        existing = services.job_reader.job(job_id, owner=owner)
+    except JobUnknownError:
+        raise JobExistsError(job_id, "") from None  # that it is, is all that may be told
+    if existing.request_digest != digest:
         raise JobExistsError(job_id, existing.request_digest)
     return True
 

@@ -22,7 +22,7 @@ def preferred_wait(prefer: str) -> float:
 
 
 def wait_for(
-    services: Services, job_id: str, *, owner: str, seconds: float, enough: Callable[[JobView], bool]
+    services: Services, job_id: str, *, owner: str | None, seconds: float, enough: Callable[[JobView], bool]
 ) -> JobView:
     """The job as soon as `enough` says so, or after `seconds`, at most MAX_WAIT_SECONDS.
 

@@ -45,6 +45,8 @@ class UnfinishedError(DeployError):
 @click.option("--palette", help="Palette of RGB label maps: gaugan or model.")
 @click.option("--format", "picture_format", type=_choice(PictureFormat), default="png", show_default=True)
 @click.option("--priority", type=_choice(Priority), default="normal", show_default=True)
+@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="For your own use; may be repeated.")
+@click.option("--webhook", metavar="URL", help="Told by a signed POST when the job has ended.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the pictures and download them.")
 @click.option("--archive", is_flag=True, help="Download them and a manifest as one ZIP, JOB.zip.")
 @click.option(
@@ -66,6 +68,8 @@ def submit(
     palette: str | None,
     picture_format: str,
     priority: str,
+    labels: tuple[str, ...],
+    webhook: str | None,
     wait: bool,
     archive: bool,
     out: Path,
@@ -83,8 +87,9 @@ def submit(
         spade-serve submit maps/ --model landscape --seed 7 --out pictures
     """
     label_maps, instance_maps = find_maps(paths)
-    values = {"model": model, "seed": seed, "variations": variations, "size": size, "palette": palette}
-    parameters = _job_parameters({**values, "format": picture_format, "priority": priority})
+    values: dict[str, Any] = {"model": model, "seed": seed, "variations": variations, "size": size, "palette": palette}
+    values |= {"format": picture_format, "priority": priority, "labels": _labels(labels), "webhook": webhook}
+    parameters = _job_parameters(values)
     with SpadeClient(service_url(url, state)) as client:
         job = client.submit(label_maps, parameters, instance_maps=instance_maps)
         if not as_json:
@@ -178,6 +183,13 @@ def find_maps(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
             "send those with and those without as two jobs"
         )
     return label_maps, []
+
+
+def _labels(texts: Sequence[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    if bad := next((text for text, (_, equals, _) in zip(texts, pairs, strict=True) if not equals), None):
+        raise click.BadParameter(f"{bad!r} has no =; write KEY=VALUE", param_hint="--label")
+    return {key: value for key, _, value in pairs}
 
 
 def _job_parameters(values: dict[str, Any]) -> JobParameters:

@@ -12,6 +12,7 @@ from model_store.errors import CardError
 from spade.config import GeneratorConfig
 from spade.errors import ConfigError
 from spade.records import record_from_mapping, record_to_mapping
+from spade.semantics_form import reads_pictures
 
 UNKNOWN_NAME = "unknown"
 """What stands for unknown pixels wherever classes are named."""
@@ -84,6 +85,7 @@ class ModelCard:
     def __post_init__(self) -> None:
         _require(bool(_NAME.fullmatch(self.name)), f"name {self.name!r}: use a-z, 0-9 and -, at most 63")
         _require(bool(_VERSION.fullmatch(self.version)), f"version {self.version!r}: use numbers, as in 1 or 1.2")
+        _require(not reads_pictures(self.generator), "a model that reads pictures (label_nc 0) cannot be served")
         ids = [label_class.id for label_class in self.classes]
         label_nc = self.generator.label_nc
         _require(ids == list(range(label_nc)), f"classes: their ids must be 0 to {label_nc - 1}, in order")

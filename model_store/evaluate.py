@@ -12,7 +12,8 @@ from rich.table import Table
 
 from model_store.options import models_dir_option
 from model_store.registry import Registry, default_models_folder
-from spade.evaluation.dataset_options import PHASES, DatasetChoice, dataset_options
+from spade.data.options import PHASES, dataset_options
+from spade.evaluation.dataset_options import DatasetChoice
 from spade.options import Size, json_option
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from spade.generator import SpadeGenerator
 from spade.label_images import LabelMapError, decode_instance_map, decode_label_map, resize_nearest
 from spade.palettes import Palette
 from spade.pictures import EXTENSIONS, encode_picture
+from spade.semantics_form import require_classes
 from spade.synthesis import Synthesizer
 
 MOST_OFFENDERS_NAMED = 5
@@ -143,6 +144,7 @@ def make_pictures(
 
     Raises ConfigError, OutOfMemoryError: where a map cannot be used or the size cannot be made.
     """
+    require_classes(model.config, "label maps")
     height, width = size or (model.config.height, model.config.width)
     model.config.check_size(height, width)
     for plan in plans:

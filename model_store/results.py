@@ -11,7 +11,8 @@ from rich.progress import track
 from model_store.card import Training
 from model_store.options import models_dir_option
 from model_store.registry import Registry, default_models_folder
-from spade.evaluation.dataset_options import PHASES, DatasetChoice, dataset_options
+from spade.data.options import PHASES, dataset_options
+from spade.evaluation.dataset_options import DatasetChoice
 from spade.options import Size, json_option
 
 if TYPE_CHECKING:

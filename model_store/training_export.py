@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 @click.command("run")
 @click.argument("run")
 @click.option("--published", type=click.Path(path_type=Path), metavar="DIR", help="Write latest_net_G.pth and so on.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.safetensors", help="Write the generator."
+)
 @click.option("--model", "reference", metavar="NAME@VERSION", help="Add a version to the models folder.")
 @models_dir_option
 @click.option("--title", help="Of the model's card; its name if not given.")
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 def export_run(
     run: str,
     published: Path | None,
+    output: Path | None,
     reference: str | None,
     models_dir: Path | None,
     title: str | None,
@@ -55,24 +59,30 @@ def export_run(
     Examples:
       spade export run runs/camvid --model camvid@1 --licence "research use" --data "CamVid, 11 classes"
       spade export run runs/coco --published checkpoints/coco --weights last
+      spade export run runs/sketches -o sketches.safetensors
     """
     # torch takes a second to load, which --help should not wait for.
+    from spade.checkpoint import save_generator
+    from spade.generator import SpadeGenerator
     from spade.training.finished import Weights, read_trained_run
     from spade.training.published_export import export_published
 
-    if published is None and reference is None:
-        raise click.UsageError("say what to write: --published DIR, or --model NAME@VERSION")
+    if published is None and output is None and reference is None:
+        raise click.UsageError("say what to write: --published DIR, -o FILE.safetensors, or --model NAME@VERSION")
     trained = read_trained_run(run, os.environ)
     default = Weights.AVERAGE if trained.average is not None else Weights.LAST
     generator = trained.generator(Weights(weights or default), device=device, dataroot=dataroot)
     if published is not None:
         for path in export_published(trained, generator, published):
             click.echo(path)
+    if output is None and reference is None:
+        return
+    if not isinstance(generator, SpadeGenerator):
+        raise CardError(f"{trained.place}: a pix2pixHD generator; the service knows SPADE's only")
+    if output is not None:
+        save_generator(output, generator)
+        click.echo(output)
     if reference is not None:
-        from spade.generator import SpadeGenerator
-
-        if not isinstance(generator, SpadeGenerator):
-            raise CardError(f"{trained.place}: a pix2pixHD generator; the service knows SPADE's only")
         folder = models_dir or default_models_folder()
         click.echo(add_version(trained, generator, folder, reference, title=title, licence=licence, data=data))
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from spade.activations import leaky_relu
 from spade.config import GeneratorConfig
-from spade.normalization import SpadeNorm
+from spade.normalization import SpadeNorm, normalize_once
 from spade.recomputation import recomputed
 from spade.semantics import SparseSemantics
 from spade.spectral import spectral_norm
@@ -41,10 +41,14 @@ class SpadeBlock(nn.Module):
 
     def _compute(self, x: Tensor, semantics: Tensor | SparseSemantics) -> Tensor:
         # Skip: no activation between norm and convolution, unlike the main path.
-        skip = self.conv_skip(self.norm_skip(x, semantics)) if self.learns_skip else x
+        if self.learns_skip:
+            normalized, normalized_for_skip = normalize_once(self.norm_0, self.norm_skip, x)
+            skip = self.conv_skip(self.norm_skip.modulate(normalized_for_skip, semantics))
+        else:
+            normalized, skip = self.norm_0.statistics(x), x
 
         # Main path.
-        change = self.conv_0(leaky_relu(self.norm_0(x, semantics)))
+        change = self.conv_0(leaky_relu(self.norm_0.modulate(normalized, semantics)))
         change = self.conv_1(leaky_relu(self.norm_1(change, semantics)))
 
         summed: Tensor = skip + change

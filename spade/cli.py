@@ -17,6 +17,7 @@ from rich.table import Table
 from spade.benchmarks.commands import bench
 from spade.config import Upsampling
 from spade.data.commands import dataset
+from spade.data.options import LABEL_NC_HELP
 from spade.errors import SpadeError
 from spade.evaluation.commands import train_segmenter
 from spade.options import OneLineErrors, Size, json_option
@@ -110,7 +111,7 @@ def _print_reports(reports: "dict[Path, ParityReport | SpadeError]", *, all_tens
     help="Which published model it is; sets everything below, each of which can still be set otherwise.",
 )
 @click.option("--size", type=Size(), help="The model's own picture size, width x height in pixels.")
-@click.option("--label-nc", type=click.IntRange(min=1), help="Number of classes, unknown not counted.")
+@click.option("--label-nc", type=click.IntRange(min=0), help=LABEL_NC_HELP)
 @click.option("--dont-care/--no-dont-care", default=None, help="Whether unknown pixels have a channel of their own.")
 @click.option("--edges/--no-edges", "instance_edges", default=None, help="Whether it reads borders between instances.")
 @click.option(

@@ -3,21 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from spade.errors import ConfigError
 from spade.records import record_from_mapping, record_to_mapping
-
-
-class SemanticsForm(Protocol):
-    """Which channels the semantics have; every generator's config says so."""
-
-    @property
-    def label_nc(self) -> int: ...
-    @property
-    def dont_care(self) -> bool: ...
-    @property
-    def instance_edges(self) -> bool: ...
+from spade.semantics_form import check_form, semantic_channels
 
 
 class Norm(StrEnum):
@@ -55,7 +45,7 @@ class GeneratorConfig:
     """
 
     label_nc: int
-    """Number of classes, the unknown ("don't care") class not counted."""
+    """Number of classes, the unknown ("don't care") class not counted; 0 for a model that reads pictures instead."""
     dont_care: bool
     """Whether pixels of unknown class have a channel of their own, with id `label_nc`."""
     instance_edges: bool
@@ -79,7 +69,8 @@ class GeneratorConfig:
     1024, it keeps the colours of large pictures from saturating."""
 
     def __post_init__(self) -> None:
-        for name in ("label_nc", "height", "width", "output_channels", "base_channels", "hidden_channels"):
+        check_form(self, where="generator")
+        for name in ("height", "width", "output_channels", "base_channels", "hidden_channels"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"generator: {name} is {getattr(self, name)}; it must be at least 1")
         if self.latent_dim is not None and self.latent_dim < 1:
@@ -98,8 +89,8 @@ class GeneratorConfig:
 
     @property
     def semantic_channels(self) -> int:
-        """Channels K of the semantics: classes, then unknown, then instance edges."""
-        return self.label_nc + self.dont_care + self.instance_edges
+        """Channels K of the semantics."""
+        return semantic_channels(self)
 
     @property
     def unknown_id(self) -> int | None:

@@ -1,4 +1,4 @@
-"""Semantics: what a generator reads of a label map and an instance map.
+"""Semantics: what a generator reads of a label map and an instance map, or of a picture in a label map's place.
 
 B batch, K semantic channels, H W pixels.
 """
@@ -6,8 +6,8 @@ B batch, K semantic channels, H W pixels.
 import torch
 from torch import Tensor
 
-from spade.config import SemanticsForm
 from spade.errors import ConfigError
+from spade.semantics_form import PICTURE_CHANNELS, SemanticsForm, reads_pictures
 
 
 def semantics_from_labels(
@@ -34,10 +34,30 @@ def semantics_from_labels(
 
 
 def dense_semantics(labels: Tensor, instances: Tensor | None, form: SemanticsForm) -> Tensor:
-    """`semantics_from_labels` in the form that a generator's config has."""
+    """`semantics_from_labels` in the form that a generator's config has, (B, K, H, W) float32.
+
+    Where the form has no classes, `labels` are pictures (B, 3, H, W) in [-1, 1], which are semantics as they are;
+    borders between instances need instance maps then.
+
+    Raises ConfigError: where an id has no channel, or what is given is not of the form.
+    """
+    if reads_pictures(form):
+        return _semantics_from_pictures(labels, instances, instance_edges=form.instance_edges)
     return semantics_from_labels(
         labels, instances, label_nc=form.label_nc, dont_care=form.dont_care, instance_edges=form.instance_edges
     )
+
+
+def _semantics_from_pictures(pictures: Tensor, instances: Tensor | None, *, instance_edges: bool) -> Tensor:
+    if pictures.dim() != 4 or pictures.shape[1] != PICTURE_CHANNELS or not pictures.is_floating_point():
+        raise ConfigError(
+            f"input pictures: {pictures.dtype} {tuple(pictures.shape)} given; they must be floats (B, 3, H, W)"
+        )
+    if not instance_edges:
+        return pictures
+    if instances is None:
+        raise ConfigError("input pictures: this model reads borders between instances too, so it needs instance maps")
+    return torch.cat([pictures, edges_between(instances).unsqueeze(1)], dim=1)
 
 
 def check_labels(labels: Tensor, *, classes: int) -> None:

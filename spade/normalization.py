@@ -25,8 +25,12 @@ class SpadeNorm(nn.Module):
 
     def forward(self, x: Tensor, semantics: Tensor | SparseSemantics) -> Tensor:
         """Takes (B, C, H, W) and semantics (B, K, any height, any width) in either form; returns (B, C, H, W)."""
+        return self.modulate(self.statistics(x), semantics)
+
+    def modulate(self, normalized: Tensor, semantics: Tensor | SparseSemantics) -> Tensor:
+        """Takes N(x) (B, C, H, W), and semantics as `forward` does; returns (B, C, H, W)."""
         # Scale and shift, from the label map alone.
-        height, width = x.shape[2:]
+        height, width = normalized.shape[2:]
         if isinstance(semantics, SparseSemantics):
             gamma, beta = semantics.modulation(self.shared, self.gamma, self.beta, height, width)
         else:
@@ -34,9 +38,20 @@ class SpadeNorm(nn.Module):
             hidden = functional.relu(self.shared(resized))
             gamma, beta = self.gamma(hidden), self.beta(hidden)
 
-        # Normalize, then modulate.
-        y: Tensor = self.statistics(x) * (1 + gamma) + beta
+        y: Tensor = normalized * (1 + gamma) + beta
         return y
+
+
+def normalize_once(first: SpadeNorm, second: SpadeNorm, x: Tensor) -> tuple[Tensor, Tensor]:
+    """N(x) of two layers that see the same x: in training they differ in nothing, so one computation serves both.
+
+    Takes (B, C, H, W) and returns it twice. Processes that train together also talk once instead of twice.
+    """
+    ours, theirs = first.statistics, second.statistics
+    if isinstance(ours, BatchStatistics) and isinstance(theirs, BatchStatistics):
+        return ours.normalize_with(theirs, x)
+    normalized = ours(x)
+    return normalized, normalized
 
 
 def _parameter_free_norm(norm: Norm, channels: int) -> nn.Module:

@@ -18,6 +18,7 @@ from spade.errors import SpadeError
 
 MAX_CSV_BYTES = 256 * 1024
 MAX_CSV_ROWS = 4096
+MOST_NAMES_TOLD = 20
 COLOR_PATTERN = re.compile(r"#?([0-9A-Fa-f]{6})")
 
 GAUGAN_COLORS: Mapping[str, int] = MappingProxyType(
@@ -179,8 +180,14 @@ class _RowReader:
             return int(text)
         name = (row["name"] or "").strip()
         if name not in self.class_ids_by_name:
-            raise ValueError(f"class {name!r} is not one of the model's; known are {', '.join(self.class_ids_by_name)}")
+            raise ValueError(f"class {name!r} is not one of the model's; known are {self._known_names}")
         return self.class_ids_by_name[name]
+
+    @property
+    def _known_names(self) -> str:
+        names = list(self.class_ids_by_name)
+        more = len(names) - MOST_NAMES_TOLD
+        return ", ".join(names[:MOST_NAMES_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
 def _collect(rows: "csv.DictReader[str]", reader: _RowReader) -> dict[int, int]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spade.errors import ConfigError
+from spade.semantics_form import check_form, semantic_channels
 from spade.spectral import spectral_norm
 
 
@@ -32,7 +33,8 @@ class Pix2PixHDConfig:
     spectral_norm: bool = False
 
     def __post_init__(self) -> None:
-        least = dict.fromkeys(("label_nc", "output_channels", "base_channels", "downsamplings"), 1) | {"blocks": 0}
+        check_form(self, where="pix2pixHD")
+        least = dict.fromkeys(("output_channels", "base_channels", "downsamplings"), 1) | {"blocks": 0}
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise ConfigError(f"pix2pixHD: {name} is {getattr(self, name)}; it must be at least {value}")
@@ -42,8 +44,8 @@ class Pix2PixHDConfig:
 
     @property
     def semantic_channels(self) -> int:
-        """Channels K of the semantics: classes, then unknown, then instance edges."""
-        return self.label_nc + self.dont_care + self.instance_edges
+        """Channels K of the semantics."""
+        return semantic_channels(self)
 
 
 class ResidualBlock(nn.Module):

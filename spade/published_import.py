@@ -15,6 +15,7 @@ from spade.config import DOUBLINGS, GeneratorConfig, Norm, Upsampling
 from spade.errors import CheckpointError, ConfigError
 from spade.generator import SpadeGenerator
 from spade.published import own_name, published_name
+from spade.semantics_form import PICTURE_CHANNELS
 from spade.weights import read_tensors
 
 OTHER_NETWORKS = {
@@ -68,14 +69,25 @@ def import_generator(path: str | os.PathLike[str], hints: PublishedHints) -> Spa
     the tensors cannot tell; or, naming the first tensor and both shapes, where the two do not fit together.
     """
     where = os.fspath(path)
-    tensors = {own_name(name): tensor for name, tensor in read_tensors(where).items()}
+    tensors = read_published_generator(path)
     config = infer_config(tensors, hints, where=where)
+    return build_generator(config, tensors, where=where, spoken_name=published_name)
+
+
+def read_published_generator(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a published `.pth` generator under our names, float32, whole also where an old torch wrote them.
+
+    Raises CheckpointError: where the file is missing, damaged, holds anything but tensors, or another network.
+    """
+    where = os.fspath(path)
+    tensors = {own_name(name): tensor for name, tensor in read_tensors(where).items()}
+    _refuse_other_networks(tensors, where)
     for name, tensor in list(tensors.items()):
         if name.endswith(".running_var"):  # torch before 0.4.1 did not count batches
             tensors.setdefault(name.replace("running_var", "num_batches_tracked"), torch.tensor(0))
         if tensor.is_floating_point():
             tensors[name] = tensor.float()
-    return build_generator(config, tensors, where=where, spoken_name=published_name)
+    return tensors
 
 
 def infer_config(tensors: Mapping[str, Tensor], hints: PublishedHints, *, where: str) -> GeneratorConfig:
@@ -83,7 +95,6 @@ def infer_config(tensors: Mapping[str, Tensor], hints: PublishedHints, *, where:
 
     Raises CheckpointError: where a tensor that shows it is missing, or `hints` lacks or contradicts something.
     """
-    _refuse_other_networks(tensors, where)
     hidden_channels, semantic_channels, kernel_size, _ = _shape(tensors, "head.norm_0.shared.weight", (4,), where)
     base_channels = _shape(tensors, "head.conv_0.bias", (1,), where)[0] // 16
     output_channels = _shape(tensors, "to_image.weight", (4,), where)[0]
@@ -120,13 +131,15 @@ def infer_config(tensors: Mapping[str, Tensor], hints: PublishedHints, *, where:
 
 def _split_channels(channels: int, hints: PublishedHints, where: str) -> tuple[int, bool, bool]:
     """How many of the semantic channels are classes, and whether one each is for unknown and for edges."""
+    pictures = hints.label_nc == 0
+    of_classes = channels - PICTURE_CHANNELS if pictures else channels
     splits = [
-        (channels - dont_care - edges, dont_care, edges)
-        for dont_care in (False, True)
+        (of_classes - dont_care - edges, dont_care, edges)
+        for dont_care in ((False,) if pictures else (False, True))
         for edges in (False, True)
         if hints.dont_care in (None, dont_care)
         and hints.instance_edges in (None, edges)
-        and hints.label_nc in (None, channels - dont_care - edges)
+        and hints.label_nc in (None, of_classes - dont_care - edges)
     ]
     if len(splits) == 1:
         return splits[0]

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spade.config import SemanticsForm
 from spade.labels import semantics_from_labels
+from spade.semantics_form import SemanticsForm, semantic_channels
 from spade.windows import Windows, codes_of_labels, columns_by_code, find_windows, resize_codes, sum_of_columns
 
 _DENSE_SHARE = 0.6
@@ -25,7 +25,7 @@ class SparseSemantics:
     """What a generator reads of a batch of label maps.
 
     `labels` (B, H, W) integer ids and `instances` (B, H, W) or None, as `semantics_from_labels` takes them.
-    Raises ConfigError: where an id has no channel.
+    Raises ConfigError: where an id has no channel, or there are no classes.
     """
 
     def __init__(self, labels: Tensor, instances: Tensor | None, form: SemanticsForm) -> None:
@@ -38,8 +38,7 @@ class SparseSemantics:
     def shape(self) -> tuple[int, int, int, int]:
         """(B, K, H, W) of the dense form."""
         batch, height, width = self._codes.shape
-        form = self._form
-        return batch, form.label_nc + form.dont_care + form.instance_edges, height, width
+        return batch, semantic_channels(self._form), height, width
 
     def dense(self, height: int, width: int) -> Tensor:
         """(B, K, height, width) float32 of zeros and ones, resized by nearest neighbour."""

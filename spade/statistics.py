@@ -6,6 +6,7 @@ what one process gives for the whole batch, gradients included.
 B batch, C channels, H W pixels.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -40,6 +41,28 @@ class BatchStatistics(nn.BatchNorm2d):
             assert self.num_batches_tracked is not None
             self.num_batches_tracked.add_(1)
         return functional.batch_norm(x, mean, variance, training=True, momentum=self.momentum or 0.0, eps=self.eps)
+
+    def normalize_with(self, other: "BatchStatistics", x: Tensor) -> tuple[Tensor, Tensor]:
+        """What this layer and `other`, which is of the same kind, give for x; in training it is computed once.
+
+        Running averages are each layer's own and may differ, so in evaluation the results may, too.
+        """
+        if not self.training:
+            return self(x), other(x)
+        before = [average.clone() for average in self._averages()]
+        normalized = self(x)
+        if not is_recomputing():
+            other._follow(self, before)
+        return normalized, normalized
+
+    @torch.no_grad()
+    def _follow(self, other: "BatchStatistics", before: Sequence[Tensor]) -> None:
+        """Average what `other` just did, whose averages were `before`: alike ones stay alike to the bit."""
+        kept = 1 - (other.momentum or 0.0)
+        for average, previous, now in zip(self._averages(), before, other._averages(), strict=True):
+            average.copy_(torch.add(now, average - previous, alpha=kept))
+        if self.num_batches_tracked is not None and not self.synchronized:
+            self.num_batches_tracked.add_(1)
 
     def _over_all_processes(self, x: Tensor) -> Tensor:
         normalized, mean, variance, pixels = _Normalized.apply(x, self.eps)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Pictures from label maps with one loaded generator.
+"""Pictures from label maps, or from pictures in their place, with one loaded generator.
 
 B batch, H W pixels.
 """
@@ -20,6 +20,8 @@ from spade.engine.config import EngineConfig
 from spade.engine.engine import Engine
 from spade.errors import ConfigError, OutOfMemoryError
 from spade.generator import SpadeGenerator
+from spade.plain import PlainPictures
+from spade.semantics_form import reads_pictures
 from spade.styles import StyleMix, blend_latents
 
 MAX_SEED = 2**63 - 1
@@ -45,7 +47,9 @@ def latent_of_style(style: StyleMix, latent_dim: int) -> Tensor:
 
 
 class Synthesizer:
-    """A generator, as an engine on a device. Safe to share between threads that take turns.
+    """A generator on a device: as an engine, or where its input is pictures, the plain network.
+
+    Safe to share between threads that take turns.
 
     Synthesizers may share a `cache` of what they keep for more pictures of a label map.
     """
@@ -61,7 +65,11 @@ class Synthesizer:
         self.config = generator.config
         self.device = device
         with out_of_memory_translated("loading the model"):
-            self._engine = Engine.from_generator(generator, device=device, config=engine, cache=cache)
+            self._maker = (
+                PlainPictures(generator, device=device)
+                if reads_pictures(generator.config)
+                else Engine.from_generator(generator, device=device, config=engine, cache=cache)
+            )
 
     @classmethod
     def from_file(
@@ -83,26 +91,27 @@ class Synthesizer:
     @torch.inference_mode()
     def synthesize(
         self,
-        label_maps: NDArray[np.integer],
+        label_maps: NDArray[np.integer] | NDArray[np.float32],
         instance_maps: NDArray[np.integer] | None,
         seeds: Sequence[int],
         styles: Sequence[StyleMix | None] | None = None,
     ) -> NDArray[np.uint8]:
         """RGB pictures (B, H, W, 3), uint8, one per label map; what else is in the batch makes no difference.
 
-        `label_maps` (B, H, W) holds class ids 0..label_nc-1 and label_nc for unknown; `instance_maps` (B, H, W), or
-        None for the borders between classes; `seeds`, B of them, decide z where the model has a latent and, of B
-        `styles`, there is none.
+        `label_maps` (B, H, W) holds class ids 0..label_nc-1 and label_nc for unknown, or (B, 3, H, W) pictures in
+        [-1, 1] for a model that reads those; `instance_maps` (B, H, W), or None for the borders between classes;
+        `seeds`, B of them, decide z where the model has a latent and, of B `styles`, there is
+        none.
 
         Raises ConfigError: where the sizes or ids do not fit the model. OutOfMemoryError: where the batch is too big.
         """
-        batch, height, width = label_maps.shape
+        batch, (height, width) = len(label_maps), label_maps.shape[-2:]
         self.config.check_size(height, width)
-        if len(seeds) != batch or (instance_maps is not None and instance_maps.shape != label_maps.shape):
+        if len(seeds) != batch or (instance_maps is not None and instance_maps.shape != (batch, height, width)):
             given = "no" if instance_maps is None else f"{instance_maps.shape}"
             raise ConfigError(f"{label_maps.shape} label maps with {given} instance maps and {len(seeds)} seeds")
         with out_of_memory_translated(f"a batch of {batch} pictures of {width}x{height}"):
-            pictures = self._engine.pictures(
+            pictures = self._maker.pictures(
                 _tensor(label_maps),
                 None if instance_maps is None else _tensor(instance_maps),
                 self._latents(seeds, styles or [None] * batch),
@@ -120,8 +129,9 @@ class Synthesizer:
         return torch.stack(latents).to(self.device)
 
 
-def _tensor(ids: NDArray[np.integer]) -> Tensor:
-    return torch.from_numpy(ids.astype(np.int64))
+def _tensor(values: NDArray[np.integer] | NDArray[np.float32]) -> Tensor:
+    """Ids as int64, pictures as they are."""
+    return torch.from_numpy(values if values.dtype == np.float32 else values.astype(np.int64))
 
 
 def to_pixels(pictures: Tensor) -> NDArray[np.uint8]:

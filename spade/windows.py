@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spade.config import SemanticsForm
 from spade.labels import check_labels, edges_between
+from spade.semantics_form import SemanticsForm, require_classes
 
 OUTSIDE = 0
 """The code of what lies outside the picture, where semantics are zero."""
@@ -42,8 +42,9 @@ class Windows:
 def codes_of_labels(labels: Tensor, instances: Tensor | None, form: SemanticsForm) -> Tensor:
     """(B, H, W) int64 codes 1 + 2 * class + edge, of labels and instances as `semantics_from_labels` takes them.
 
-    Raises ConfigError: where an id has no channel.
+    Raises ConfigError: where an id has no channel, or there are no classes.
     """
+    require_classes(form, "windows of label maps")
     labels = labels.long()
     check_labels(labels, classes=form.label_nc + form.dont_care)
     codes = 1 + 2 * labels

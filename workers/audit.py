@@ -112,12 +112,15 @@ class Audit:
                 return  # it is about to be removed
             self._check_papers(stored, job, report)
             pictures = _by_index(stored)
+            stored_bytes = stored.input_bytes
             for items in self._reader.pages(job):
                 self._check_items(stored, job, items, report)
+                stored_bytes += sum(item.size_bytes or 0 for item in items)
                 for item in items:
                     self._check_pictures(stored, item, pictures.pop(item.index, []), report)
             for of_no_item in pictures.values():
                 self._check_pictures(stored, None, of_no_item, report)
+            report.note_all(self._repairs.recount(job.id, stored_bytes=stored_bytes, fix=self._fix))
         except (JobExpiredError, JobUnknownError):
             return  # removed in the meantime, or told already
 

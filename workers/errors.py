@@ -64,5 +64,29 @@ class QueueFullError(ServiceError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class StorageQuotaError(ServiceError):
+    """The owner would store more than the quota of the key: `used_bytes` are stored, `new_bytes` were to be."""
+
+    def __init__(self, *, used_bytes: int, new_bytes: int, quota_bytes: int) -> None:
+        super().__init__(
+            f"{used_bytes:,} bytes are stored and the job has {new_bytes:,} more, while the key's quota is "
+            f"{quota_bytes:,} bytes; space is given back when ended jobs are removed after their retention time, or "
+            "ask whoever runs the service for a larger quota"
+        )
+        self.used_bytes = used_bytes
+        self.quota_bytes = quota_bytes
+
+
+class KeyUnknownError(ServiceError):
+    """No key that could be used has this id."""
+
+    def __init__(self, key_id: str, why: str) -> None:
+        super().__init__(f"key {key_id!r} cannot be used: {why}; `spade-serve keys list` lists them")
+
+
+class KeySettingsError(ServiceError):
+    """A key's name, owner or limits are not what they may be."""
+
+
 class SettingsError(ServiceError):
     """A setting is missing or malformed."""

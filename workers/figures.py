@@ -43,4 +43,5 @@ class StoreStats:
     open_items: int
     open_pixels: int
     dead_letters: int
+    pending_webhooks: int  # of jobs that have ended
     totals: tuple[Total, ...]

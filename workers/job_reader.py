@@ -11,6 +11,7 @@ from workers.errors import JobExpiredError, JobUnknownError
 from workers.figures import QueuePosition, QueueStats, StoreStats, Total
 from workers.messages import ItemView, JobView, Priority, State, Style
 from workers.redis_client import PREFIX, RedisClient, translated_errors
+from workers.webhook_messages import WebhookState, WebhookView
 
 _PAGE: Final = 100
 _PAGE_ITEMS: Final = 500
@@ -41,6 +42,11 @@ class JobReader:
         if not fields or owner not in (None, fields["owner"]):
             raise JobUnknownError(job_id)
         return _job_view(job_id, fields)
+
+    def is_taken(self, job_id: str) -> bool:
+        """Whether there is, or was, a job with this id, whoever's it is."""
+        with translated_errors():
+            return bool(self._client.exists(f"{PREFIX}job:{job_id}", f"{PREFIX}gone:{job_id}"))
 
     def item(self, job_id: str, index: int) -> ItemView:
         """One item of a job that the caller has looked up. Raises `JobUnknownError` when there is no such index."""
@@ -146,6 +152,10 @@ class JobReader:
                 open_items=int(open_now.get("items", 0)),
                 open_pixels=int(open_now.get("pixels", 0)),
                 dead_letters=self._client.zcard(f"{PREFIX}dead"),
+                pending_webhooks=sum(
+                    self._client.zcard(f"{PREFIX}webhooks:{owner}")
+                    for owner in self._client.zrange(f"{PREFIX}webhooks", 0, -1)
+                ),
                 totals=tuple(
                     Total(kind=kind, model=model, state=state, reason=reason, count=int(count))
                     for field, count in sorted(self._client.hgetall(f"{PREFIX}totals").items())
@@ -223,6 +233,20 @@ def _job_view(job_id: str, fields: dict[str, str]) -> JobView:
         seed=spec["seed"],
         is_bulk=spec["bulk"] is not None,
         filled=int(fields.get("filled", sum(counts.values()))),
+        webhook=_webhook_view(spec.get("webhook"), fields),
+        endings=int(fields.get("endings", 0)),
+    )
+
+
+def _webhook_view(url: str | None, fields: dict[str, str]) -> WebhookView | None:
+    if url is None:
+        return None
+    return WebhookView(
+        url=url,
+        state=WebhookState(fields.get("webhook_state", WebhookState.PENDING)),
+        attempts=int(fields.get("webhook_attempts", 0)),
+        delivered_ms=_optional_int(fields.get("webhook_ms")),
+        error=fields.get("webhook_error") or None,
     )
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from workers.errors import JobExistsError, JobExpiredError, JobUnknownError, QueueFullError
+from workers.errors import JobExistsError, JobExpiredError, JobUnknownError, QueueFullError, StorageQuotaError
+from workers.limits import NO_LIMITS, KeyLimits
 from workers.messages import Batch, BulkInputs, CancelOutcome, ClaimedItem, JobSpec, Result, Style
 from workers.redis_client import PREFIX, RedisClient, translated_errors
 from workers.scripts import Scripts
@@ -63,10 +64,12 @@ class JobStore:
     def _lease_ms(self) -> int:
         return round(self._settings.lease_seconds * 1000)
 
-    def submit(self, spec: JobSpec) -> None:
+    def submit(self, spec: JobSpec, *, limits: KeyLimits = NO_LIMITS, input_bytes: int = 0) -> None:
         """Accept a job and queue its items, whole or not at all. Those of a bulk job come later (`Filler`).
 
-        Raises `JobExistsError`, `JobExpiredError` (the id was used by a job that is gone) or `QueueFullError`.
+        `limits` are its owner's, where they differ from the settings'; `input_bytes` is what was stored for it.
+        Raises `JobExistsError`, `JobExpiredError` (the id was used by a job that is gone), `QueueFullError` or
+        `StorageQuotaError`.
         """
         caps = self._settings
         deadline_ms = "" if spec.deadline_seconds is None else round(spec.deadline_seconds * 1000)
@@ -79,7 +82,9 @@ class JobStore:
             "submit",
             *(spec.id, spec.owner, spec.model, spec.bucket, spec.priority.rank, spec.pixels, deadline_ms),
             *(spec.picture_format, spec.picture_quality, spec_head(spec), spec.request_digest),
-            *(caps.max_open_items, caps.max_open_pixels, caps.max_owner_items, caps.max_owner_pixels),
+            *(caps.max_open_items, caps.max_open_pixels),
+            *(limits.max_items or caps.max_owner_items, limits.max_pixels or caps.max_owner_pixels),
+            *(limits.storage_bytes or "", input_bytes),
             spec.total,
             *items,
         )
@@ -90,6 +95,9 @@ class JobStore:
                 raise JobExpiredError(spec.id)
             case ["full", scope, unit, cap, retry_after]:
                 raise QueueFullError(scope=scope, unit=unit, cap=cap, retry_after_seconds=retry_after)
+            case ["over quota", used]:
+                quota = limits.storage_bytes or 0
+                raise StorageQuotaError(used_bytes=used, new_bytes=input_bytes, quota_bytes=quota)
 
     def reserve(self, job_id: str, *, holder: str, seconds: float) -> bool:
         """Whether the holder alone may now store inputs for a job of this id that a client chose."""

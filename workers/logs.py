@@ -2,11 +2,18 @@
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Final
 
+_SECRET: Final = re.compile(r"(spade_[0-9a-f]{16}_)[0-9A-Za-z]+")
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def without_secrets(text: str) -> str:
+    """A text as it may be logged and shown, without the secrets of API keys that somebody put where none belong."""
+    return _SECRET.sub(r"\1...", text)
 
 
 class JsonLines(logging.Formatter):
@@ -23,7 +30,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return without_secrets(json.dumps(line, default=str))
 
 
 def log_json_lines(level: int = logging.INFO) -> None:
@@ -31,3 +38,4 @@ def log_json_lines(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells whole URLs, and those of webhooks may hold tokens

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Self
 
+from workers.webhook_messages import WebhookView
+
 JOBS_PREFIX: Final = "jobs/"
 """Prefix of every object of every job."""
 
@@ -117,6 +119,7 @@ class JobSpec:
     style: Style | None = None
     deadline_seconds: float | None = None
     labels: dict[str, str] = field(default_factory=dict)
+    webhook: str | None = None  # URL that is told when the job ends
     bulk: BulkInputs | None = None
 
     @property
@@ -201,8 +204,8 @@ class ClaimedItem:
     picture_format: str
     picture_quality: int
     waited_ms: int
-    style: Style | None
-    reading: MapReading | None  # None: the stored inputs are in the form that workers read
+    style: Style | None = None
+    reading: MapReading | None = None  # None: the stored inputs are in the form that workers read
 
     @property
     def id(self) -> str:
@@ -280,6 +283,8 @@ class JobView:
     seed: int  # of its first item
     is_bulk: bool
     filled: int  # items that are in the job store; those of a bulk job come in little by little
+    webhook: WebhookView | None = None
+    endings: int = 0  # more than one where the job was opened again
 
     @property
     def total(self) -> int:

@@ -37,6 +37,9 @@ class WorkerMetrics:
         self.engine_errors = Counter(
             "spade_engine_errors", "Batches that the engine did not finish", ["model", "error"], registry=registry
         )
+        self.webhooks = Counter(
+            "spade_webhooks", "Attempts to tell a receiver that a job has ended", ["outcome"], registry=registry
+        )
 
 
 class QueueCollector(Collector):
@@ -82,6 +85,11 @@ def _per_store(stats: StoreStats) -> Iterator[Metric]:
     yield GaugeMetricFamily("spade_queue_open_items", "Items waiting or running", value=stats.open_items)
     yield GaugeMetricFamily("spade_queue_open_pixels", "Pixels of these items", value=stats.open_pixels)
     yield GaugeMetricFamily("spade_queue_dead_letters", "Items given up as poison", value=stats.dead_letters)
+    yield GaugeMetricFamily(
+        "spade_queue_pending_webhooks",
+        "Ended jobs that a receiver is still to be told of",
+        value=stats.pending_webhooks,
+    )
 
 
 def _totals(stats: StoreStats) -> Iterator[Metric]:

@@ -21,6 +21,7 @@ from workers.recorder import Recorder
 from workers.repairs import Repairs, RestoreAnswer, RestoredItem, RestoredJob
 from workers.storage import ObjectStore
 from workers.stored_jobs import StoredJob, stored_jobs
+from workers.webhook_messages import WebhookState, WebhookView
 
 _READING_THREADS: Final = 8
 _log = logging.getLogger(__name__)
@@ -126,7 +127,10 @@ class Recovery:
             finished_ms=record.get("finished_ms"),
             deadline_ms=record.get("deadline_ms", deadline_ms),
             is_recorded=is_final,
+            input_bytes=stored.input_bytes,
             newest_fence=max((picture.fence for picture in pictures.values()), default=0),
+            endings=record.get("endings", 0) - int(is_final),
+            webhook=_recorded_webhook(record) if is_final else None,
         )
 
 
@@ -135,3 +139,8 @@ _REFUSED: Final = {
     RestoreAnswer.GONE: Outcome.GONE,
     RestoreAnswer.RESERVED: Outcome.BEING_SUBMITTED,
 }
+
+
+def _recorded_webhook(record: dict[str, Any]) -> WebhookView | None:
+    values = record.get("webhook")
+    return None if values is None else WebhookView(**{**values, "state": WebhookState(values["state"])})

@@ -12,6 +12,7 @@ from workers.job_store import spec_head
 from workers.messages import ItemSpec, JobSpec, State
 from workers.redis_client import PREFIX, RedisClient, translated_errors
 from workers.scripts import Scripts
+from workers.webhook_messages import WebhookView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,9 @@ class RestoredJob:
     deadline_ms: int | None
     is_recorded: bool  # its final record is stored already
     newest_fence: int  # of its pictures; fences given from now on are above it
+    input_bytes: int
+    endings: int = 0  # how often it had ended, without the end that is recorded
+    webhook: WebhookView | None = None  # what is known to have become of it
 
 
 class RestoreAnswer(StrEnum):
@@ -77,7 +81,7 @@ class Balance:
     accepted: int
     ended: dict[State, int]
     open_items: int
-    wrong: list[Disagreement]  # sums of open items that are not those of the jobs
+    wrong: list[Disagreement]  # sums of open items or stored bytes that are not those of the jobs
 
     @property
     def missing(self) -> int:
@@ -88,6 +92,7 @@ class Balance:
 _AUDITED_AT_ONCE: Final = 1000
 _UNDONE: Final = {"poison": State.FAILED, "picture-missing": State.SUCCEEDED}
 """The state that an item had before it was retried, by the reason that is noted for the retry."""
+_WRONG_SUMS: Final = {"open": "open-count-wrong", "stored": "stored-bytes-wrong"}
 
 
 class Repairs:
@@ -127,7 +132,9 @@ class Repairs:
             ),
             *(spec.picture_format, spec.picture_quality, spec_head(spec), spec.request_digest),
             *(job.created_ms, _or_empty(job.started_ms), _or_empty(job.finished_ms)),
-            *(int(job.is_recorded), job.newest_fence, spec.total),
+            *(int(job.is_recorded), job.newest_fence, job.input_bytes, job.endings),
+            *_webhook_arguments(job.webhook),
+            spec.total,
             *item_arguments(job.items),
         )
         return RestoreAnswer(answer[0]), tuple(answer[1]) if len(answer) > 1 else ()
@@ -167,8 +174,8 @@ class Repairs:
                     -int(count) if state == "retried" else int(count)
                 )
         wrong = [
-            Disagreement(kind="open-count-wrong", where=f"{name}: {noted}, really {real}", mended=fix)
-            for name, noted, real in rows
+            Disagreement(kind=_WRONG_SUMS[sums], where=f"{name}: {noted}, really {real}", mended=fix)
+            for sums, name, noted, real in rows
         ]
         return Balance(
             accepted=totals["accepted"],
@@ -176,6 +183,14 @@ class Repairs:
             open_items=open_items,
             wrong=wrong,
         )
+
+    def recount(self, job_id: str, *, stored_bytes: int, fix: bool) -> list[Disagreement]:
+        """Whether an ended job has noted how much is stored of it. One that has not ended is not judged."""
+        noted = self._scripts.run("recount", job_id, stored_bytes, int(fix))
+        if noted == stored_bytes:
+            return []
+        where = f"{job_id}: {noted}, really {stored_bytes}"
+        return [Disagreement(kind="stored-bytes-wrong", where=where, mended=fix)]
 
     def owners(self) -> list[str]:
         """Everyone who ever had a job."""
@@ -236,6 +251,12 @@ def item_arguments(items: Sequence[RestoredItem]) -> list[str | int]:
             *(_or_empty(item.size_bytes), json.dumps(item.timings), _or_empty(item.fence)),
         )
     ]
+
+
+def _webhook_arguments(webhook: WebhookView | None) -> tuple[str | int, ...]:
+    if webhook is None:
+        return ("", 0, "", "")
+    return (webhook.state, webhook.attempts, _or_empty(webhook.delivered_ms), webhook.error or "")
 
 
 def _or_empty(value: int | None) -> int | str:

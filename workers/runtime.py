@@ -25,6 +25,10 @@ from workers.redis_client import connect
 from workers.settings import Settings, WorkerSettings
 from workers.storage import ObjectStore
 from workers.wakeup import WakeUp
+from workers.webhook_settings import WebhookSettings
+from workers.webhook_store import WebhookStore
+from workers.webhook_targets import WebhookTargets
+from workers.webhooks import WebhookDeliverer
 
 _STUCK_SECONDS: Final = 600.0
 _DRAIN_SECONDS: Final = 60.0
@@ -79,7 +83,9 @@ class Runtime:
         fill = partial(filler.fill_all, holder=self._worker, wake=wake_up.send, stop=self.stopping)
         filling = Periodic("filler", fill, interval_seconds=_FILL_INTERVAL_SECONDS)
         health = self._health(settings.worker, metrics_registry)
-        self._beside: list[HealthServer | LeaseKeeper | Periodic | Reaper] = [*health, leases, reaper, filling]
+        webhooks = _webhooks(settings.webhooks, WebhookStore(client), reader, metrics)
+        self._beside: list[HealthServer | LeaseKeeper | Periodic | Reaper | WebhookDeliverer]
+        self._beside = [*health, leases, reaper, filling, *webhooks]
 
     def start(self) -> None:
         """Start the threads beside the loop and load the models that the worker was told to serve.
@@ -130,6 +136,16 @@ class Runtime:
     def _is_live(self) -> bool:
         progress = self._pipeline.progress
         return not progress.busy.is_set() or progress.idle_seconds < _STUCK_SECONDS
+
+
+def _webhooks(
+    settings: WebhookSettings, store: WebhookStore, reader: JobReader, metrics: WorkerMetrics
+) -> list[WebhookDeliverer]:
+    """None where there is no secret to sign with."""
+    if not settings.secrets:
+        return []
+    targets = WebhookTargets(settings.policy)
+    return [WebhookDeliverer(store=store, reader=reader, targets=targets, settings=settings, metrics=metrics)]
 
 
 def served_models(settings: Settings, registry: Registry) -> tuple[str, ...]:

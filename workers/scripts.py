@@ -8,7 +8,7 @@ from workers.redis_client import PREFIX, RedisClient, translated_errors
 _TAKING_IN: Final = ("submit", "fill", "restore", "retry", "reserve")
 _FINISHING: Final = (
     *("claim", "advance", "commit", "give_back", "cancel", "reap", "reaper", "recorded", "forget"),
-    *("audit", "balance"),
+    *("audit", "balance", "recount", "limit", "webhook_take", "webhook_settle"),
 )
 _IN_FULL_MEMORY_TOO: Final = "#!lua flags=allow-oom\n"
 """When Redis is at its memory limit, work is no longer taken in, but still finished and forgotten, which makes room."""
@@ -19,7 +19,7 @@ class Scripts:
 
     def __init__(self, client: RedisClient) -> None:
         folder = resources.files("workers") / "lua"
-        common = (folder / "common.lua").read_text()
+        common = "".join((folder / name).read_text() for name in ("webhook_queue.lua", "common.lua"))
         heads = dict.fromkeys(_TAKING_IN, "") | dict.fromkeys(_FINISHING, _IN_FULL_MEMORY_TOO)
         self._scripts = {
             name: client.register_script(head + common + (folder / f"{name}.lua").read_text())

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,8 +11,10 @@ from typing import Self, TypeVar
 
 from spade.config import Precision
 from workers.errors import SettingsError
+from workers.webhook_settings import WebhookSettings
 
 _MAX_PORT = 65535
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
@@ -79,6 +82,20 @@ class WorkerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """What stands around the API. Raises `SettingsError`."""
+
+    trusted_proxies: int = 0  # in front of the API, whose X-Forwarded-For, -Proto and -Host are believed
+    cors_origins: tuple[str, ...] = ()  # of web sites whose pages may use the API
+
+    def __post_init__(self) -> None:
+        _check_least("trusted_proxies", self.trusted_proxies, 0)
+        for origin in self.cors_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise SettingsError(f"the origin is {origin!r}; it must be like https://example.org, without a path")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that the API and the workers are told from outside. Raises `SettingsError`."""
 
@@ -86,6 +103,8 @@ class Settings:
     storage: StorageSettings
     queue: QueueSettings = QueueSettings()
     worker: WorkerSettings = WorkerSettings()
+    http: HttpSettings = HttpSettings()
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     models_dir: Path | None = None
     max_items_per_job: int = 1000
     max_bulk_items: int = 50_000
@@ -106,6 +125,11 @@ class Settings:
             needed,
             queue=_read_queue(read),
             worker=_read_worker(read),
+            http=HttpSettings(
+                trusted_proxies=read.integer("SPADE_TRUSTED_PROXIES", needed.http.trusted_proxies),
+                cors_origins=read.words("SPADE_CORS_ORIGINS"),
+            ),
+            webhooks=_read_webhooks(read),
             models_dir=Path(models_dir) if models_dir else None,
             max_items_per_job=read.integer("SPADE_MAX_ITEMS_PER_JOB", needed.max_items_per_job),
             max_bulk_items=read.integer("SPADE_MAX_BULK_ITEMS", needed.max_bulk_items),
@@ -142,7 +166,7 @@ def _read_worker(read: "_Reader") -> WorkerSettings:
     default = WorkerSettings()
     return WorkerSettings(
         device=read.text("SPADE_DEVICE", default.device),
-        models=tuple(filter(None, (name.strip() for name in read.text("SPADE_WORKER_MODELS", "").split(",")))),
+        models=read.words("SPADE_WORKER_MODELS"),
         batch_items=read.integer("SPADE_BATCH_ITEMS", default.batch_items),
         batch_pixels=read.integer("SPADE_BATCH_PIXELS", default.batch_pixels),
         threads=read.integer("SPADE_THREADS", default.threads),
@@ -154,6 +178,18 @@ def _read_worker(read: "_Reader") -> WorkerSettings:
     )
 
 
+def _read_webhooks(read: "_Reader") -> WebhookSettings:
+    default = WebhookSettings()
+    return WebhookSettings(
+        secrets=tuple(read.text("SPADE_WEBHOOK_SECRET", "").split()),
+        allow=read.words("SPADE_WEBHOOK_ALLOW"),
+        timeout_seconds=read.number("SPADE_WEBHOOK_TIMEOUT_SECONDS", default.timeout_seconds),
+        max_attempts=read.integer("SPADE_WEBHOOK_MAX_ATTEMPTS", default.max_attempts),
+        first_retry_seconds=read.number("SPADE_WEBHOOK_FIRST_RETRY_SECONDS", default.first_retry_seconds),
+        public_url=read.text("SPADE_PUBLIC_URL", default.public_url),
+    )
+
+
 class _Reader:
     """Variables by name, as text or as what is expected of them. Raises `SettingsError` that names the variable."""
 
@@ -162,6 +198,9 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self._environment.get(name) or default
+
+    def words(self, name: str) -> tuple[str, ...]:
+        return tuple(filter(None, (word.strip() for word in self.text(name, "").split(","))))
 
     def required(self, name: str) -> str:
         value = self._environment.get(name)

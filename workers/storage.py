@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
 import urllib3
 from minio import Minio
@@ -94,10 +94,13 @@ class ObjectStore:
                     modified = entry.last_modified.timestamp() if entry.last_modified else 0.0
                     yield StoredObject(key=entry.object_name, size_bytes=entry.size or 0, modified_seconds=modified)
 
-    def presigned_get(self, key: str, *, seconds: int, content_type: str, file_name: str) -> str:
-        """A URL that anyone may read the object from for `seconds`."""
+    def presigned_get(
+        self, key: str, *, seconds: int, content_type: str, file_name: str, method: Literal["GET", "HEAD"] = "GET"
+    ) -> str:
+        """A URL that anyone may read the object from for `seconds`, by this method alone."""
         with _translated_errors(key):
-            return self._signer.presigned_get_object(
+            return self._signer.get_presigned_url(
+                method,
                 self._bucket,
                 key,
                 expires=timedelta(seconds=seconds),

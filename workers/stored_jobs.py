@@ -38,6 +38,12 @@ class StoredJob:
         """Whether `record.json` is there."""
         return record_key(self.id) in self.objects
 
+    @property
+    def input_bytes(self) -> int:
+        """Size of all label maps and instance maps."""
+        inputs = f"{job_prefix(self.id)}inputs/"
+        return sum(entry.size_bytes for key, entry in self.objects.items() if key.startswith(inputs))
+
     def pictures(self) -> Iterator[StoredPicture]:
         """Every picture, late ones too."""
         for key in self.objects:

@@ -8,8 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.bench.bulk import measure_bulk
+from deploy.bench.load import measure_load
+from deploy.bench.load_report import load_tables
 from deploy.bench.queue import measure_queue
 from deploy.bench.report import Benchmark, benchmarks, run_all
+from deploy.bench.saturation import measure_saturation
 from deploy.options import print_json
 from spade.files import written_whole
 from spade.options import json_option
@@ -61,6 +64,50 @@ def bulk(items: int, as_json: bool) -> None:
         spade-serve bench bulk --items 50000 --json
     """
     _show(dataclasses.asdict(measure_bulk(items=items)), "A bulk job on this machine", as_json)
+
+
+@bench.command()
+@click.option("--seconds", default=30.0, show_default=True, help="For each number of clients, and for a full queue.")
+@click.option("--items", default=100_000, show_default=True, help="Items that pass through while memory is watched.")
+@json_option
+def load(seconds: float, items: int, as_json: bool) -> None:
+    """Measure the API under load with a worker that computes nothing: latency, refusals, memory. Takes eight minutes.
+
+    \b
+    Example:
+        spade-serve bench load --seconds 10 --items 20000
+    """
+    figures = dataclasses.asdict(measure_load(seconds=seconds, items=items))
+    if as_json:
+        print_json(figures)
+        return
+    for title, columns, rows in load_tables(figures):
+        table = Table(*columns, title=title)
+        for row in rows:
+            table.add_row(*row)
+        Console().print(table)
+
+
+@bench.command()
+@click.option("--batches", default=8, show_default=True, help="Batches of eight label maps in a round.")
+@click.option("--rounds", default=3, show_default=True, help="Rounds; the medians are reported.")
+@click.option("--threads", default=1, show_default=True, help="CPU threads of the engine.")
+@json_option
+def worker(batches: int, rounds: int, threads: int, as_json: bool) -> None:
+    """Measure a worker that always has work against its bare engine, on the same label maps.
+
+    \b
+    Example:
+        spade-serve bench worker --threads 2 --json
+    """
+    figures = dataclasses.asdict(measure_saturation(threads=threads, batches=batches, rounds=rounds))
+    if as_json:
+        print_json(figures)
+        return
+    table = Table("figure", "value", title="A saturated worker")
+    for name, value in figures.items():
+        table.add_row(name.replace("_", " "), f"{value:.3g}" if isinstance(value, float) else str(value))
+    Console().print(table)
 
 
 @bench.command()

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.bench.load_report import load_tables
 from deploy.errors import BenchmarkError
 from spade.benchmarks.tables import ENGINE_COLUMNS, TRAINING_COLUMNS, engine_rows, training_rows
 
@@ -41,6 +42,7 @@ def benchmarks(*, coco: Path | None, camvid: Path | None) -> list[Benchmark]:
     engine, train = ["spade", "bench", "engine"], ["spade", "bench", "train"]
     on_coco_samples = [*on_coco, "--rounds", "2"]
     cityscapes = [*engine, "--dataset", "cityscapes", "--count", "3", "--rounds", "1"]
+    worker = ["spade-serve", "bench", "worker"]
     random = [*engine, "--maps", "random", "--count", "2", "--rounds", "1"]
     return [
         Benchmark(title=f"The engine: COCO-Stuff, {maps}", command=[*engine, *on_coco_samples], render=_engine),
@@ -50,6 +52,9 @@ def benchmarks(*, coco: Path | None, camvid: Path | None) -> list[Benchmark]:
         Benchmark(title="Training in two processes", command=["spade", "bench", "scaling", *on_camvid], render=_facts),
         Benchmark(title="Pairs for training", command=["spade", "bench", "data"], render=_facts),
         Benchmark(title="The queue", command=["spade-serve", "bench", "queue"], render=_facts),
+        Benchmark(title="A saturated worker, one thread", command=worker, render=_saturation),
+        Benchmark(title="A saturated worker, two threads", command=[*worker, "--threads", "2"], render=_saturation),
+        Benchmark(title="The service under load", command=["spade-serve", "bench", "load"], render=_load),
     ]
 
 
@@ -139,6 +144,15 @@ def _memory(processes: Figures, kind: str) -> str:
 def _training(figures: Figures) -> str:
     rest = {name: value for name, value in figures.items() if name != "paths"}
     return _table(TRAINING_COLUMNS, training_rows(figures)) + "\n" + _facts(rest)
+
+
+def _saturation(figures: Figures) -> str:
+    stages = {f"seconds a picture: {stage}": seconds for stage, seconds in figures["stage_seconds"].items()}
+    return _facts({name: value for name, value in figures.items() if name != "stage_seconds"} | stages)
+
+
+def _load(figures: Figures) -> str:
+    return "\n".join(f"{title}:\n\n{_table(columns, rows)}" for title, columns, rows in load_tables(figures))
 
 
 def _facts(figures: Figures) -> str:

@@ -1,5 +1,6 @@
 """The two servers that the service stores in: a Redis-protocol server and an S3 object store, both on 127.0.0.1."""
 
+import base64
 import os
 import secrets
 from collections.abc import Mapping
@@ -141,3 +142,8 @@ def new_access_key() -> str:
 def new_secret_key() -> str:
     """40 characters as AWS has them."""
     return secrets.token_hex(20)
+
+
+def new_webhook_secret() -> str:
+    """32 bytes, written as Standard Webhooks have it."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()

@@ -78,7 +78,7 @@ class LocalStack:
 
     def _stages(self, config: StackConfig) -> list[list[Child]]:
         redis, s3 = stack_servers(self.state, config)
-        service = service_environment(self._environment, self._settings(redis, s3))
+        service = service_environment(self._environment, self._settings(config, redis, s3))
         Settings.from_environment(service)  # raises here rather than in the log of a process
         api = ApiServer(port=config.api_port, metrics_folder=self.state.metrics, service=service)
         workers = [
@@ -89,11 +89,13 @@ class LocalStack:
     def _children(self, *programs: Program) -> list[Child]:
         return [Child(program, log=self.state.logs / f"{program.name}.log") for program in programs]
 
-    def _settings(self, redis: RedisServer, s3: S3Server) -> dict[str, str]:
+    def _settings(self, config: StackConfig, redis: RedisServer, s3: S3Server) -> dict[str, str]:
         models = self._environment.get("SPADE_MODELS_DIR") or default_models_folder()
         return {
             **server_settings(redis, s3),
             "SPADE_MODELS_DIR": str(Path(models).absolute()),
+            "SPADE_PUBLIC_URL": self._environment.get("SPADE_PUBLIC_URL") or config.url,
+            "SPADE_WEBHOOK_SECRET": self._environment.get("SPADE_WEBHOOK_SECRET") or config.webhook_secret,
             "SPADE_THREADS": self._environment.get("SPADE_THREADS") or self._threads(),
         }
 

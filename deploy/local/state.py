@@ -20,7 +20,7 @@ import platformdirs
 
 from deploy.errors import PortTakenError, StateError
 from deploy.local.ports import LOOPBACK, free_port, is_free
-from deploy.local.servers import new_access_key, new_password, new_secret_key, write_private
+from deploy.local.servers import new_access_key, new_password, new_secret_key, new_webhook_secret, write_private
 
 
 def default_state_folder() -> Path:
@@ -39,6 +39,7 @@ class StackConfig:
     redis_password: str = field(repr=False)
     s3_access_key: str
     s3_secret_key: str = field(repr=False)
+    webhook_secret: str = field(repr=False, default_factory=new_webhook_secret)  # not yet in files of older versions
 
     @property
     def url(self) -> str:
@@ -123,6 +124,7 @@ class StateFolder:
             redis_password=old.redis_password if old else new_password(),
             s3_access_key=old.s3_access_key if old else new_access_key(),
             s3_secret_key=old.s3_secret_key if old else new_secret_key(),
+            webhook_secret=old.webhook_secret if old else new_webhook_secret(),
         )
         write_private(self._config, config.to_json())
         return config

@@ -1,9 +1,10 @@
 """How training scales: several processes with one thread each against one process with one thread.
 
-Every process trains on as many pictures a step as the single one does, as processes on GPUs would. Steps of one alone,
-of all side by side without a word between them, and of all together take turns, so that a machine that gets slower
-meanwhile is as slow for each. What the machine itself takes shows in the second: memory and caches are shared, and a
-processor may be slower with all of its cores busy.
+Every process has a batch of its own, as processes on GPUs would; the single one trains on all of them, one after
+another, since pictures with more borders between classes take longer. Steps of one alone, of all side by side without a
+word between them, and of all together take turns, so that a machine that gets slower meanwhile is as slow for each.
+What the machine itself takes shows in the second: memory and caches are shared, and a processor may be slower with all
+of its cores busy.
 """
 
 import os
@@ -26,7 +27,7 @@ from spade.training.step import StepConfig, TrainingStep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalingFigures:
-    """Seconds are medians of a step."""
+    """Seconds are medians of a step, averaged over the batches."""
 
     processes: int
     pictures_per_process: int
@@ -58,19 +59,21 @@ def measure_scaling(
         ),
         _process,
     )
-    seconds = launch(config, list(batches), rounds, discriminator_channels)[0]
+    seconds_by_rank = launch(config, list(batches), rounds, discriminator_channels)
+    first = seconds_by_rank[0]
+    side_by_side = statistics.fmean(seconds.side_by_side for seconds in seconds_by_rank.values())
     pictures = len(batches[0])
-    alone, together = pictures / seconds.alone, len(batches) * pictures / seconds.together
+    alone, together = pictures / first.alone, len(batches) * pictures / first.together
     return ScalingFigures(
         processes=len(batches),
         pictures_per_process=pictures,
-        seconds_alone=seconds.alone,
-        seconds_side_by_side=seconds.side_by_side,
-        seconds_together=seconds.together,
+        seconds_alone=first.alone,
+        seconds_side_by_side=side_by_side,
+        seconds_together=first.together,
         pictures_per_second_alone=alone,
         pictures_per_second_together=together,
         speedup=together / alone,
-        speedup_of_machine=len(batches) * seconds.alone / seconds.side_by_side,
+        speedup_of_machine=len(batches) * first.alone / side_by_side,
     )
 
 
@@ -85,7 +88,7 @@ class _Seconds(NamedTuple):
 def _process(
     config: GeneratorConfig, batches: Sequence[TrainingBatch], rounds: int, discriminator_channels: int
 ) -> _Seconds:
-    """What each process does; the first one's times count."""
+    """What each process does; only the first one trains alone."""
     torch.set_num_threads(1)
     with joined_processes(os.environ, "cpu") as processes:
         together = training_step(config, discriminator_channels, StepConfig(), wrap=processes.wrap)
@@ -94,7 +97,7 @@ def _process(
         batch = batches[processes.rank]
         times = []
         for _ in range(rounds + 1):
-            alone = _timed(apart, batch) if processes.is_first else 0.0
+            alone = statistics.fmean(_timed(apart, each) for each in batches) if processes.is_first else 0.0
             torch.distributed.barrier()
             side_by_side = _timed(apart, batch)
             torch.distributed.barrier()

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from spade.data.config import Mode
+from spade.data.options import PALETTE_HELP
 from spade.data.scenes.variant import Variant
 from spade.options import OneLineErrors, Size, json_option
 
@@ -30,29 +31,43 @@ def dataset() -> None:
 @dataset.command("inspect")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--mode", type=click.Choice(FILE_MODES), help="How the files lie; guessed from the folders if absent.")
+@click.option("--palette", metavar="FILE.csv", help=PALETTE_HELP)
 @click.option("--histogram", type=click.Path(path_type=Path), help="Draw how frequent each class is to this PNG file.")
 @click.option("--max", "most", type=click.IntRange(min=1), help="Read the first so many samples of each phase only.")
 @workers_option
 @json_option
 def inspect_command(
-    folder: Path, mode: str | None, histogram: Path | None, most: int | None, workers: int, as_json: bool
+    folder: Path,
+    mode: str | None,
+    palette: str | None,
+    histogram: Path | None,
+    most: int | None,
+    workers: int,
+    as_json: bool,
 ) -> None:
     """Say what the data in DIR are: samples, sizes, classes, broken pairs, unreadable files, and which label_nc fits.
 
-    Every file is read whole. Exit status 1 where something is broken, with every such file listed.
+    Every file is read whole. Exit status 1 where something is broken, with every such file listed. A palette may name
+    the classes that DIR/classes.csv names.
 
     \b
     Examples:
       spade dataset inspect data/camvid
       spade dataset inspect data/cityscapes --mode cityscapes --histogram classes.png
+      spade dataset inspect data/painted --palette colours.csv
       spade dataset inspect data/mine --json | jq .proposal
     """
     from spade.data.class_files import read_class_names
     from spade.data.inspection import inspect_dataset
+    from spade.data.reading import numbered_classes, read_palette
     from spade.data.reports import inspection_json, print_inspection, save_class_histogram
+    from spade.label_images import UNKNOWN_IN_FILES
 
     names = read_class_names(folder)
-    inspection = inspect_dataset(folder, Mode(mode) if mode else None, names=names, workers=workers, most=most)
+    ids = {name: number for number, name in names.items()} or numbered_classes(UNKNOWN_IN_FILES + 1)
+    colors = None if palette is None else read_palette(palette, ids)
+    wanted = Mode(mode) if mode else None
+    inspection = inspect_dataset(folder, wanted, names=names, palette=colors, workers=workers, most=most)
     if histogram is not None:
         save_class_histogram(histogram, inspection, names, title=folder.name or str(folder))
     if as_json:

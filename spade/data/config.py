@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from spade.errors import ConfigError
+from spade.semantics_form import check_form, reads_pictures
 
 
 class Mode(StrEnum):
@@ -66,7 +67,7 @@ class DatasetConfig:
     image_dir: str | None = None
     instance_dir: str | None = None
     label_nc: int
-    """Number of classes, unknown not counted."""
+    """Number of classes, unknown not counted; 0 where pictures stand in the label maps' place, in mode custom."""
     dont_care: bool
     """Whether pixels may be of unknown class: id label_nc, or 255 where that is no class."""
     instance_edges: bool
@@ -95,7 +96,8 @@ class DatasetConfig:
     """How many landscapes of `scenes` make an epoch."""
 
     def __post_init__(self) -> None:
-        for name in ("label_nc", "load_size", "crop_size", "max_dataset_size", "scenes"):
+        check_form(self, where="dataset")
+        for name in ("load_size", "crop_size", "max_dataset_size", "scenes"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"dataset: {name} is {value}; it must be at least 1")
@@ -129,6 +131,10 @@ class DatasetConfig:
             raise ConfigError(f"dataset: mode {self.mode} has no instance maps; turn instance_edges off")
         if self.ade20k_ids is Ade20kIds.SHIFTED and self.mode is not Mode.ADE20K:
             raise ConfigError(f"dataset: ade20k_ids is for mode ade20k only, not for {self.mode}")
+        if reads_pictures(self) and self.mode is not Mode.CUSTOM:
+            raise ConfigError(f"dataset: label_nc is 0; only mode custom has pictures as input, not {self.mode}")
+        if reads_pictures(self) and self.palette is not None:
+            raise ConfigError("dataset: label_nc is 0, for pictures as input, which need no palette")
         if self.mode is Mode.SCENES and not self.class_names:
             raise ConfigError("dataset: mode scenes needs class_names, which say what id each class is drawn with")
 

@@ -1,4 +1,4 @@
-"""Label maps with their pictures and instance maps, as a torch dataset."""
+"""Label maps, or pictures in their place, with their pictures and instance maps, as a torch dataset."""
 
 from pathlib import Path
 
@@ -10,8 +10,9 @@ from spade.data.errors import DatasetError
 from spade.data.layouts import find_samples
 from spade.data.pairing import SampleFiles
 from spade.data.randomness import Purpose, random_for
-from spade.data.reading import LabelReader, read_instance_map, read_picture
+from spade.data.reading import read_instance_map, read_picture
 from spade.data.samples import Sample, SampleKey
+from spade.data.sources import source_reader
 from spade.data.transforms import cut_ids, cut_picture, plan_geometry
 
 ASPECT_TOLERANCE = 0.02
@@ -33,7 +34,7 @@ class LabelledPictures(Dataset[Sample]):
         self.phase = phase
         self.seed = seed
         self.files = find_samples(config, phase, pictures=pictures)
-        self._labels = LabelReader.of(config)
+        self._read_source = source_reader(config)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -41,20 +42,18 @@ class LabelledPictures(Dataset[Sample]):
     def __getitem__(self, key: SampleKey) -> Sample:
         files = self.files[key.index]
         random = random_for(Purpose.CUT, self.seed, key.epoch, key.index) if self.phase is Phase.TRAIN else None
-        labels = self._labels.read(files.label)
+        source = self._read_source(files.label)
         instances = read_instance_map(files.instance) if files.instance else None
         picture = read_picture(files.picture) if files.picture else None
         if instances is not None:
-            _require_same_size(files, labels.shape, instances.shape)
+            _require_same_size(files, source.shape, instances.shape)
         if picture is not None:
-            _require_same_shape(files, labels.shape, (picture.height, picture.width))
+            _require_same_shape(files, source.shape, (picture.height, picture.width))
         # Where the resolutions differ, crops are counted in the picture's pixels.
-        height, width = (picture.height, picture.width) if picture is not None else labels.shape
+        height, width = (picture.height, picture.width) if picture is not None else source.shape
         geometry = plan_geometry(self.config, height, width, random)
-        # The published code pads with class 0; here unknown is unknown, where the dataset has it.
-        outside = self.config.unknown_id or 0
         return Sample(
-            labels=cut_ids(labels, geometry, outside=outside),
+            labels=source.cut(geometry),
             instances=None if instances is None else cut_ids(instances, geometry, outside=0),
             picture=None if picture is None else cut_picture(picture, geometry),
             name=files.name,

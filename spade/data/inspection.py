@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,9 +14,10 @@ from spade.data.errors import DatasetError
 from spade.data.layouts import list_samples
 from spade.data.pairing import SampleFiles
 from spade.data.presets import PRESETS
-from spade.data.reading import read_instance_map, read_map_bytes, read_picture
+from spade.data.reading import read_instance_map, read_map_bytes, read_picture, unknown_colors_told
 from spade.errors import SpadeError
 from spade.label_images import UNKNOWN_IN_FILES, LabelMapError, class_histogram, decode_label_map
+from spade.palettes import Palette
 
 ALL_IDS = 2**16
 UNKNOWN_NAMES = frozenset({"unknown", "unlabelled", "unlabeled", "void", "ignore", "don't care"})
@@ -101,12 +103,14 @@ def inspect_dataset(
     mode: Mode | None = None,
     *,
     names: Mapping[int, str] = MappingProxyType({}),
+    palette: Palette | None = None,
     workers: int = 1,
     most: int | None = None,
 ) -> Inspection:
     """Reads all samples, or the first `most` of each phase, with `workers` processes.
 
-    `names` are the classes' by id, where they are known; they tell how many classes there are.
+    `names` are the classes' by id, where they are known; they tell how many classes there are. `palette` says what the
+    colours of coloured label maps mean.
 
     Raises DatasetError: where the layout is none that is known, or no phase has files.
     """
@@ -115,11 +119,13 @@ def inspect_dataset(
     config = PRESETS[mode](str(root)).dataset
     if mode is Mode.CUSTOM and any((root / f"{phase}_inst").is_dir() for phase in Phase):
         config = replace(config, instance_edges=True)
+    if palette is not None:
+        palette = replace(palette, colors=dict(palette.colors))  # which goes to other processes as it is
     phases: dict[Phase, PhaseReport] = {}
     absent: dict[Phase, str] = {}
     for phase in Phase:
         try:
-            phases[phase] = _inspect_phase(config, phase, workers=workers, most=most)
+            phases[phase] = _inspect_phase(config, phase, palette, workers=workers, most=most)
         except DatasetError as error:
             absent[phase] = str(error)
     if not phases:
@@ -152,10 +158,12 @@ def propose(config: DatasetConfig, reports: Iterable[PhaseReport], names: Mappin
     return Proposal(label_nc=highest + 1, dont_care=False, note=note)
 
 
-def inspect_sample(files: SampleFiles) -> SampleReport:
+def inspect_sample(files: SampleFiles, palette: Palette | None = None) -> SampleReport:
     """Reads all files of a sample whole."""
     try:
-        ids = decode_label_map(read_map_bytes(files.label), file=str(files.label), label_nc=ALL_IDS, unknown_id=None)
+        ids = decode_label_map(
+            read_map_bytes(files.label), file=str(files.label), label_nc=ALL_IDS, unknown_id=None, palette=palette
+        )
         size = (ids.shape[1], ids.shape[0])
         problem = None
         if files.instance is not None:
@@ -167,18 +175,21 @@ def inspect_sample(files: SampleFiles) -> SampleReport:
         return SampleReport(problem=problem, size=size, ids=class_histogram(ids))
     except LabelMapError as error:
         colored = error.code == "palette-needed"
-        return SampleReport(problem=None if colored else str(error), colored=colored)
+        problem = unknown_colors_told(error, palette) if error.code == "unknown-colors" else str(error)
+        return SampleReport(problem=None if colored else problem, colored=colored)
     except SpadeError as error:
         return SampleReport(problem=str(error))
 
 
-def _inspect_phase(config: DatasetConfig, phase: Phase, *, workers: int, most: int | None) -> PhaseReport:
+def _inspect_phase(
+    config: DatasetConfig, phase: Phase, palette: Palette | None, *, workers: int, most: int | None
+) -> PhaseReport:
     try:
         samples, broken = list_samples(config, phase)
     except DatasetError:
         # Label maps alone are a dataset too, for testing.
         samples, broken = list_samples(config, phase, pictures=False)
-    reports = _inspect_samples(samples[:most], workers)
+    reports = _inspect_samples(samples[:most], palette, workers)
     sizes = Counter(report.size for report in reports if report.size is not None)
     pixels: Counter[int] = Counter()
     pictures: Counter[int] = Counter()
@@ -196,8 +207,9 @@ def _inspect_phase(config: DatasetConfig, phase: Phase, *, workers: int, most: i
     )
 
 
-def _inspect_samples(samples: Sequence[SampleFiles], workers: int) -> list[SampleReport]:
+def _inspect_samples(samples: Sequence[SampleFiles], palette: Palette | None, workers: int) -> list[SampleReport]:
+    inspect = partial(inspect_sample, palette=palette)
     if workers < 2 or len(samples) <= CHUNK:
-        return [inspect_sample(files) for files in samples]
+        return [inspect(files) for files in samples]
     with ProcessPoolExecutor(max_workers=workers) as pool:
-        return list(pool.map(inspect_sample, samples, chunksize=CHUNK))
+        return list(pool.map(inspect, samples, chunksize=CHUNK))

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,22 +61,25 @@ class LabelReader:
     def _explain(self, error: LabelMapError) -> str:
         if error.code == "palette-needed":
             return (
-                f"{error.file}: the file is RGB; name the CSV file that says what its colours mean: --palette, "
-                "or dataset.palette of a training"
+                f"{error.file}: the file is RGB; name the CSV file that says what its colours mean, --palette, "
+                "or read it as the picture that it is, --label-nc 0"
             )
         if not error.offenders:
             return str(error)
-        found = ", ".join(f"{one.value} ({one.count} pixels)" for one in error.offenders[:IDS_IN_MESSAGE])
-        more = len(error.offenders) - IDS_IN_MESSAGE
-        found += f" and {more} more" if more > 0 else ""
+        found = _offenders_told(error)
         if error.code == "unknown-colors":
-            return f"{error.file}: colours that are not in the palette {self.palette and self.palette.name}: {found}"
+            return unknown_colors_told(error, self.palette)
         known = f"0..{self.label_nc - 1 + self.shifted}"
         known += f", and {self.label_nc} or 255 for unknown" if self.dont_care and not self.shifted else ""
         return (
             f"{error.file}: ids that are not of this dataset: {found}; known are {known}. "
             "`spade dataset inspect` proposes label_nc and dont_care"
         )
+
+
+def unknown_colors_told(error: LabelMapError, palette: Palette | None) -> str:
+    """What to say of a label map in colours that `palette` does not have."""
+    return f"{error.file}: colours that are not in the palette {palette and palette.name}: {_offenders_told(error)}"
 
 
 def read_instance_map(path: Path) -> NDArray[np.int64]:
@@ -129,12 +132,27 @@ def _decoding(path: Path) -> Iterator[None]:
 def _read_palette(config: DatasetConfig) -> Palette | None:
     if config.palette is None:
         return None
-    ids = {name: number for number, name in enumerate(config.class_names)}
-    ids = ids or {f"class {number}": number for number in range(config.label_nc)}
+    ids = {name: number for number, name in enumerate(config.class_names)} or numbered_classes(config.label_nc)
     if config.dont_care:
         ids |= {"unknown": config.label_nc}
+    return read_palette(config.palette, ids)
+
+
+def numbered_classes(count: int) -> dict[str, int]:
+    """Ids by name for classes that have none."""
+    return {f"class {number}": number for number in range(count)}
+
+
+def read_palette(path: str, class_ids_by_name: Mapping[str, int]) -> Palette:
+    """Raises PaletteError, DatasetError: where the CSV file at `path` cannot be used or read."""
     try:
-        data = Path(config.palette).read_bytes()
+        data = Path(path).read_bytes()
     except OSError as error:
-        raise DatasetError(f"{config.palette}: the palette cannot be read: {error.strerror}") from error
-    return Palette.from_csv(data, file=config.palette, class_ids_by_name=ids)
+        raise DatasetError(f"{path}: the palette cannot be read: {error.strerror}") from error
+    return Palette.from_csv(data, file=path, class_ids_by_name=class_ids_by_name)
+
+
+def _offenders_told(error: LabelMapError) -> str:
+    found = ", ".join(f"{one.value} ({one.count} pixels)" for one in error.offenders[:IDS_IN_MESSAGE])
+    more = len(error.offenders) - IDS_IN_MESSAGE
+    return found + (f" and {more} more" if more > 0 else "")

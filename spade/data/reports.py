@@ -35,7 +35,8 @@ def print_inspection(folder: Path, inspection: Inspection, names: Mapping[int, s
     for phase, report in inspection.phases.items():
         console.print(f"{phase}: {report.samples} samples, {_sizes(report)}")
         if report.colored:
-            console.print(f"{phase}: {report.colored} label maps are RGB: other commands read them, with a palette")
+            remedy = "--palette reads them, or label_nc 0 takes them as pictures"
+            console.print(f"{phase}: {report.colored} label maps are RGB: {remedy}")
         for problem in (*report.broken_pairs, *report.unreadable):
             console.print(f"{phase}: broken: {problem}")
     for phase, why in inspection.absent.items():

@@ -24,8 +24,8 @@ class SampleKey:
 class Sample:
     """One label map, with what belongs to it."""
 
-    labels: NDArray[np.int64]
-    """(H, W) class ids."""
+    labels: NDArray[np.int64] | NDArray[np.float32]
+    """(H, W) class ids; or (3, H, W) in [-1, 1], RGB, where the input is pictures (label_nc 0)."""
     instances: NDArray[np.int64] | None
     """(H, W); only equality of values means something."""
     picture: NDArray[np.float32] | None
@@ -39,7 +39,7 @@ class LabelBatch:
     """Label maps without pictures: what a generator reads."""
 
     labels: Tensor
-    """(B, H, W) int64 class ids."""
+    """(B, H, W) int64 class ids; or (B, 3, H, W) float32 in [-1, 1], where the input is pictures (label_nc 0)."""
     instances: Tensor | None
     """(B, H, W) int64, or None where the dataset has none."""
     names: tuple[str, ...]
@@ -90,7 +90,7 @@ def _stack_maps(samples: Sequence[Sample]) -> tuple[Tensor, Tensor | None]:
     first = samples[0]
     for sample in samples:
         if sample.labels.shape != first.labels.shape:
-            sizes = [f"{one.name} is {one.labels.shape[1]}x{one.labels.shape[0]}" for one in (first, sample)]
+            sizes = [f"{one.name} is {one.labels.shape[-1]}x{one.labels.shape[-2]}" for one in (first, sample)]
             raise DatasetError(
                 f"samples of one batch must be of one size, but {' and '.join(sizes)}: "
                 "choose a preprocess mode that crops, or fixed, or a batch size of 1"

@@ -80,6 +80,12 @@ def picture_to_floats(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return (channels_first.astype(np.float32) / np.float32(255) - np.float32(0.5)) / np.float32(0.5)
 
 
+def floats_to_picture(picture: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """(3, H, W) in [-1, 1] back to the bytes (H, W, 3) that it was read from."""
+    levels = np.rint((picture.astype(np.float64) + 1) / 2 * 255)
+    return levels.astype(np.uint8).transpose(1, 2, 0)
+
+
 def _resized(config: DatasetConfig, height: int, width: int, load_size: int) -> tuple[int, int]:
     match config.preprocess:
         case Preprocess.RESIZE_AND_CROP:

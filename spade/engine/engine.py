@@ -24,6 +24,7 @@ from spade.engine.modulation import Modulation, Modulator
 from spade.engine.start import LatentStart, SemanticStart
 from spade.errors import ConfigError, DeviceError
 from spade.generator import SpadeGenerator
+from spade.semantics_form import require_classes
 
 _CPP_COMPILERS = ("g++", "clang++", "cl")
 _DTYPES = {
@@ -41,6 +42,8 @@ class Engine:
     pictures of it; weights are folded and arranged when it is built. What else is in a batch makes no difference.
 
     Its weights are copies: the generator may go. One thread at a time may ask it for pictures.
+
+    Raises ConfigError: where the generator reads pictures, which have no windows of classes.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Engine:
         config: EngineConfig,
         cache: ModulationCache | None = None,
     ) -> None:
+        require_classes(generator.config, "the engine's tables")
         self.config: GeneratorConfig = generator.config
         self.device = device
         self._engine_config = config

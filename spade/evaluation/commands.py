@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from spade.evaluation.dataset_options import DatasetChoice, dataset_options
+from spade.data.options import dataset_options
+from spade.evaluation.dataset_options import DatasetChoice
 from spade.options import Size, json_option
 
 if TYPE_CHECKING:

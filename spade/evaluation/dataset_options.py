@@ -1,46 +1,15 @@
-"""The options of a command line that say which dataset is meant, and the configuration that they make."""
+"""The configuration that the options of a command line about its dataset make."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
-
-import click
+from typing import Any
 
 from spade.config import GeneratorConfig
 from spade.data.class_files import read_class_names
-from spade.data.config import INSTANCE_MODES, Ade20kIds, DatasetConfig, Mode, Phase, Preprocess
+from spade.data.config import INSTANCE_MODES, Ade20kIds, DatasetConfig, Mode, Preprocess
+from spade.data.options import split_names
 from spade.data.presets import PRESETS
 from spade.errors import ConfigError
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-PHASES = tuple(str(phase) for phase in Phase)
-PALETTE_HELP = "What colours of label images mean; columns color (#rrggbb) or r, g, b, and id or name."
-OPTIONS = (
-    click.option("--dataset", "mode", type=click.Choice([str(mode) for mode in Mode]), help="How its files lie."),
-    click.option("--dataroot", metavar="DIR", help="The folder that holds the dataset."),
-    click.option("--label-dir", metavar="DIR", help="Of custom: a folder of label maps that is not under --dataroot."),
-    click.option("--image-dir", metavar="DIR", help="Of custom: the folder of photographs for --label-dir."),
-    click.option("--instance-dir", metavar="DIR", help="Of custom: the folder of instance maps for --label-dir."),
-    click.option("--label-nc", type=click.IntRange(min=1), help="Number of classes, unknown not counted."),
-    click.option("--dont-care/--no-dont-care", default=None, help="Whether pixels may be of unknown class."),
-    click.option("--instances/--no-instances", default=None, help="Whether to read instance maps."),
-    click.option("--class-names", metavar="NAME,NAME,...", help="Names of the classes in the order of their ids."),
-    click.option("--palette", metavar="FILE.csv", help=PALETTE_HELP),
-    click.option(
-        "--ade20k-ids", type=click.Choice([str(ids) for ids in Ade20kIds]), help="How ade20k's ids are read: raw."
-    ),
-    click.option("--pairing-check/--no-pairing-check", default=None, help="Whether files must have equal names."),
-    click.option("--limit", type=click.IntRange(min=1), help="Use the first so many samples only."),
-)
-
-
-def dataset_options(command: Command) -> Command:
-    """Adds the options; the command takes them as keywords and makes a `DatasetChoice` of them."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +71,7 @@ class DatasetChoice:
             "label_nc": self.label_nc,
             "dont_care": self.dont_care,
             "instance_edges": self.instances,
-            "class_names": self.class_names and tuple(name.strip() for name in self.class_names.split(",")),
+            "class_names": self.class_names and split_names(self.class_names),
             "palette": self.palette,
             "ade20k_ids": self.ade20k_ids and Ade20kIds(self.ade20k_ids),
             "pairing_check": self.pairing_check,

@@ -63,7 +63,7 @@ def from_folder(
 
     Where the reference is a folder too and names differ, they come on their own.
     """
-    if reference.classes is None and {*map(file_stem, reference.names)} != {*folder.names}:
+    if not reference.is_dataset and {*map(file_stem, reference.names)} != {*folder.names}:
         for start in range(0, len(folder.names), loading.batch_size):
             names = folder.names[start : start + loading.batch_size]
             yield Batch(names=names, generated=folder.read(names, height, width, resize=resize))
@@ -73,7 +73,7 @@ def from_folder(
             names=batch.names,
             generated=folder.read(batch.names, height, width, resize=resize),
             photographs=batch.photographs,
-            labels=None if batch.source is None else batch.source.labels,
+            labels=None if batch.source is None or reference.classes is None else batch.source.labels,
         )
 
 
@@ -87,7 +87,7 @@ def from_model(
             names=made.source.names,
             generated=torch.from_numpy(pictures),
             photographs=getattr(made.source, "pictures", None),
-            labels=made.source.labels,
+            labels=None if reference.classes is None else made.source.labels,
         )
 
 

@@ -30,6 +30,10 @@ DEFINITIONS = {
 }
 
 
+NO_SEGMENTER = "no segmenter was given: --segmenter FILE of spade train-segmenter, or --predicted-labels DIR"
+WITHOUT_CLASSES = "the dataset's input is pictures (label_nc 0), which have no classes"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeFiles:
     """Local files, and what goes with them; None for what was not given."""
@@ -51,14 +55,21 @@ class Judging:
     """
 
     def __init__(
-        self, files: JudgeFiles, *, classes: ScoredClasses | None, kid: KernelSubsets, device: torch.device
+        self,
+        files: JudgeFiles,
+        *,
+        classes: ScoredClasses | None,
+        without_classes: str | None = None,
+        kid: KernelSubsets,
+        device: torch.device,
     ) -> None:
-        """`classes` are those of the reference's label maps, None where it has no label maps."""
+        """`classes` are those of the reference's label maps; None where it has none, which may have a reason."""
         self.judges: list[Judge] = []
         self.left_out: list[LeftOut] = []
         self.weights: list[Weights] = []
         self.predictions: Predictions | None = None
         self._files, self._classes, self._device = files, classes, device
+        self._without_classes = without_classes
         self._subsets = kid
         self._add_inception()
         self._add_lpips()
@@ -98,7 +109,7 @@ class Judging:
         file = self._files.segmenter
         if file is None:
             if self._files.predicted_labels is None:
-                reason = "no segmenter was given: --segmenter FILE of spade train-segmenter, or --predicted-labels DIR"
+                reason = self._without_classes or NO_SEGMENTER
                 self.left_out += [LeftOut(title=title, reason=reason) for title in ("mIoU", "pixel accuracy")]
             return
         segmenter, _ = load_segmenter(file)
@@ -114,7 +125,7 @@ class Judging:
         if self._files.predicted_labels is not None:  # which then stand for the segmenter's own
             return []
         if self._classes is None:
-            reason = "the reference has no label maps: name a dataset"
+            reason = self._without_classes or "the reference has no label maps: name a dataset"
             self.left_out += [LeftOut(title=title, reason=reason) for title in ("mIoU", "pixel accuracy")]
             return []
         theirs = segmenter.config

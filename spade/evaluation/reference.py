@@ -17,6 +17,7 @@ from spade.evaluation.datasets import in_order, names_of, open_with_or_without_p
 from spade.evaluation.picture_folder import RESIZE, PictureFolder
 from spade.evaluation.report import Pictures
 from spade.evaluation.scored_classes import ScoredClasses, scored_classes
+from spade.semantics_form import reads_pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class ReferenceBatch:
     photographs: Tensor | None
     """(B, 3, H, W) in [-1, 1]."""
     source: LabelBatch | None
-    """Label maps and instance maps."""
+    """Label maps, or input pictures, and instance maps."""
 
 
 class Reference(Protocol):
@@ -36,6 +37,8 @@ class Reference(Protocol):
     names: tuple[str, ...]
     classes: ScoredClasses | None
     """Of the label maps; None where there are none."""
+    is_dataset: bool
+    """Whether its samples say which pictures there are to be."""
     has_photographs: bool
 
     def batches(self, loading: LoadingConfig) -> Iterator[ReferenceBatch]:
@@ -58,7 +61,8 @@ class DatasetReference:
         self._data, self.has_photographs = open_with_or_without_photographs(config, phase, photographs=photographs)
         self.config, self.phase = config, phase
         self.names = names_of(self._data)
-        self.classes: ScoredClasses | None = scored_classes(config)
+        self.classes: ScoredClasses | None = None if reads_pictures(config) else scored_classes(config)
+        self.is_dataset = True
 
     def batches(self, loading: LoadingConfig) -> Iterator[ReferenceBatch]:
         for batch in self.label_batches(loading):
@@ -82,6 +86,7 @@ class FolderReference:
         self._folder, self._height, self._width, self._resize = PictureFolder(folder), height, width, resize
         self.names = self._folder.names
         self.classes: ScoredClasses | None = None
+        self.is_dataset = False
         self.has_photographs = True
 
     def batches(self, loading: LoadingConfig) -> Iterator[ReferenceBatch]:

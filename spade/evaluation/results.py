@@ -10,17 +10,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from spade.data.samples import TrainingBatch
+from spade.data.shown import shown_input
+from spade.data.transforms import floats_to_picture
 from spade.evaluation.picture_folder import file_stem
 from spade.evaluation.report import installed_versions
 from spade.evaluation.results_page import PageRow, write_results_page
 from spade.evaluation.synthesized import SynthesizedBatch
 from spade.files import clear_partials, written_whole
 from spade.pages.page import LegendEntry
-from spade.palettes import colorize
 from spade.pictures import encode_picture
 
 KINDS: Mapping[str, str] = MappingProxyType(
@@ -66,11 +64,11 @@ def write_pictures(folder: Path, batches: Iterable[SynthesizedBatch], about: Res
     for batch in batches:
         for number, name in enumerate(batch.source.names):
             pictures = {
-                "input_label": colorize(batch.source.labels[number].numpy(), colors),
+                "input_label": shown_input(batch.source.labels[number].numpy(), colors),
                 "synthesized_image": batch.pictures[number],
             }
             if isinstance(batch.source, TrainingBatch):
-                pictures["real_image"] = _bytes(batch.source.pictures[number].numpy())
+                pictures["real_image"] = floats_to_picture(batch.source.pictures[number].numpy())
             paths = {kind: f"images/{kind}/{file_stem(name)}.png" for kind in pictures}
             for kind, pixels in pictures.items():
                 with written_whole(folder / paths[kind]) as partial:
@@ -109,9 +107,3 @@ def _listed(written: Sequence[Written], about: ResultsAbout) -> dict[str, Any]:
     known = ("model", "training", "weights_sha256", "dataset", "split", "width", "height")
     pictures = [{"name": one.name, "seed": one.seed, **one.files} for one in written]
     return {name: getattr(about, name) for name in known} | {"versions": installed_versions(), "pictures": pictures}
-
-
-def _bytes(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(3, H, W) in [-1, 1] back to the bytes (H, W, 3) that it was read from."""
-    levels = np.rint((picture.astype(np.float64) + 1) / 2 * 255)
-    return levels.astype(np.uint8).transpose(1, 2, 0)

@@ -12,7 +12,7 @@ from spade.errors import ConfigError
 from spade.evaluation.dataset_options import DatasetChoice
 from spade.evaluation.evaluation import from_folder, from_model, judged, photographs_of, require_any
 from spade.evaluation.judges import Batch
-from spade.evaluation.judging import DEFINITIONS, JudgeFiles, Judging
+from spade.evaluation.judging import DEFINITIONS, WITHOUT_CLASSES, JudgeFiles, Judging
 from spade.evaluation.kernel_distance import KernelSubsets
 from spade.evaluation.picture_folder import RESIZE, PictureFolder
 from spade.evaluation.reference import DatasetReference, FolderReference, Reference
@@ -78,7 +78,13 @@ class _Run:
         self._folder = PictureFolder(request.generated) if isinstance(request.generated, Path) else None
         self.height, self.width = request.size or self._own_size()
         self.reference = self._reference(request.phase)
-        self.judging = Judging(request.files, classes=self.reference.classes, kid=request.kid, device=request.device)
+        self.judging = Judging(
+            request.files,
+            classes=self.reference.classes,
+            without_classes=WITHOUT_CLASSES if self.reference.is_dataset and not self.reference.classes else None,
+            kid=request.kid,
+            device=request.device,
+        )
         self._require_pairs()
         self.distribution: Reference | None = None
         if self.judging.compares_distributions:
@@ -93,7 +99,7 @@ class _Run:
 
     @property
     def _generated_count(self) -> int:
-        if self._folder is None or self.reference.classes is not None:
+        if self._folder is None or self.reference.is_dataset:
             return len(self.reference.names)
         return len(self._folder.names)
 

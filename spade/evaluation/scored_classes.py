@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from spade.data.config import DatasetConfig
+from spade.semantics_form import require_classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +16,11 @@ class ScoredClasses:
 
 
 def scored_classes(dataset: DatasetConfig) -> ScoredClasses:
-    """The classes of a dataset. With ADE20K's ids as they are, id 0 is unknown and ids 1 to 150 are the classes."""
+    """The classes of a dataset. With ADE20K's ids as they are, id 0 is unknown and ids 1 to 150 are the classes.
+
+    Raises ConfigError: where the input is pictures.
+    """
+    require_classes(dataset, "scores of classes")
     unknown = dataset.unknown_id
     if unknown is not None and unknown < dataset.label_nc:
         return ScoredClasses(count=dataset.label_nc + dataset.dont_care, ignored_id=unknown)

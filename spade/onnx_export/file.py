@@ -18,6 +18,7 @@ from spade.files import written_whole
 from spade.generator import SpadeGenerator
 from spade.onnx_export.graph import Graph
 from spade.onnx_export.network import INSTANCE_MAP, LABEL_MAP, LATENT, PICTURES, write_network
+from spade.semantics_form import require_classes
 
 MOST_BYTES: Final = 2**31
 """Of an ONNX file with its weights inside: what a protobuf message may have."""
@@ -54,9 +55,10 @@ def export_onnx(
     float32 in [-1, 1]. The batch is dynamic. Height and width are the given `size`, or any multiples of the model's
     `size_multiple`, or with a latent the model's own. `about` is added to the metadata.
 
-    Raises ConfigError: where the model cannot make that size, or its weights are too large for one file.
+    Raises ConfigError: where the model reads pictures, or cannot make that size, or its weights are too large.
     """
     config = generator.config
+    require_classes(config, "ONNX files")
     if size is not None:
         config.check_size(*size)
     _check_weights_fit(generator)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spade.data.options import dataset_options, split_names
 from spade.errors import ConfigError, DeviceError
 from spade.options import Size
 from spade.training.signals import StopWish, stop_on_signals
@@ -20,15 +21,27 @@ EXIT_BAD_CONFIGURATION = 64
 """EX_USAGE: what is wrong will be wrong again, so whoever starts runs need not try again."""
 
 _KEYS = {
-    "dataset": "dataset.mode",
+    "mode": "dataset.mode",
     "dataroot": "dataset.root",
+    "label_dir": "dataset.label_dir",
+    "image_dir": "dataset.image_dir",
+    "instance_dir": "dataset.instance_dir",
     "label_nc": "dataset.label_nc",
+    "dont_care": "dataset.dont_care",
+    "instances": "dataset.instance_edges",
+    "class_names": "dataset.class_names",
+    "palette": "dataset.palette",
+    "ade20k_ids": "dataset.ade20k_ids",
+    "pairing_check": "dataset.pairing_check",
+    "limit": "dataset.max_dataset_size",
     "batch_size": "batch_size",
     "accumulation": "accumulation",
     "epochs": "schedule.epochs",
     "decay_epochs": "schedule.decay_epochs",
     "precision": "step.precision",
     "vgg19": "vgg19",
+    "start_from": "start.weights",
+    "start_from_other_classes": "start.other_classes",
     "device": "device",
     "workers": "workers",
     "seed": "seed",
@@ -42,11 +55,19 @@ class BadConfiguration(click.ClickException):
     exit_code = EXIT_BAD_CONFIGURATION
 
 
-@click.command()
+class _Train(click.Command):
+    """Answers options that cannot be used as it answers configurations that cannot."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            raise BadConfiguration(error.format_message()) from error
+
+
+@click.command(cls=_Train)
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration, a TOML file.")
-@click.option("--dataset", metavar="MODE", help="coco, ade20k, cityscapes, facades, custom or scenes.")
-@click.option("--dataroot", metavar="DIR", help="Folder of the dataset.")
-@click.option("--label-nc", type=int, help="Number of classes, unknown not counted.")
+@dataset_options
 @click.option(
     "--size",
     type=Size(),
@@ -64,6 +85,13 @@ class BadConfiguration(click.ClickException):
     default="auto",
     show_default=True,
     help="auto goes on from the last checkpoint, if there is one.",
+)
+@click.option("--start-from", metavar="PATH|MODEL@VERSION", help="Fine-tune these trained weights; see below.")
+@click.option(
+    "--start-from-other-classes",
+    is_flag=True,
+    default=None,
+    help="The classes are others than those of the weights: layers that read them start fresh.",
 )
 @click.option("--vae", is_flag=True, help="Train an encoder too, so that pictures have a style.")
 @click.option("--batch-size", type=int, help="Pictures of a step, over all processes and micro-batches.")
@@ -99,10 +127,16 @@ def train(
     which the same command goes on after a stop, whatever caused it. SIGTERM and Ctrl-C save and end with exit status 0;
     a configuration or a dataset that cannot be used ends with 64.
 
+    --start-from takes a published latest_net_G.pth or its folder, a .safetensors file, a model's version, a run's
+    folder or one of its checkpoints (the last weights, not the average), and with the generator the discriminator and
+    the encoder that lie beside it. config.toml tells the digests. A run that goes on does not read them again.
+
     \b
     Examples:
-      spade train --dataset custom --dataroot camvid --label-nc 11 --set dataset.dont_care=true -o runs/camvid
+      spade train --dataset custom --dataroot camvid --label-nc 11 --dont-care -o runs/camvid
       spade train --dataset custom --dataroot photographs --label-nc 20 --size 512x384 -o runs/photographs
+      spade train --dataset coco --dataroot mine --start-from checkpoints/coco_pretrained -o runs/mine
+      spade train --config camvid.toml --start-from runs/coco --start-from-other-classes -o runs/finer
       spade train --dataset scenes --vae --epochs 2 --print-config > scenes.toml
       spade train --config scenes.toml -o runs/scenes --tensorboard
       torchrun --nproc-per-node 8 --no-python spade train --config coco.toml -o runs/coco --checkpoints s3://spade/coco
@@ -161,6 +195,7 @@ def _train(
             resume=resume,
             listeners=listeners,
             stop=stop,
+            find_version=click.get_current_context().obj,
         )
         run(config, processes, surroundings)
 
@@ -177,6 +212,8 @@ def _configuration(
     from spade.training.toml_files import parse_value, read_toml
 
     given: dict[str, Any] = {} if config_file is None else read_toml(config_file)
+    if options["class_names"] is not None:
+        options["class_names"] = list(split_names(options["class_names"]))
     for name, value in options.items():
         if value is not None:
             given = with_value(given, _KEYS[name], value)

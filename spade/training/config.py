@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass, field
 
-from spade.config import GeneratorConfig, SemanticsForm
+from spade.config import GeneratorConfig
 from spade.data.config import DatasetConfig
 from spade.device import DEVICES
 from spade.discriminator import DiscriminatorConfig
 from spade.encoder import EncoderConfig
 from spade.errors import ConfigError
 from spade.pix2pixhd import Pix2PixHDConfig
+from spade.semantics_form import PICTURE_CHANNELS, SemanticsForm
 from spade.training.networks import InitConfig
 from spade.training.objective import LossConfig
 from spade.training.optimizers import OptimizerConfig, ScheduleConfig
+from spade.training.start_config import StartConfig
 from spade.training.step import StepConfig
-
-PICTURE_CHANNELS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +93,8 @@ class TrainingConfig:
     """Makes it a VAE."""
     pix2pixhd: Pix2PixHDConfig | None = None
     """Trains this generator, the paper's baseline, instead of SPADE's."""
+    start: StartConfig | None = None
+    """Trained weights to begin with, instead of drawn ones."""
     init: InitConfig = field(default_factory=InitConfig)
     losses: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 from torch.utils.data import Dataset
 
+from spade.data.config import Phase
 from spade.data.errors import DatasetError
 from spade.data.loading import LoadingConfig, training_batches
+from spade.data.opening import open_dataset
 from spade.data.samples import Sample, SampleKey, TrainingBatch
 from spade.data.sampling import EpochSampler
+from spade.training.config import TrainingConfig
 from spade.training.distributed import Processes
 
 _FIXED_EPOCH = 0
@@ -100,3 +103,22 @@ class Feed:
             workers=self.workers,
             pin_memory=self.processes.device.type == "cuda",
         )
+
+
+def open_feed(config: TrainingConfig, processes: Processes) -> Feed:
+    """The training samples of `config` as steps.
+
+    Raises DatasetError, ConfigError: where there is no such dataset, or it does not fit the batch size.
+    """
+    micro_batch_size = config.micro_batch_size(processes.count)
+    dataset = open_dataset(config.dataset, Phase.TRAIN, seed=config.seed)
+    return Feed(
+        dataset=dataset,
+        length=len(dataset),
+        seed=config.seed,
+        processes=processes,
+        micro_batch_size=micro_batch_size,
+        accumulation=config.accumulation,
+        workers=config.workers,
+        shuffle=config.shuffle,
+    )

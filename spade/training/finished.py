@@ -15,8 +15,8 @@ from spade.training.config import TrainingConfig
 from spade.training.distributed import Processes
 from spade.training.ema import AveragedGenerator
 from spade.training.estimation import estimated_average
+from spade.training.feed import open_feed
 from spade.training.networks import Generator, Networks, build_networks
-from spade.training.run import open_feed
 from spade.training.state import Position, saved_config, what_is_missing_told
 
 

@@ -8,7 +8,8 @@ from spade.data.presets import PRESETS, Preset
 from spade.encoder import EncoderConfig
 from spade.errors import ConfigError
 from spade.records import record_from_mapping, record_to_mapping
-from spade.training.config import PICTURE_CHANNELS, TrainingConfig
+from spade.semantics_form import PICTURE_CHANNELS, semantic_channels
+from spade.training.config import TrainingConfig
 
 Given = Mapping[str, Any]
 """Parts of a configuration, as TOML reads them."""
@@ -42,7 +43,7 @@ def complete_config(given: Given, *, where: str = "configuration") -> TrainingCo
         generator = {"latent_dim": completed["encoder"]["latent_dim"]} | generator
     completed["generator"] = generator
 
-    channels = dataset.label_nc + dataset.dont_care + dataset.instance_edges + PICTURE_CHANNELS
+    channels = semantic_channels(dataset) + PICTURE_CHANNELS
     if sections["optimizer"].get("two_time_scales") is False:
         completed["optimizer"] = _ONE_TIME_SCALE | sections["optimizer"]
     completed["discriminator"] = {"in_channels": channels} | sections["discriminator"]

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from spade.data.config import DatasetConfig
+from spade.semantics_form import reads_pictures
 from spade.training.listeners import Listener, Metrics, RunFacts
 
 
@@ -108,10 +109,12 @@ def introduction(facts: RunFacts) -> list[str]:
         f"({facts.device}), accumulation {config.accumulation}, {config.step.precision}{perceptual}",
         f"results: {facts.folder}",
     ]
-    return lines + ([f"goes on from {facts.resumed_from}"] if facts.resumed_from else [])
+    return [*lines, *([f"goes on from {facts.resumed_from}"] if facts.resumed_from else []), *facts.notes]
 
 
 def _classes(dataset: DatasetConfig) -> str:
+    if reads_pictures(dataset):
+        return "pictures as input"
     return _count(dataset.label_nc, "class", "classes") + (" and unknown" if dataset.dont_care else "")
 
 

@@ -93,6 +93,8 @@ class ReportPage(Listener):
             "Batch size": f"{config.batch_size} on {processes} ({facts.device})",
             "Last checkpoint": self._checkpoint,
         }
+        if config.start is not None:
+            summary["Started from"] = config.start.weights
         if self._lines:
             last = self._lines[-1]
             summary |= {

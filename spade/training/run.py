@@ -13,28 +13,28 @@ from spade.blocks import SpadeBlock
 from spade.data.config import Phase
 from spade.data.errors import DatasetError, lost_readers_told
 from spade.data.opening import open_dataset
-from spade.errors import CheckpointError, SpadeError
+from spade.errors import SpadeError
 from spade.perceptual import PerceptualLoss, load_vgg19
 from spade.synthesis import out_of_memory_translated
 from spade.training.checkpoint_store import CheckpointStore
-from spade.training.checkpoints import Checkpoints, read_checkpoint
+from spade.training.checkpoints import Checkpoints
 from spade.training.config import TrainingConfig
 from spade.training.distributed import Processes, lost_processes_told
 from spade.training.ema import AveragedGenerator
-from spade.training.feed import Feed
+from spade.training.feed import open_feed
 from spade.training.listeners import Listener, Listeners, RunFacts
 from spade.training.loop import Loop, LoopParts
 from spade.training.networks import Networks, build_networks
 from spade.training.noise import SampleNoise
 from spade.training.objective import LossConfig
 from spade.training.optimizers import build_optimizers
+from spade.training.resumption import Origin, find_origin, go_on_from
 from spade.training.samples import SampleSheets
 from spade.training.signals import StopWish
+from spade.training.start import start_from
+from spade.training.start_files import FindVersion
 from spade.training.state import RunState
 from spade.training.step import TrainingStep
-
-RESUME_AUTO = "auto"
-RESUME_NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,8 @@ class Surroundings:
     checkpoint to go on from."""
     listeners: Sequence[Listener]
     stop: StopWish
+    find_version: FindVersion | None = None
+    """Where the weights of a model's version are, for a run that starts from one."""
 
 
 def train(config: TrainingConfig, processes: Processes, surroundings: Surroundings) -> bool:
@@ -59,6 +61,9 @@ def train(config: TrainingConfig, processes: Processes, surroundings: Surroundin
     feed = open_feed(config, processes)
     _seed_everything(config.seed)
     networks = _networks_on(config, processes.device)
+    checkpoints = Checkpoints(surroundings.store, keep=config.intervals.keep_checkpoints)
+    origin = find_origin(checkpoints, surroundings.resume, processes)
+    config, notes = _begun(config, networks, origin, surroundings.find_version)
     noise = _noise(config, processes.device)
     step = _step(config, networks, noise, processes)
     state = RunState(
@@ -68,8 +73,10 @@ def train(config: TrainingConfig, processes: Processes, surroundings: Surroundin
         scaler=step.scaler,
         average=AveragedGenerator(networks.generator, decay=config.ema.decay) if config.ema.decay else None,
     )
-    checkpoints = Checkpoints(surroundings.store, keep=config.intervals.keep_checkpoints)
-    resumed_from = _resume(state, checkpoints, surroundings.resume, processes)
+    resumed_from = None
+    if origin is not None:
+        resumed_from = origin.place
+        go_on_from(origin, state, checkpoints, processes)
     parts = LoopParts(
         state=state,
         step=step,
@@ -83,31 +90,12 @@ def train(config: TrainingConfig, processes: Processes, surroundings: Surroundin
     )
     micro_batch = f"micro-batches of {feed.micro_batch_size} pictures: raise accumulation, or turn recomputation on"
     with (
-        _told(parts, surroundings.folder, resumed_from),
+        _told(parts, surroundings.folder, resumed_from, notes),
         lost_processes_told(processes.rank),
         lost_readers_told(),
         out_of_memory_translated(micro_batch),
     ):
         return Loop(parts, resumed_from=resumed_from).run()
-
-
-def open_feed(config: TrainingConfig, processes: Processes) -> Feed:
-    """The training samples of `config` as steps.
-
-    Raises DatasetError, ConfigError: where there is no such dataset, or it does not fit the batch size.
-    """
-    micro_batch_size = config.micro_batch_size(processes.count)
-    dataset = open_dataset(config.dataset, Phase.TRAIN, seed=config.seed)
-    return Feed(
-        dataset=dataset,
-        length=len(dataset),
-        seed=config.seed,
-        processes=processes,
-        micro_batch_size=micro_batch_size,
-        accumulation=config.accumulation,
-        workers=config.workers,
-        shuffle=config.shuffle,
-    )
 
 
 def scaled_to_global_batch(losses: LossConfig, parts: int) -> LossConfig:
@@ -127,6 +115,18 @@ def _networks_on(config: TrainingConfig, device: torch.device) -> Networks:
         if isinstance(block, SpadeBlock):
             block.recomputes = config.recomputation
     return networks
+
+
+def _begun(
+    config: TrainingConfig, networks: Networks, origin: Origin | None, find_version: FindVersion | None
+) -> tuple[TrainingConfig, tuple[str, ...]]:
+    """Trained weights for a run from the beginning, if it is to start from any; the configuration says which files."""
+    if config.start is None:
+        return config, ()
+    if origin is not None:
+        return config, ("what it started from is not read again",)
+    started = start_from(config.start, networks, find_version)
+    return replace(config, start=started.config), started.notes
 
 
 def _step(config: TrainingConfig, networks: Networks, noise: SampleNoise | None, processes: Processes) -> TrainingStep:
@@ -158,26 +158,6 @@ def _seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _resume(state: RunState, checkpoints: Checkpoints, resume: str, processes: Processes) -> str | None:
-    """Brings `state` to where it is to go on from; returns where that lies, or None for a run from the beginning."""
-    if resume not in (RESUME_AUTO, RESUME_NEVER):
-        state.load_mapping(read_checkpoint(Path(resume), where=resume), where=resume)
-        return resume
-    # The first process decides, lest another one sees a checkpoint come or go in the meantime.
-    name = processes.from_first(checkpoints.latest() if processes.is_first else None)
-    if name is None:
-        return None
-    place = checkpoints.place(name)
-    if resume == RESUME_NEVER:
-        raise CheckpointError(
-            f"{place}: there is a run already; go on from it with --resume auto, or choose another folder"
-        )
-    state.load_mapping(checkpoints.load(name), where=place)
-    if processes.is_first:
-        checkpoints.remove_others(name)
-    return place
-
-
 def _sheets(config: TrainingConfig, folder: Path) -> SampleSheets:
     """Of validation samples, which training never sees, where there are any."""
     try:
@@ -188,7 +168,7 @@ def _sheets(config: TrainingConfig, folder: Path) -> SampleSheets:
 
 
 @contextmanager
-def _told(parts: LoopParts, folder: Path, resumed_from: str | None) -> Iterator[None]:
+def _told(parts: LoopParts, folder: Path, resumed_from: str | None, notes: tuple[str, ...]) -> Iterator[None]:
     """Tells the listeners when the run begins and how it ends."""
     config, position = parts.state.config, parts.state.position
     facts = RunFacts(
@@ -199,6 +179,7 @@ def _told(parts: LoopParts, folder: Path, resumed_from: str | None) -> Iterator[
         samples=parts.feed.length,
         total_steps=parts.feed.steps_per_epoch * config.schedule.total,
         resumed_from=resumed_from,
+        notes=notes,
         start_step=position.step,
         start_pictures=position.pictures,
     )

@@ -3,29 +3,28 @@
 H W pixels.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from spade.data.config import DatasetConfig
-from spade.data.samples import Sample, SampleKey, TrainingBatch, collate_training
+from spade.data.samples import Sample, SampleKey, collate_training
+from spade.data.shown import shown_input
 from spade.engine.engine import Engine
 from spade.files import written_whole
 from spade.generator import SpadeGenerator
-from spade.palettes import GAUGAN_COLORS, class_colors, colorize
-from spade.pix2pixhd import Pix2PixHDGenerator
-from spade.semantics import SparseSemantics
+from spade.palettes import GAUGAN_COLORS, class_colors
+from spade.plain import PlainPictures
+from spade.semantics_form import reads_pictures
 from spade.synthesis import latent_from_seed, to_pixels
 from spade.training.config import TrainingConfig
 from spade.training.networks import Generator
 from spade.training.state import RunState
-from spade.training.step import semantics_of
 
 _CAPTION_PIXELS = 18
 _GAP_PIXELS = 4
@@ -39,24 +38,27 @@ class SampleSheets:
         self._dataset = dataset
         self._config = config
         self._colors = colors_of(config.dataset)
+        self._input_name = "input" if reads_pictures(config.dataset) else "label map"
         rows = min(config.intervals.sample_pictures, length)
         self._keys = [SampleKey(0, length * row // rows) for row in range(rows)]
 
     def draw(self, state: RunState, average: Generator | None) -> Path:
-        """Draws a sheet of label map, generated, real, and where there is an `average` what that generates.
+        """Draws a sheet of input, generated, real, and where there is an `average` what that generates.
 
         Raises DatasetError: where a sample cannot be read.
         """
         generators = {"generated": state.networks.generator.eval()}
         if average is not None:
             generators["average"] = average
-        makers = {name: self._maker(generator) for name, generator in generators.items()}
+        makers = {name: _maker(generator) for name, generator in generators.items()}
         rows = []
         for number, key in enumerate(self._keys):
             batch = collate_training([self._dataset[key]])
             z = self._latent(number)
-            made = {name: to_pixels(make(batch, z))[0] for name, make in makers.items()}
-            columns = {"label map": colorize(batch.labels[0].numpy(), self._colors)}
+            made = {
+                name: to_pixels(maker.pictures(batch.labels, batch.instances, z))[0] for name, maker in makers.items()
+            }
+            columns = {self._input_name: shown_input(batch.labels[0].numpy(), self._colors)}
             columns |= {"generated": made.pop("generated"), "real": to_pixels(batch.pictures)[0]} | made
             rows.append(columns)
         path = self._folder / f"step-{state.position.step:09}.png"
@@ -68,19 +70,12 @@ class SampleSheets:
         latent_dim = self._config.generator.latent_dim
         return None if latent_dim is None else latent_from_seed(seed, latent_dim)[None]
 
-    def _maker(self, generator: Generator) -> Callable[[TrainingBatch, Tensor | None], Tensor]:
-        """Makes pictures (B, 3, H, W) of a batch."""
-        device = next(generator.parameters()).device
-        if isinstance(generator, SpadeGenerator):
-            engine = Engine.from_generator(generator, device=device)
-            return lambda batch, z: engine.pictures(batch.labels, batch.instances, z)
-        return lambda batch, _: _plain(generator, semantics_of(batch.to(device), self._config.generator, sparse=False))
 
-
-@torch.no_grad()
-def _plain(generator: Pix2PixHDGenerator, semantics: Tensor | SparseSemantics) -> Tensor:
-    pictures: Tensor = generator(semantics)
-    return pictures
+def _maker(generator: Generator) -> Engine | PlainPictures:
+    device = next(generator.parameters()).device
+    if isinstance(generator, SpadeGenerator) and not reads_pictures(generator.config):
+        return Engine.from_generator(generator, device=device)
+    return PlainPictures(generator, device=device)
 
 
 def colors_of(dataset: DatasetConfig) -> dict[int, int]:

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,8 @@ class RunState:
     def load_mapping(self, saved: dict[str, Any], *, where: str) -> None:
         """Goes back to what `to_mapping` gave, also on another device or with another number of processes.
 
-        Settings that are no part of the architecture are those of this run's configuration, not the saved ones.
+        Settings that are no part of the architecture are those of this run's configuration, not the saved ones, but
+        what it started from is what it did start from.
 
         Raises CheckpointError: where it is of another architecture, naming the first setting that differs, or lacks
         something.
@@ -80,6 +81,7 @@ class RunState:
     def _load(self, saved: dict[str, Any], where: str) -> None:
         theirs = saved_config(saved, where=where)
         require_same_architecture(record_to_mapping(theirs), record_to_mapping(self.config), where=where)
+        self.config = replace(self.config, start=theirs.start)
         for name, network in self.networks.named():
             network.load_state_dict(saved["networks"][name])
         for name, optimizer in _named_optimizers(self.optimizers):

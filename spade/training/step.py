@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from spade.config import Precision, SemanticsForm
+from spade.config import Precision
 from spade.data.samples import LabelBatch, TrainingBatch
 from spade.discriminator import Features
 from spade.encoder import sample_latent
@@ -25,6 +25,7 @@ from spade.generator import SpadeGenerator
 from spade.labels import dense_semantics
 from spade.perceptual import PerceptualLoss
 from spade.semantics import SparseSemantics
+from spade.semantics_form import SemanticsForm, reads_pictures
 from spade.training.networks import Networks
 from spade.training.objective import (
     Generated,
@@ -215,11 +216,11 @@ class TrainingStep:
 
 
 def semantics_of(batch: LabelBatch, form: SemanticsForm, *, sparse: bool) -> Tensor | SparseSemantics:
-    """What a generator reads of the batch, dense (B, K, H, W) or `sparse`.
+    """What a generator reads of the batch, dense (B, K, H, W) or, where there are classes, `sparse`.
 
     Raises ConfigError: where an id has no channel.
     """
-    if sparse:
+    if sparse and not reads_pictures(form):
         return SparseSemantics(batch.labels, batch.instances, form)
     return dense_semantics(batch.labels, batch.instances, form)
 

@@ -86,7 +86,9 @@ class Stats:
     def stats(self) -> StoreStats:
         queue = QueueStats(model="m", waiting={Priority.BULK: 1}, oldest_seconds=1.0, drained_pixels_per_second=1.0)
         totals = (Total(kind="jobs", model="m", state="failed", reason="", count=1),)
-        return StoreStats(queues=(queue,), leases=1, open_items=1, open_pixels=1, dead_letters=0, totals=totals)
+        return StoreStats(
+            queues=(queue,), leases=1, open_items=1, open_pixels=1, dead_letters=0, pending_webhooks=0, totals=totals
+        )
 
 
 def test_the_page_names_every_metric_and_no_other() -> None:

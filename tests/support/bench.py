@@ -26,6 +26,14 @@ from workers.storage import ObjectStore
 SIZE = 8
 
 
+def store_inputs(objects: ObjectStore, job_id: str, items: int) -> int:
+    """Store a label map for each item; tells how many bytes they have."""
+    label_maps = [encode_ids_png(np.full((SIZE, SIZE), index, np.uint16)) for index in range(items)]
+    for index, label_map in enumerate(label_maps):
+        objects.put(label_map_key(job_id, index), label_map)
+    return sum(map(len, label_maps))
+
+
 class FakeEngine:
     """Paints each picture in the label map's first id and the seed, after asking `before` what it thinks of it."""
 
@@ -86,11 +94,9 @@ class Bench:
         )
 
     def submit(self, job_id: str, items: int, *, picture_format: str = "png") -> None:
-        for index in range(items):
-            label_map = np.full((SIZE, SIZE), index, np.uint16)
-            self.objects.put(label_map_key(job_id, index), encode_ids_png(label_map))
+        input_bytes = store_inputs(self.objects, job_id, items)
         spec = job_spec(job_id, items, height=SIZE, width=SIZE, picture_format=picture_format)
-        self.store.submit(spec)
+        self.store.submit(spec, input_bytes=input_bytes)
 
     def states(self, job_id: str) -> list[State]:
         return [item.state for item in self.reader.items(self.reader.job(job_id))]

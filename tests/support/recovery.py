@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from spade.label_images import encode_ids_png
-from support.bench import SIZE, Bench
+from support.bench import SIZE, Bench, store_inputs
 from support.jobs import OWNER, claim_batch, job_spec
-from workers.messages import JobSpec, State, label_map_key, spec_key
+from workers.messages import JobSpec, State, spec_key
 from workers.recovery import Recovery
 from workers.repairs import Repairs
+from workers.stored_jobs import stored_job
 
 NOW_MS = 2_000_000_000_000
 
@@ -30,9 +28,7 @@ class Recoverer:
 
     def store(self, job_id: str, items: int, **changes: object) -> JobSpec:
         """Inputs and description of a job that is not queued."""
-        for index in range(items):
-            label_map = np.full((SIZE, SIZE), index, np.uint16)
-            self.bench.objects.put(label_map_key(job_id, index), encode_ids_png(label_map))
+        store_inputs(self.bench.objects, job_id, items)
         spec = job_spec(job_id, items, **{"height": SIZE, "width": SIZE, "created_ms": NOW_MS, **changes})
         self.bench.objects.put(spec_key(job_id), spec.to_json().encode())
         return spec
@@ -40,7 +36,7 @@ class Recoverer:
     def submit(self, job_id: str, items: int, **changes: object) -> JobSpec:
         """A job as the API accepts it."""
         spec = self.store(job_id, items, **changes)
-        self.bench.store.submit(spec)
+        self.bench.store.submit(spec, input_bytes=stored_job(self.bench.objects, job_id).input_bytes)
         return spec
 
     def work(self, batches: int = 10**6) -> list[str]:

@@ -81,6 +81,7 @@ if missing == 0 and open and finished then
     redis.call('HDEL', j.key, 'finished_ms')
     redis.call('HSET', j.key, 'state', 'running')
     redis.call('ZREM', P .. 'ended', j.id)
+    recall_webhook(j)
     note_unrecorded(j, now)
   end
 elseif missing == 0 and not open and not finished then

@@ -14,6 +14,8 @@
 --   settled:<job>                     list   indices of items in the order in which they came to their final states
 --   dead                              zset   items given up as poison
 --   open                              hash   open items and pixels, total and per owner
+--   stored                            hash   bytes of inputs and pictures by owner; each job has its own in `stored`
+--   rate:<key>                        string when an API key has all its requests again (us)
 --   drain:<model>                     hash   pixels finished per 10 s slot of the last minute
 --   totals                            hash   counters since ever: items|<model>|<state>|<reason>, jobs|<model>|<state>|
 --   ceilings:<device>                 hash   items of a bucket that fit into the device's memory
@@ -154,6 +156,12 @@ local function count_open(j, items)
   redis.call('HINCRBY', P .. 'open', 'pixels:' .. j.owner, items * j.pixels)
 end
 
+-- Inputs and pictures of a job that are kept, or no longer. A picture that several items share counts for each.
+local function count_stored(j, bytes)
+  redis.call('HINCRBY', j.key, 'stored', bytes)
+  redis.call('HINCRBY', P .. 'stored', j.owner, bytes)
+end
+
 -- What became of the job has to be written to the object store. The mark tells whoever writes whether that was the
 -- newest there is.
 local function note_unrecorded(j, now)
@@ -173,6 +181,7 @@ local function end_job_if_done(j, now)
   note_unrecorded(j, now)
   redis.call('ZADD', P .. 'ended', now, j.id)
   redis.call('HINCRBY', P .. 'totals', 'jobs|' .. j.model .. '|' .. state .. '|', 1)
+  call_webhook(j, now)
   ended[#ended + 1] = j.id
 end
 
@@ -183,6 +192,7 @@ local function settle(id, j, from, to, now)
   redis.call('RPUSH', P .. 'settled:' .. j.id, string.match(id, '%d+$'))
   move_count(j, from, to)
   count_open(j, -1)
+  if to == 'succeeded' then count_stored(j, redis.call('HGET', P .. 'item:' .. id, 'bytes') or 0) end
   local reason = to == 'failed' and redis.call('HGET', P .. 'item:' .. id, 'reason') or ''
   redis.call('HINCRBY', P .. 'totals', 'items|' .. j.model .. '|' .. to .. '|' .. reason, 1)
   end_job_if_done(j, now)

@@ -21,6 +21,7 @@ for at = FIRST, #ARGV, RESTORED_FIELDS do
   if state ~= 'queued' then
     move_count(j, 'queued', state)
     count_open(j, -1)
+    if state == 'succeeded' then count_stored(j, tonumber(ARGV[at + 10]) or 0) end
     if redis.call('HGET', j.key, 'state') == 'queued' then redis.call('HSET', j.key, 'state', 'running') end
     end_job_if_done(j, finished)
   elseif v[3] then

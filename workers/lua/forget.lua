@@ -6,6 +6,8 @@ local forgetting = P .. 'forgetting'
 if j.owner then
   if redis.call('HEXISTS', j.key, 'finished_ms') == 0 then return 0 end -- open again since it was looked at
   redis.call('ZADD', forgetting, redis.call('HGET', j.key, 'total'), j.id)
+  count_stored(j, -tonumber(redis.call('HGET', j.key, 'stored') or 0))
+  list_webhook(j.owner, j.id, nil)
   redis.call('DEL', j.key, P .. 'settled:' .. j.id)
   redis.call('ZREM', P .. 'jobs:' .. j.owner, j.id)
   redis.call('ZREM', P .. 'ended', j.id)

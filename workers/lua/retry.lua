@@ -6,6 +6,7 @@ local now = now_ms()
 
 local function reopen(id, j, state, reason)
   local item = P .. 'item:' .. id
+  if state == 'succeeded' then count_stored(j, -tonumber(redis.call('HGET', item, 'bytes') or 0)) end
   redis.call('HDEL', item, 'reason', 'detail', 'picture', 'digest', 'bytes', 'timings', 'finished_ms', 'stage', 'alone')
   redis.call('HSET', item, 'state', 'queued', 'losses', 0, 'pending_alone', '1')
   redis.call('ZREM', P .. 'dead', id)
@@ -22,6 +23,7 @@ local function reopen_job(j)
     redis.call('HINCRBY', P .. 'totals', 'jobs|' .. j.model .. '|retried|', 1)
   end
   redis.call('HSET', j.key, 'state', 'running')
+  recall_webhook(j)
   note_unrecorded(j, now)
 end
 

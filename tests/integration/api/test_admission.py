@@ -24,26 +24,26 @@ class Recorded(JobStore):
         super().__init__(client, QueueSettings())
         self.lost_reply = lost_reply
 
-    def submit(self, spec):
+    def submit(self, spec, **terms):
         if self.lost_reply:
-            super().submit(spec)
+            super().submit(spec, **terms)
         raise QueueUnavailableError("the connection broke")
 
 
 class Repeating(JobStore):
     """A job store whose client repeats a call, because the first reply was lost."""
 
-    def submit(self, spec):
-        super().submit(spec)
-        super().submit(spec)
+    def submit(self, spec, **terms):
+        super().submit(spec, **terms)
+        super().submit(spec, **terms)
 
 
 class Crossed(JobStore):
     """A job store in which another job takes the id at the last moment."""
 
-    def submit(self, spec):
-        super().submit(dataclasses.replace(spec, request_digest="other"))
-        super().submit(spec)
+    def submit(self, spec, **terms):
+        super().submit(dataclasses.replace(spec, request_digest="other"), **terms)
+        super().submit(spec, **terms)
 
 
 @pytest.fixture

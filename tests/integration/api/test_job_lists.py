@@ -43,6 +43,16 @@ def test_jobs_are_filtered_by_state_and_model(client, post, work):
     assert ids(client.get("/v1/jobs?model=landscape@2")) == []
 
 
+def test_jobs_are_filtered_by_label(client, post):
+    first = post(labels={"order": "7", "note": "a=b"}).json["id"]
+    second = post(labels={"order": "8"}).json["id"]
+    post()
+    assert ids(client.get("/v1/jobs?label=order")) == [second, first]
+    assert ids(client.get("/v1/jobs?label=order=7")) == [first]
+    assert ids(client.get("/v1/jobs?label=order=")) == []
+    assert ids(client.get("/v1/jobs?label=order&label=note=a=b")) == [first]
+
+
 def test_filters_are_kept_from_page_to_page(client, post):
     submitted = [post(model=name).json["id"] for name in ("landscape", "coco-stuff", "landscape")]
     first = client.get("/v1/jobs?model=landscape&limit=1")
@@ -73,6 +83,7 @@ def test_a_page_looks_at_a_bounded_number_of_jobs(client, post, monkeypatch):
     ("query", "name"),
     [
         ("state=done", "state.0"),
+        ("label==7", "label.0"),
         ("limit=0", "limit"),
         ("limit=201", "limit"),
         ("since=yesterday", "since"),

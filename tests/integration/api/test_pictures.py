@@ -17,6 +17,14 @@ def test_a_picture_is_a_redirect_to_the_object_store(client, finished, objects):
     assert picture.content in {objects.get(key) for key in objects.keys(f"{job_prefix(finished)}pictures/")}
 
 
+def test_a_head_of_a_picture_leads_to_its_head(client, finished):
+    response = client.head(f"/v1/jobs/{finished}/items/1/image")
+    assert response.status_code == 303
+    head = httpx.head(response.headers["Location"])
+    assert head.status_code == 200
+    assert int(head.headers["Content-Length"]) > 0
+
+
 def test_a_picture_is_sent_itself_when_asked_for(client, post, work, label_map):
     job_id = post([("my map;v2.png", label_map)], format="jpeg").json["id"]
     work()
@@ -27,8 +35,9 @@ def test_a_picture_is_sent_itself_when_asked_for(client, post, work, label_map):
     assert response.headers["Content-Disposition"] == 'inline; filename="my_map_v2-0.jpg"'
     item = client.get(f"/v1/jobs/{job_id}").json["items"][0]
     assert response.headers["ETag"] == f'"{item["image"]["sha256"]}"'
-    again = client.get(f"/v1/jobs/{job_id}/items/0/image?proxy=1", headers={"If-None-Match": response.headers["ETag"]})
-    assert again.status_code == 304
+    for tag in (response.headers["ETag"], f"W/{response.headers['ETag']}", "*"):
+        again = client.get(f"/v1/jobs/{job_id}/items/0/image?proxy=1", headers={"If-None-Match": tag})
+        assert again.status_code == 304
 
 
 def test_an_unfinished_item_has_no_picture_yet(client, post):

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from api.json_texts import MAX_JSON_BYTES
 from support.problems import assert_problem
 
 pytestmark = pytest.mark.usefixtures("nothing_happened")
@@ -150,3 +151,48 @@ def test_a_refused_put_reserves_nothing(post, services):
 
 def test_problems_are_json_that_any_client_reads(post):
     assert json.loads(post([b""]).get_data())["errors"]
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/label-maps/validate"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"label_map_keys": [' + "[]," * 50_000 + "[]]}",
+        '{"label_maps": [' + "{}," * 50_000 + "{}]}",
+        "{" + ",".join(f'"{index}": 1' for index in range(50_000)) + "}",
+    ],
+)
+def test_json_of_very_many_values_is_refused_without_taking_it_apart(client, path, text):
+    response = client.post(path, data=text, content_type="application/json")
+    (fault,) = assert_problem(response, 422, "parameters-refused")["errors"]
+    assert fault["code"] == "too-many-values"
+    assert "multipart/form-data" in fault["detail"]
+
+
+def test_json_with_a_great_many_faults_is_told_their_number(client):
+    text = "{" + ",".join(f'"{index}": 1' for index in range(2000)) + "}"
+    response = client.post("/v1/jobs", data=text, content_type="application/json")
+    (fault,) = assert_problem(response, 422, "parameters-refused")["errors"]
+    assert fault["code"] == "too-many-faults"
+    assert "2001 things" in fault["detail"]  # params is missing too
+
+
+def test_a_very_long_name_is_not_repeated_in_full(client):
+    response = client.post("/v1/jobs", data='{"' + "a" * 10**6 + '": 1}', content_type="application/json")
+    assert len(response.data) < 5000
+    assert assert_problem(response, 422, "parameters-refused")["errors"][1]["parameter"] == "a" * 200
+
+
+def test_json_may_have_less_bytes_than_other_bodies(make_client, services):
+    settings = dataclasses.replace(services.settings, max_request_bytes=2**30)
+    client = make_client(settings=settings)
+    body = b'{"params": "' + b" " * MAX_JSON_BYTES + b'"}'
+    response = client.post("/v1/jobs", data=body, content_type="application/json")
+    assert "32 MiB" in assert_problem(response, 413, "request-entity-too-large")["detail"]
+
+
+def test_parameters_as_a_large_file_are_refused(client):
+    head = b'--x\r\nContent-Disposition: form-data; name="params"; filename="params.json"\r\n\r\n'
+    body = head + b" " * (2**20 + 1) + b"\r\n--x--\r\n"
+    response = client.post("/v1/jobs", data=body, content_type="multipart/form-data; boundary=x")
+    assert assert_problem(response, 422, "parameters-refused")["errors"][0]["code"] == "too-large"

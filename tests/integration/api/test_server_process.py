@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -67,12 +68,43 @@ def test_the_processes_count_together_and_log_json_lines(server, label_map):
     assert any(line["event"] == "job accepted" and line["job"] == response.json()["id"] for line in lines)
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x"])
-def test_a_body_of_unannounced_length_is_bounded_too(server, content_type):
+@pytest.mark.parametrize(
+    ("content_type", "detail"),
+    [
+        ("application/json", "JSON may have 1 MiB; send label maps as multipart/form-data, or several jobs"),
+        ("multipart/form-data; boundary=x", "a request may have 1 MiB and 2008 parts; send several jobs"),
+    ],
+)
+def test_a_body_of_unannounced_length_is_bounded_too(server, content_type, detail):
     pieces = (b" " * 2**16 for _ in range(40))
     response = httpx.post(f"{server.program.url}/v1/jobs", content=pieces, headers={"Content-Type": content_type})
     assert response.status_code == 413
-    assert response.json()["detail"] == "a request may have 1 MiB and 2008 parts; send several jobs"
+    assert response.json()["detail"] == detail
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "slug"),
+    [
+        ("GET\r\n\r\n", 400, "malformed-head"),
+        ("GET / HTTP/1.1\r\nno colon\r\n\r\n", 400, "malformed-head"),
+        ("GET / HTTP/1.1\r\nHost: x\r\nA: \0\r\n\r\n", 400, "malformed-head"),
+        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 400, "malformed-head"),
+        ("POST / HTTP/1.1\r\nHost: x\r\nExpect: more\r\n\r\n", 417, "expectation-failed"),
+        (f"GET /{'a' * 5000} HTTP/1.1\r\n\r\n", 414, "path-too-long"),
+        ("GET / HTTP/1.1\r\n" + "A: b\r\n" * 200 + "\r\n", 431, "head-too-large"),
+    ],
+)
+def test_a_head_that_cannot_be_read_is_answered_with_a_problem(server, head, status, slug):
+    with connected(server) as connection:
+        connection.sendall(head.encode("latin-1"))
+        answer = b"".join(iter(lambda: connection.recv(2**16), b""))
+    told, body = answer.split(b"\r\n\r\n", 1)
+    problem = json.loads(body)
+    assert told.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"Content-Type: application/problem+json" in told
+    assert problem["type"] == f"urn:spade-serving:problem:{slug}"
+    assert problem["status"] == status
+    assert problem["request_id"].encode() in told
 
 
 def test_a_body_with_a_broken_length_is_malformed(server):
@@ -106,6 +138,19 @@ def test_clients_that_send_no_more_do_not_keep_the_threads(start, sent):
         for connection in slow:
             while connection.recv(2**16):  # what is left of an answer, and then the end
                 pass
+
+
+def test_clients_that_do_not_close_what_is_answered_keep_nobody_waiting(start):
+    """gunicorn waits two seconds for each, one after the other, in the thread that accepts connections."""
+    server = start(processes=1)
+    with ExitStack() as clients:
+        for _ in range(5):
+            idle = clients.enter_context(connected(server))
+            idle.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert idle.recv(16).startswith(b"HTTP/1.1 200")
+        began = time.monotonic()
+        assert httpx.get(f"{server.program.url}/livez", timeout=60).status_code == 200
+        assert time.monotonic() - began < 5
 
 
 def test_clients_that_leave_an_archive_or_do_not_take_it_keep_nothing(start, large_job):

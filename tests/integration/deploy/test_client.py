@@ -3,6 +3,7 @@
 import hashlib
 import io
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -180,3 +181,11 @@ def test_another_service_at_the_address_is_recognized() -> None:
         pytest.raises(ClientError, match="did not answer as this service does; is the address right"),
     ):
         client.models()
+
+
+def test_a_service_that_is_not_there_is_told_at_once() -> None:
+    with SpadeClient("http://127.0.0.1:9") as client:
+        began = time.monotonic()
+        with pytest.raises(ClientError, match="is the service running"):
+            client.submit([BEACH], LANDSCAPE)
+        assert time.monotonic() - began < 10

@@ -1,6 +1,9 @@
 """`spade-serve submit`, `status` and `models` against a real service."""
 
 import json
+import os
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -9,9 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from api.client import SpadeClient
 from deploy.cli import main
 from deploy.examples import example_label_maps
-from support.programs import Up
+from support.programs import SPADE_SERVE, Up
+from support.waiting import wait_until
 
 BEACH, LAKE = (str(example.path) for example in example_label_maps()[:2])
 
@@ -36,6 +41,34 @@ def test_submit_downloads_every_picture(spade_serve: Any, tmp_path: Path) -> Non
     for path in paths:
         with Image.open(path) as picture:
             assert (picture.format, picture.size) == ("WEBP", (256, 256))
+
+
+def test_submit_goes_on_through_an_api_that_is_killed(up: Up, client: SpadeClient, tmp_path: Path) -> None:
+    command = [SPADE_SERVE, "submit", BEACH, "--model", "landscape", "--variations", "12", "--label", "test=killed"]
+    options = ["--url", up.url, "--out", str(tmp_path)]
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as submit:
+        wait_until(lambda: _labelled(client), "the job is submitted")
+        api = up.child("api.wsgi")
+        assert api is not None
+        os.kill(api.pid, signal.SIGKILL)
+        output, errors = submit.communicate(timeout=200)
+    assert submit.returncode == 0, output + errors
+    assert len(list(tmp_path.iterdir())) == 12
+    assert len(_labelled(client)) == 1
+
+
+def _labelled(client: SpadeClient) -> list[str]:
+    return [job.id for job in client.jobs().jobs if job.labels.get("test") == "killed"]
+
+
+def test_submit_passes_labels_and_a_webhook_on(spade_serve: Any) -> None:
+    arguments = ("submit", BEACH, "--model", "landscape", "--no-wait", "--json")
+    result = spade_serve(*arguments, "--label", "order=7", "--label", "note=a=b")
+    assert json.loads(result.stdout)["job"]["labels"] == {"order": "7", "note": "a=b"}
+    refused = spade_serve(*arguments, "--webhook", "http://127.0.0.1:9/hook")
+    assert refused.exit_code != 0
+    assert "webhook: its host '127.0.0.1' has an address that is not public" in refused.stderr
+    assert "'order' has no =; write KEY=VALUE" in spade_serve(*arguments, "--label", "order").stderr
 
 
 def test_submit_downloads_an_archive(spade_serve: Any, tmp_path: Path) -> None:

@@ -75,6 +75,49 @@ def test_a_size_is_given_as_everywhere(train: Train) -> None:
     assert "size 100x64: width and height must be multiples of 32" in refusal(train("--size", "100x64"))
 
 
+def test_options_of_the_dataset_are_those_of_every_command(train: Train) -> None:
+    folders = ("--label-dir", "maps", "--image-dir", "photographs", "--instance-dir", "instances")
+    options = ("--dont-care", "--instances", "--palette", "colours.csv", "--limit", 5, "--class-names", "a,b, c,d")
+    result = train(*folders, *options, "--no-pairing-check", "--print-config")
+    assert result.exit_code == 0, result.output
+    dataset = tomllib.loads(result.stdout)["dataset"]
+    given = {
+        "label_dir": "maps",
+        "image_dir": "photographs",
+        "instance_dir": "instances",
+        "dont_care": True,
+        "instance_edges": True,
+        "palette": "colours.csv",
+        "max_dataset_size": 5,
+        "class_names": ["a", "b", "c", "d"],
+        "pairing_check": False,
+    }
+    assert dataset | given == dataset
+    without = train("--set", "dataset.dont_care=true", "--no-dont-care", "--no-instances", "--print-config")
+    assert tomllib.loads(without.stdout)["dataset"]["dont_care"] is True, "--set goes before all"
+
+
+def test_named_folders_and_a_palette_train_on_the_first_samples(train: Train, dataset: Path, tmp_path: Path) -> None:
+    coloured = tmp_path / "coloured"
+    coloured.mkdir()
+    colors = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]], dtype=np.uint8)
+    for path in (dataset / "train_label").iterdir():
+        Image.fromarray(colors[np.asarray(Image.open(path))]).save(coloured / path.name)
+    palette = tmp_path / "colours.csv"
+    palette.write_text("color,name\n#ff0000,a\n#00ff00,b\n#0000ff,c\n#090909,d\n")
+    options = ("--palette", palette, "--class-names", "a,b,c,d", "--limit", 4)
+    folders = ("--label-dir", coloured, "--image-dir", dataset / "train_img")
+    result = train("-o", tmp_path / "run", *folders, *options)
+    assert result.exit_code == 0, result.output
+    assert "custom: 4 samples, 4 classes" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--dataset", "imagenet"), ("--limit", 0), ("--ade20k-ids", "odd")])
+def test_an_option_that_cannot_be_used_is_a_bad_configuration(train: Train, arguments: tuple[object, ...]) -> None:
+    result = train(*arguments, "--print-config")
+    assert f"Invalid value for '{arguments[0]}'" in refusal(result)
+
+
 def test_a_wrong_setting_is_not_put_down_to_the_file_alone(train: Train, short_config: Path) -> None:
     line = refusal(train("--set", "generator.chanels=4"))
     assert line.startswith(f"{short_config} and the options: generator: unknown key 'chanels'")

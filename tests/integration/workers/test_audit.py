@@ -43,6 +43,8 @@ MENDED: dict[str, tuple[str, Callable[[Recoverer], object]]] = {
         "running-item-without-lease",
         lambda r: r.bench.client.zrem(f"{PREFIX}leases", claim_batch(r.bench.store, items=1).items[0].id),
     ),
+    "a wrong sum of stored bytes": ("stored-bytes-wrong", lambda r: put(r, "stored", **{OWNER: 1})),
+    "wrong bytes of a job": ("stored-bytes-wrong", lambda r: r.bench.client.hset(f"{PREFIX}job:done", "stored", 0)),
     "wrong sums of open items": ("open-count-wrong", lambda r: put(r, "open", items=99)),
 }
 REPORTED: dict[str, tuple[str, Callable[[Recoverer], object]]] = {
@@ -150,7 +152,8 @@ def test_an_upload_under_way_is_no_orphan(stores: Recoverer) -> None:
 
 def test_jobs_of_which_the_object_store_has_nothing_are_looked_at_too(stores: Recoverer) -> None:
     stores.bench.objects.delete_prefix("jobs/done/")
-    assert audit(stores).found == {"picture-missing": 4, "description-missing": 1, "record-missing": 1}
+    found = {"picture-missing": 4, "description-missing": 1, "record-missing": 1, "stored-bytes-wrong": 1}
+    assert audit(stores).found == found
     assert audit(stores, fix=True).wrong == 0
 
 

@@ -141,3 +141,14 @@ def test_a_configuration_survives_its_json() -> None:
         s3_secret_key="s",
     )
     assert StackConfig.from_json(config.to_json()) == config
+
+
+def test_a_configuration_of_a_version_without_webhooks_is_given_a_secret_for_ever(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path / "state")
+    with folder.locked():
+        folder.configure(port=None, workers=1)
+        file = folder.path / "stack.json"
+        file.write_text(json.dumps({k: v for k, v in json.loads(file.read_text()).items() if k != "webhook_secret"}))
+        secrets = {folder.configure(port=None, workers=1).webhook_secret for _ in range(2)}
+    assert len(secrets) == 1
+    assert secrets.pop().startswith("whsec_")

@@ -46,3 +46,11 @@ def test_unknown_formats_and_qualities_are_refused(pixels: NDArray[np.uint8]) ->
 
 def test_every_format_has_an_extension_and_a_media_type() -> None:
     assert set(EXTENSIONS) == set(MEDIA_TYPES) == set(PictureFormat)
+
+
+def test_a_png_is_not_larger_than_one_that_was_searched_for_repetitions():
+    noise = np.random.default_rng(0).integers(0, 40, (64, 64, 3))
+    slope = np.linspace(0, 200, 64)[:, None, None] + noise
+    searched = io.BytesIO()
+    Image.fromarray(slope.astype(np.uint8)).save(searched, format="png")
+    assert len(encode_picture(slope.astype(np.uint8))) < 1.02 * searched.tell()

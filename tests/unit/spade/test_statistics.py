@@ -28,3 +28,28 @@ def test_a_recomputed_pass_counts_once() -> None:
 
 def test_half_precision_is_normalized_in_float32() -> None:
     assert BatchStatistics(3, synchronized=False)(torch.randn(2, 3, 4, 4, dtype=torch.bfloat16)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("synchronized", [True, False])
+def test_two_layers_normalize_at_once_as_each_does_alone(training: bool, synchronized: bool) -> None:
+    alone, at_once = (_two_layers(synchronized=synchronized, training=training) for _ in range(2))
+    x = torch.randn(4, 3, 5, 5) * 2 + 1
+    expected = tuple(layer(x) for layer in alone)
+    assert all(map(torch.equal, at_once[0].normalize_with(at_once[1], x), expected))
+    for ours, theirs in zip(at_once, alone, strict=True):
+        torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
+
+
+def test_layers_that_are_alike_stay_alike_to_the_bit() -> None:
+    first, second = BatchStatistics(3, synchronized=True), BatchStatistics(3, synchronized=True)
+    for _ in range(3):
+        first.normalize_with(second, torch.randn(4, 3, 5, 5))
+    assert torch.equal(first.running_mean, second.running_mean)
+    assert torch.equal(first.running_var, second.running_var)
+
+
+def _two_layers(*, synchronized: bool, training: bool) -> list[BatchStatistics]:
+    layers = [BatchStatistics(3, synchronized=synchronized).train(training) for _ in range(2)]
+    layers[1].running_mean.fill_(0.5)
+    return layers

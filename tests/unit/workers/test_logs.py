@@ -2,6 +2,7 @@
 
 import json
 import logging
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,3 +26,14 @@ def test_an_exception_is_part_of_the_line() -> None:
     except ValueError:
         record = logging.makeLogRecord({"msg": "failed", "exc_info": sys.exc_info()})
     assert "what happened" in json.loads(JsonLines().format(record))["exception"]
+
+
+def test_urls_that_the_service_calls_are_not_logged() -> None:
+    code = """
+import logging
+from workers.logs import log_json_lines
+log_json_lines()
+logging.getLogger("httpx").info("HTTP Request: POST https://host.example/?token=secret")
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True)
+    assert done.stderr == ""

@@ -57,8 +57,39 @@ def test_inspect_fails_where_something_is_broken_and_lists_it(tree):
     assert result.exit_code == 1
     assert "train: broken: " in result.output
     assert "lonely.png has no picture" in result.output
-    assert "train: 1 label maps are RGB: other commands read them, with a palette" in result.output
+    assert "train: 1 label maps are RGB: --palette reads them, or label_nc 0 takes them as pictures" in result.output
     assert "no readable label map" in result.output
+
+
+def test_coloured_label_maps_are_read_with_a_palette(tree):
+    tree.picture("train_label/1.png", [[[255, 0, 0], [0, 0, 255]]])
+    tree.picture("train_img/1.png", size=(1, 2))
+    colours = tree.data("colours.csv", b"color,id\n#ff0000,4\n#0000ff,0\n")
+    answer = json.loads(run("inspect", tree.root, "--palette", colours, "--workers", 1, "--json").output)
+    assert [one["id"] for one in answer["phases"]["train"]["classes"]] == [0, 4]
+    assert answer["phases"]["train"]["colored"] == 0
+    assert answer["proposal"]["label_nc"] == 5
+
+
+def test_a_palette_may_name_the_classes_that_the_dataset_names_and_processes_read_it_too(tree):
+    for number in range(20):
+        tree.picture(f"train_label/{number}.png", [[[255, 0, 0], [0, 0, 255]]])
+        tree.picture(f"train_img/{number}.png", size=(1, 2))
+    tree.data("classes.csv", b"id,name\n0,sky\n1,sea\n")
+    colours = tree.data("colours.csv", b"color,name\n#ff0000,sea\n#0000ff,sky\n")
+    answer = json.loads(run("inspect", tree.root, "--palette", colours, "--workers", 2, "--json").output)
+    assert {one["id"]: one["pixels"] for one in answer["phases"]["train"]["classes"]} == {0: 20, 1: 20}
+
+
+def test_colours_that_a_palette_lacks_are_named(tree):
+    tree.picture("train_label/1.png", [[[255, 0, 0], [0, 0, 255]]])
+    tree.picture("train_img/1.png", size=(1, 2))
+    colours = tree.data("colours.csv", b"color,id\n#ff0000,4\n")
+    result = run("inspect", tree.root, "--palette", colours, "--workers", 1)
+    assert result.exit_code == 1
+    assert f"1.png: colours that are not in the palette {colours}: #0000ff (1 pixels)" in result.output
+    missing = run("inspect", tree.root, "--palette", "/nowhere.csv")
+    assert missing.output == "Error: /nowhere.csv: the palette cannot be read: No such file or directory\n"
 
 
 def test_many_sizes_are_summed_up(tree):

@@ -41,7 +41,11 @@ def test_a_configuration_survives_json():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"label_nc": 0}, "label_nc is 0; it must be at least 1"),
+        ({"label_nc": -1}, "label_nc is -1; it must be at least 1, or 0 for pictures as input"),
+        ({"label_nc": 0, "dont_care": True}, "label_nc is 0, for pictures as input, which have no unknown class"),
+        ({"label_nc": 0, "mode": Mode.FACADES}, "only mode custom has pictures as input, not facades"),
+        ({"label_nc": 0, "palette": "colours.csv"}, "for pictures as input, which need no palette"),
+        ({"label_nc": 0, "class_names": ("sky",)}, "1 class_names for label_nc 0"),
         ({"max_dataset_size": 0}, "max_dataset_size is 0"),
         ({"aspect_ratio": 0.0}, "aspect_ratio is 0.0"),
         ({"crop_size": 512}, "load_size is 286; with resize_and_crop it must be at least crop_size 512"),

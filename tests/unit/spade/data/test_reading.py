@@ -122,7 +122,7 @@ def test_colours_that_the_palette_lacks_are_listed(tree):
 
 def test_colours_without_a_palette_are_explained(tree):
     with pytest.raises(
-        DatasetError, match=r"a\.png: the file is RGB; name the CSV file .*: --palette, or dataset\.palette of"
+        DatasetError, match=r"a\.png: the file is RGB; .* --palette, or read it as the picture that it is"
     ):
         reader().read(colored(tree))
 

@@ -9,10 +9,9 @@ import torch
 from spade.data.errors import DatasetError
 from spade.data.samples import SampleKey
 from spade.training.distributed import Processes
-from spade.training.feed import Feed
+from spade.training.feed import Feed, open_feed
 from spade.training.noise import SampleNoise
 from spade.training.presets import complete_config
-from spade.training.run import open_feed
 
 CPU = torch.device("cpu")
 

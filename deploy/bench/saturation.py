@@ -1,0 +1,220 @@
+"""Does a worker keep its engine busy: pictures a second of a saturated worker against those of the bare engine.
+
+A real Celery worker with real Redis and S3 beside it, and the same engine in this process, take turns on the same label
+maps, in batches of the same size and with the same threads. No two maps are the same, so that nothing is kept from one
+for another. Of the worker, time counts from the end of its first batch to the end of its last: it had more to do all
+the while.
+"""
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deploy.errors import BenchmarkError
+from deploy.local.child import Child
+from deploy.local.ports import free_port
+from deploy.local.servers import RedisServer, S3Server, new_access_key, new_password, new_secret_key
+from deploy.local.services import Worker, service_environment
+from deploy.local.stack import server_settings
+from model_store.card import ModelCard
+from model_store.registry import Registry, default_models_folder
+from spade.label_images import encode_ids_png
+from workers.engine import LocalEngine
+from workers.inputs import Inputs
+from workers.job_reader import JobReader
+from workers.job_store import JobStore
+from workers.messages import Batch, ClaimedItem, ItemSpec, JobSpec, JobView, label_map_key
+from workers.redis_client import connect
+from workers.settings import Settings
+from workers.storage import ObjectStore
+from workers.wakeup import WakeUp, create_celery
+
+MODEL: Final = "landscape"
+BATCH_ITEMS: Final = 8
+_JOB_SECONDS: Final = 300.0
+_LOOK_SECONDS: Final = 0.2
+
+Maps = NDArray[np.int32]
+"""(B, H, W) class ids of one batch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaturationFigures:
+    """Medians over the rounds; `worker_share` is the median of each round's ratio. Stages: seconds a picture."""
+
+    model: str
+    threads: int
+    batch_items: int
+    batches: int
+    rounds: int
+    engine_pictures_per_second: float
+    worker_pictures_per_second: float
+    worker_share: float
+    stage_seconds: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stack:
+    settings: Settings
+    store: JobStore
+    reader: JobReader
+    objects: ObjectStore
+    wake_up: WakeUp
+
+
+def measure_saturation(*, threads: int, batches: int, rounds: int) -> SaturationFigures:
+    """Run the benchmark. Raises BenchmarkError, or DeployError where a part does not start."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded, as in workers.app
+    with tempfile.TemporaryDirectory(prefix="spade-bench-") as folder, _running(Path(folder), threads) as stack:
+        registry = Registry(stack.settings.models_dir)
+        card = registry.card(MODEL)
+        engine = LocalEngine(registry, stack.settings.worker)
+        maps = _draw(card, batches * (rounds + 1))
+        _bare(engine, card, maps[:1])
+        _worker(stack, card, "warm-up", maps[: min(2, batches)])
+        pairs: list[tuple[float, float]] = []
+        jobs: list[JobView] = []
+        for number in range(1, rounds + 1):
+            some = maps[number * batches : (number + 1) * batches]
+            bare = _bare(engine, card, some)
+            rate, ended = _worker(stack, card, f"round-{number}", some)
+            pairs.append((bare, rate))
+            jobs += ended
+        return SaturationFigures(
+            model=MODEL,
+            threads=threads,
+            batch_items=BATCH_ITEMS,
+            batches=batches,
+            rounds=rounds,
+            engine_pictures_per_second=statistics.median(bare for bare, _ in pairs),
+            worker_pictures_per_second=statistics.median(rate for _, rate in pairs),
+            worker_share=statistics.median(rate / bare for bare, rate in pairs),
+            stage_seconds=_stages(stack.reader, jobs),
+        )
+
+
+@contextmanager
+def _running(folder: Path, threads: int) -> Iterator[_Stack]:
+    redis = RedisServer(folder=folder / "redis", port=free_port(), password=new_password())
+    s3 = S3Server(folder=folder / "s3", port=free_port(), access_key=new_access_key(), secret_key=new_secret_key())
+    told = {
+        "SPADE_MODELS_DIR": str(default_models_folder()),
+        "SPADE_WORKER_MODELS": MODEL,
+        "SPADE_BATCH_ITEMS": str(BATCH_ITEMS),
+        "SPADE_THREADS": str(threads),
+        "SPADE_DEVICE": "cpu",
+    }
+    service = service_environment(os.environ, {**told, **server_settings(redis, s3)})
+    settings = Settings.from_environment(service)
+    worker = Worker(number=1, port=free_port(), service=service)
+    with (
+        Child(redis, log=folder / "redis.log"),
+        Child(s3, log=folder / "s3.log"),
+        Child(worker, log=folder / "worker.log"),
+    ):
+        client = connect(redis.url)
+        yield _Stack(
+            settings=settings,
+            store=JobStore(client, settings.queue),
+            reader=JobReader(client),
+            objects=ObjectStore(settings.storage),
+            wake_up=WakeUp(create_celery(redis.url), client),
+        )
+
+
+def _draw(card: ModelCard, batches: int) -> list[Maps]:
+    from spade.benchmarks.maps import MapKind, drawn_maps  # it loads torch
+
+    drawn = drawn_maps(MapKind.PAINTED, card.generator, batches * BATCH_ITEMS)
+    labels = np.concatenate([one.labels.numpy() for one in drawn]).astype(np.int32)
+    return list(labels.reshape(batches, BATCH_ITEMS, card.height, card.width))
+
+
+def _bare(engine: LocalEngine, card: ModelCard, batches: Sequence[Maps]) -> float:
+    """Pictures a second."""
+    inputs = [_inputs(card, maps) for maps in batches]
+    began = time.perf_counter()
+    for one in inputs:
+        engine.synthesize(one)
+    return len(batches) * BATCH_ITEMS / (time.perf_counter() - began)
+
+
+def _worker(stack: _Stack, card: ModelCard, name: str, batches: Sequence[Maps]) -> tuple[float, list[JobView]]:
+    """Pictures a second, and the jobs, one a batch. All wait before the worker is woken."""
+    ids = [f"{name}-{number}" for number in range(len(batches))]
+    for job_id, maps in zip(ids, batches, strict=True):
+        for index, label_map in enumerate(maps):
+            stack.objects.put(label_map_key(job_id, index), encode_ids_png(label_map), content_type="image/png")
+    for job_id in ids:
+        stack.store.submit(_spec(card, job_id))
+    stack.wake_up.send(MODEL)
+    until = time.monotonic() + _JOB_SECONDS
+    while not all(stack.reader.job(job_id).state.is_final for job_id in ids):
+        if time.monotonic() > until:
+            raise BenchmarkError(f"the worker has not finished {len(ids)} batches within {_JOB_SECONDS:g} s")
+        time.sleep(_LOOK_SECONDS)
+    jobs = [stack.reader.job(job_id) for job_id in ids]
+    ended = sorted(job.finished_ms or 0 for job in jobs)
+    return 1000 * (len(ids) - 1) * BATCH_ITEMS / (ended[-1] - ended[0]), jobs
+
+
+def _stages(reader: JobReader, jobs: Sequence[JobView]) -> dict[str, float]:
+    timings = [item.timings for job in jobs for item in reader.items(job)]
+    return {
+        stage: statistics.median(timing[stage] for timing in timings)
+        for stage in ("decode", "compute", "encode", "upload")
+    }
+
+
+def _inputs(card: ModelCard, maps: Maps) -> Inputs:
+    size = {"model": card.name, "model_version": card.version}
+    items = tuple(
+        ClaimedItem(
+            job_id="bare",
+            index=index,
+            fence=1,
+            attempt=1,
+            label_map_key="",
+            instance_map_key=None,
+            seed=index,
+            picture_format="png",
+            picture_quality=90,
+            waited_ms=0,
+        )
+        for index in range(len(maps))
+    )
+    batch = Batch(bucket="bare", items=items, height=card.height, width=card.width, **size)
+    return Inputs(batch=batch, items=items, label_maps=maps, instance_maps=maps, decode_seconds=0.0)
+
+
+def _spec(card: ModelCard, job_id: str) -> JobSpec:
+    return JobSpec(
+        id=job_id,
+        owner="bench",
+        model=card.name,
+        model_version=card.version,
+        weights_digest=card.weights.sha256,
+        height=card.height,
+        width=card.width,
+        items=tuple(
+            ItemSpec(
+                index=index,
+                file=f"{index}.png",
+                label_map_key=label_map_key(job_id, index),
+                instance_map_key=None,
+                seed=index,
+            )
+            for index in range(BATCH_ITEMS)
+        ),
+        created_ms=time.time_ns() // 1_000_000,
+        request_digest=job_id,
+    )
