@@ -33,6 +33,9 @@ JOB = JobView(
     picture_quality=80,
     style=None,
     labels={"a": "b"},
+    seed=5,
+    is_bulk=False,
+    filled=2,
 )
 ITEM = ItemView(
     index=0,
