@@ -19,9 +19,9 @@ from stream_zip import NO_COMPRESSION_32, NO_COMPRESSION_64, ZIP_32, ZIP_64, Met
 from api.callers import visible_owner
 from api.documents import file_response, problem_responses
 from api.errors import BusyError, JobNotFinishedError
-from api.parameters import Size
+from api.parameters import Size, StyleBlend
 from api.pictures import picture_name
-from api.representation import JOBS_PATH, ModelReference
+from api.representation import JOBS_PATH, ModelReference, represent_style
 from api.services import Services, current_services
 from workers.errors import ObjectMissingError, ServiceError, StorageUnavailableError
 from workers.messages import ItemView, JobView, State
@@ -54,7 +54,7 @@ class ArchivedItem(BaseModel):
     file: str = Field(description="Name of its label map in the request")
     label_map_sha256: str | None = Field(description="Of the PNG that the worker read; null if it is no longer stored")
     seed: int
-    style: str | None
+    style: str | StyleBlend | None
     model: ModelReference
     code_version: str = Field(description="Of the service")
     size: Size
@@ -162,7 +162,7 @@ class _Described:
             file=item.file,
             label_map_sha256=self._digest(item.label_map_key),
             seed=item.seed,
-            style=self._job.style,
+            style=represent_style(self._job.style),
             model=self._model,
             code_version=self._code_version,
             size=Size(width=self._job.width, height=self._job.height),

@@ -24,12 +24,16 @@ FILE_PARTS: Final = ("label_map", "instance_map", "palette", "params", "style_im
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body(Generic[Parameters]):
-    """A request body. `instance_maps` is as long as `label_maps`, with None where there is none."""
+    """A request body. `instance_maps` is as long as `label_maps`, with None where there is none.
+
+    `prefix` is that of a bulk job, which has its label maps below it and none here.
+    """
 
     parameters: Parameters
     label_maps: tuple[SentFile, ...]
     instance_maps: tuple[SentFile | None, ...]
     palette_csv: SentFile | None
+    prefix: str | None = None
 
 
 class EncodedFile(BaseModel):
@@ -76,7 +80,8 @@ class JsonBody(BaseModel, Generic[Parameters]):
     instance_map_keys: list[ObjectKey] | None = Field(default=None, description="One for each label map, in order")
     prefix: ObjectPrefix | None = Field(
         default=None,
-        description="All objects whose keys begin so, in order; `NAME.instance.png` is the instance map of `NAME.png`",
+        description="All objects whose keys begin so, in order; `NAME.instance.png` is the instance map of `NAME.png`. "
+        "As a job they are a bulk job, whose maps are checked one by one when their turn comes.",
     )
     palette_csv: str | None = Field(default=None, max_length=2**18, description="A palette as CSV text")
 
@@ -95,13 +100,13 @@ def read_job_body(request: Request, *, objects: ObjectStore, max_files: int, inp
     Raises MalformedBodyError, UnsupportedContentError or a RefusedError.
     """
     inputs = StoredInputs(objects=objects, prefix=input_prefix)
-    return _read_body(request, JobBody, JobParameters, inputs=inputs, max_files=max_files)
+    return _read_body(request, JobBody, JobParameters, inputs=inputs, max_files=max_files, in_bulk=True)
 
 
 def read_maps_body(request: Request, *, objects: ObjectStore, max_files: int, input_prefix: str) -> Body[MapParameters]:
     """The body of a check of label maps. Raises as `read_job_body`."""
     inputs = StoredInputs(objects=objects, prefix=input_prefix)
-    return _read_body(request, MapsBody, MapParameters, inputs=inputs, max_files=max_files)
+    return _read_body(request, MapsBody, MapParameters, inputs=inputs, max_files=max_files, in_bulk=False)
 
 
 def _read_body(
@@ -111,15 +116,16 @@ def _read_body(
     *,
     inputs: StoredInputs,
     max_files: int,
+    in_bulk: bool,
 ) -> Body[Parameters]:
     if request.mimetype == "multipart/form-data":
         body = _read_multipart(request, parameters_type, max_files=max_files)
     elif request.mimetype == "application/json":
-        body = _read_json(request, body_type, inputs=inputs, max_files=max_files)
+        body = _read_json(request, body_type, inputs=inputs, max_files=max_files, in_bulk=in_bulk)
     else:
         sent = f"{request.mimetype!r}" if request.mimetype else "no content type"
         raise UnsupportedContentError(f"the request has {sent}; send multipart/form-data or application/json")
-    if not body.label_maps:
+    if not body.label_maps and body.prefix is None:
         raise refuse_files("no-label-map", "there is no label map; send at least one")
     if len(body.label_maps) > max_files:
         detail = f"there are more than {max_files} label maps, which is the most of one job; send several jobs"
@@ -191,7 +197,7 @@ def _sent_files(storages: Sequence[FileStorage], part: str) -> tuple[SentFile, .
 
 
 def _read_json(
-    request: Request, body_type: type[JsonBody[Parameters]], *, inputs: StoredInputs, max_files: int
+    request: Request, body_type: type[JsonBody[Parameters]], *, inputs: StoredInputs, max_files: int, in_bulk: bool
 ) -> Body[Parameters]:
     request.max_content_length = min(request.max_content_length or MAX_JSON_BYTES, MAX_JSON_BYTES)
     text = request.get_data(cache=False)
@@ -202,7 +208,11 @@ def _read_json(
     if len(ways) != 1:
         detail = f"send exactly one of label_maps, label_map_keys and prefix, not {' and '.join(ways) or 'none'}"
         raise refuse_parameter(ways[-1] if ways else "label_maps", "one-source", detail)
-    if sent.prefix is not None:
+    label_maps: tuple[SentFile, ...] = ()
+    instance_maps: tuple[SentFile | None, ...] = ()
+    if sent.prefix is not None and in_bulk:
+        inputs.check_prefix(sent.prefix)  # listed later
+    elif sent.prefix is not None:
         label_maps, instance_maps = inputs.listed(sent.prefix, max_files=max_files)
     elif sent.label_maps is not None:
         label_maps = tuple(_encoded_file(file) for file in sent.label_maps)
@@ -216,6 +226,7 @@ def _read_json(
         label_maps=label_maps,
         instance_maps=instance_maps,
         palette_csv=None if palette is None else SentFile(name="palette_csv", read=palette.encode),
+        prefix=sent.prefix if in_bulk else None,
     )
 
 

@@ -1,6 +1,7 @@
 """Jobs over HTTP: submit, read, list, cancel."""
 
 import logging
+from collections import Counter
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
@@ -18,6 +19,7 @@ from api.pages import ListQuery, read_page
 from api.parameters import JobParameters
 from api.representation import (
     JOBS_PATH,
+    PAGE_ITEMS,
     CanceledItem,
     Cancellation,
     Job,
@@ -31,7 +33,8 @@ from api.services import current_owner, current_services
 from api.submission import prepare, submit
 from api.waiting import preferred_wait, wait_for
 from workers.errors import QueueUnavailableError
-from workers.messages import JobSpec, JobView, QueuePosition, State
+from workers.figures import QueuePosition
+from workers.messages import JobSpec, JobView, State
 
 jobs: Final = APIBlueprint("jobs", __name__, abp_tags=[{"name": "jobs"}])
 
@@ -92,6 +95,7 @@ class JobQuery(BaseModel):
         allow_inf_nan=False,
         description="Seconds to wait, at most 60, for the end of the job, or, given `If-None-Match`, for any change",
     )
+    items_after: int = Field(default=-1, ge=-1, description="Answer with the items after this index; see `items_next`")
 
 
 @jobs.post(JOBS_PATH, operation_id="submit_job", **SUBMISSION)
@@ -100,6 +104,12 @@ def submit_job(header: SubmissionHeader) -> Response:
 
     All label maps are checked first; if one cannot be used, nothing is stored or queued and every fault is listed.
     With an `Idempotency-Key` it is safe to repeat; without one, each request makes a job.
+
+    A bulk job, whose label maps are those under a `prefix` of the bucket, is accepted when they have been listed: they
+    may be 50000 or more, as the service is set. What is under the prefix later is not part of the job. The maps stay
+    where they are, so leave them there until the job has ended. Each is checked when its turn comes: one that cannot be
+    used fails as `invalid-label-map`, with the ids, counts and boxes in its `detail`, and the others are made all the
+    same. The whole job has to fit into the queue; one that never could is refused with 422, which says how many would.
     """
     services, caller = current_services(), current_caller()
     if header.idempotency_key is None:
@@ -149,7 +159,8 @@ def list_jobs(query: ListQuery) -> Response:
 def get_job(path: JobPath, query: JobQuery) -> Response:
     """Read a job
 
-    State, counts, items with their pictures, place in the queue.
+    State, counts, items with their pictures, place in the queue. At most 1000 items at a time: `items_next` leads to
+    the others.
     """
     known = request.if_none_match
 
@@ -157,7 +168,7 @@ def get_job(path: JobPath, query: JobQuery) -> Response:
         return job.state.is_final or (bool(known) and not known.contains_weak(_tag(job, _position(job))))
 
     job = wait_for(current_services(), path.job_id, owner=visible_owner(), seconds=query.wait, enough=enough)
-    return _answer(job, status=200, conditional=True)
+    return _answer(job, status=200, conditional=True, after=query.items_after)
 
 
 @jobs.post(
@@ -169,15 +180,17 @@ def cancel_job(path: JobPath) -> Response:
     """Cancel what can be canceled
 
     Per item: `dequeued` before it began, `removed_from_batch` before it was computed, `discarded` when its picture will
-    not be published, or `too_late`.
+    not be published, or `too_late`. All are counted in `outcomes`; `items` has the first 1000.
     """
     services = current_services()
     job = services.job_reader.job(path.job_id, owner=visible_owner())  # tells an expired job from an unknown one
     outcomes, ended = services.job_store.cancel(job.id, owner=job.owner)
+    if job.filled < job.total:
+        ended += services.filler.fill(job.id)  # as canceled, so that nothing is left to be done
     services.recorder.record(ended)  # before it is answered, so that it holds even if Redis loses everything
     job = services.job_reader.job(job.id, owner=job.owner)
-    items = [CanceledItem(index=index, outcome=outcome) for index, outcome in enumerate(outcomes)]
-    return answer_json(Cancellation(job=summarize(job), items=items))
+    items = [CanceledItem(index=index, outcome=outcome) for index, outcome in enumerate(outcomes[:PAGE_ITEMS])]
+    return answer_json(Cancellation(job=summarize(job), outcomes=Counter(outcomes), items=items))
 
 
 def _read_body() -> Body[JobParameters]:
@@ -221,14 +234,14 @@ def _answer_waited(job_id: str, header: PreferHeader, *, open_status: int, end_s
     return response
 
 
-def _answer(job: JobView, *, status: int, conditional: bool = False) -> Response:
+def _answer(job: JobView, *, status: int, conditional: bool = False, after: int = -1) -> Response:
     """The job in full, or 304 when the request is conditional and the client has it."""
     position = _position(job)
     headers = {"ETag": f'W/"{_tag(job, position)}"', "Cache-Control": "private, no-cache"}
     if conditional and request.if_none_match.contains_weak(_tag(job, position)):
         return Response(status=304, headers=headers)
-    items = current_services().job_reader.items(job)
-    return answer_json(represent(job, items, position), status=status, headers=headers)
+    items = current_services().job_reader.items(job, start=after + 1, count=PAGE_ITEMS)
+    return answer_json(represent(job, items, position, after=after), status=status, headers=headers)
 
 
 def _position(job: JobView) -> QueuePosition | None:

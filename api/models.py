@@ -47,7 +47,7 @@ class Model(BaseModel):
     unknown_id: int | None = Field(description="Id for pixels of no class; 255 means the same. Null: there is none")
     uses_instances: bool = Field(description="Whether it takes instance maps")
     seed_matters: bool = Field(description="Whether different seeds give different pictures")
-    styles: list[str]
+    styles: list[str] = Field(description="Names for the parameter `style`")
     palettes: list[str] = Field(description="Names for the parameter `palette`")
     weights: Weights
     pixels_per_second: float | None = Field(description="Made over the last minute; null when that is not known")
@@ -70,7 +70,7 @@ class Model(BaseModel):
             unknown_id=card.unknown_id,
             uses_instances=card.uses_instances,
             seed_matters=card.latent,
-            styles=list(card.styles),
+            styles=list(card.style_seeds),
             palettes=palettes,
             weights=Weights(sha256=card.weights.sha256, bytes=card.weights.bytes),
             pixels_per_second=pixels_per_second,

@@ -66,6 +66,20 @@ class MapParameters(BaseModel):
     )
 
 
+StyleName = Annotated[str, StringConstraints(max_length=100)]
+
+
+class StyleBlend(BaseModel):
+    """A style between two presets, along the arc between their latents."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    blend: list[StyleName] = Field(min_length=2, max_length=2, description="Names of two style presets")
+    weight: float = Field(
+        ge=0, le=1, allow_inf_nan=False, description="0 is the first style, 1 the second", examples=[0.3]
+    )
+
+
 class JobParameters(MapParameters):
     """What to make of the label maps, and how urgently."""
 
@@ -73,7 +87,11 @@ class JobParameters(MapParameters):
     variations: int = Field(
         default=1, ge=1, le=MAX_VARIATIONS, description="Pictures a label map: seeds seed, seed+1 …"
     )
-    style: str | None = Field(default=None, max_length=100, description="Name of one of the model's style presets")
+    style: StyleName | StyleBlend | None = Field(
+        default=None,
+        description="Name of one of the model's style presets, or a blend of two. It decides what otherwise the seed "
+        "does, so there is one variation",
+    )
     format: PictureFormat = PictureFormat.PNG
     quality: int = Field(default=90, ge=1, le=100, description="Of JPEG and WebP")
     priority: Priority = Priority.NORMAL
@@ -96,7 +114,9 @@ class JobParameters(MapParameters):
     )
 
     @model_validator(mode="after")
-    def _check_last_seed(self) -> Self:
+    def _check_seeds(self) -> Self:
+        if self.style is not None and self.variations > 1:
+            raise ValueError("a style leaves nothing to the seeds: all variations would be equal; ask for one")
         if self.seed is not None and self.seed + self.variations - 1 > MAX_SEED:
             raise ValueError(f"seed + variations - 1 may be at most {MAX_SEED}")
         return self

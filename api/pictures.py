@@ -50,6 +50,8 @@ def get_picture(path: PicturePath, query: PictureQuery) -> Response:
     """Fetch a picture"""
     services = current_services()
     job = services.job_reader.job(path.job_id, owner=visible_owner())
+    if job.filled <= path.index < job.total:
+        raise PictureNotReadyError(f"item {path.index} is queued; wait until it has succeeded")
     item = services.job_reader.item(job.id, path.index)
     if item.state is not State.SUCCEEDED or item.picture_key is None:
         raise PictureNotReadyError(_why_not(item))

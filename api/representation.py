@@ -6,12 +6,15 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field, PlainSerializer
 
-from api.parameters import Size
+from api.parameters import Size, StyleBlend
 from spade.pictures import PictureFormat
-from workers.messages import CancelOutcome, ItemSpec, ItemView, JobSpec, JobView, Priority, QueuePosition, State
+from workers.figures import QueuePosition
+from workers.messages import CancelOutcome, ItemSpec, ItemView, JobSpec, JobView, Priority, State, Style
 from workers.webhook_messages import WebhookState, WebhookView
 
 JOBS_PATH: Final = "/v1/jobs"
+PAGE_ITEMS: Final = 1000
+"""Items of one answer; the largest job that is not a bulk job fits, unless settings say otherwise."""
 
 
 def _rfc3339(time: datetime) -> str:
@@ -97,7 +100,7 @@ class JobSummary(BaseModel):
     counts: Counts
     model: ModelReference
     size: Size
-    style: str | None
+    style: str | StyleBlend | None
     format: PictureFormat
     quality: int
     priority: Priority
@@ -111,11 +114,15 @@ class JobSummary(BaseModel):
 
 
 class Job(JobSummary):
-    """A job with its items."""
+    """A job with a page of its items, which is all of them unless there are more than 1000."""
 
     seed: int = Field(description="Seed of the first variation, given or drawn")
     queue: Queue | None = Field(description="Null when nothing of the job is waiting")
     items: list[Item]
+    items_next: str | None = Field(
+        description="Where the next page of items is; null after the last one. The items of a bulk job come in little "
+        "by little after it is accepted, though counted from the start: until then a page may be short, even empty."
+    )
 
 
 class JobPage(BaseModel):
@@ -133,9 +140,10 @@ class CanceledItem(BaseModel):
 
 
 class Cancellation(BaseModel):
-    """What a cancel did to each item."""
+    """What a cancel did to the items: how many by outcome, and each of the first 1000."""
 
     job: JobSummary
+    outcomes: dict[CancelOutcome, int]
     items: list[CanceledItem]
 
 
@@ -152,7 +160,7 @@ def summarize(job: JobView) -> JobSummary:
         counts=Counts(total=job.total, **{state.value: count for state, count in job.counts.items()}),
         model=ModelReference(name=job.model, version=job.model_version, weights_digest=job.weights_digest),
         size=Size(width=job.width, height=job.height),
-        style=job.style,
+        style=represent_style(job.style),
         format=PictureFormat(job.picture_format),
         quality=job.picture_quality,
         priority=job.priority,
@@ -166,13 +174,24 @@ def summarize(job: JobView) -> JobSummary:
     )
 
 
-def represent(job: JobView, items: Sequence[ItemView], position: QueuePosition | None) -> Job:
-    """A job in full."""
+def represent_style(style: Style | None) -> str | StyleBlend | None:
+    """A style as a client writes it."""
+    if style is None:
+        return None
+    if style.second is None:
+        return style.first
+    return StyleBlend(blend=[style.first, style.second], weight=style.weight)
+
+
+def represent(job: JobView, items: Sequence[ItemView], position: QueuePosition | None, *, after: int = -1) -> Job:
+    """A job with the items that follow on the one of index `after`."""
+    last = items[-1].index if items else after
     return Job(
         **dict(summarize(job)),
-        seed=items[0].seed,
+        seed=job.seed,
         queue=None if position is None else Queue(position=position.position, eta_seconds=position.eta_seconds),
         items=[represent_item(job.id, item) for item in items],
+        items_next=f"{job_path(job.id)}?items_after={last}" if last + 1 < job.total else None,
     )
 
 
@@ -183,7 +202,7 @@ def represent_accepted(spec: JobSpec) -> Job:
         id=spec.id,
         owner=spec.owner,
         state=State.QUEUED,
-        counts=dict.fromkeys(State, 0) | {State.QUEUED: len(spec.items)},
+        counts=dict.fromkeys(State, 0) | {State.QUEUED: spec.total},
         changes=1,
         created_ms=spec.created_ms,
         started_ms=None,
@@ -201,9 +220,12 @@ def represent_accepted(spec: JobSpec) -> Job:
         picture_quality=spec.picture_quality,
         style=spec.style,
         labels=spec.labels,
+        seed=spec.seed,
+        is_bulk=spec.bulk is not None,
+        filled=len(spec.items),
         webhook=None if spec.webhook is None else WebhookView(url=spec.webhook),
     )
-    return represent(view, [_accepted_item(item) for item in spec.items], None)
+    return represent(view, [_accepted_item(item) for item in spec.items[:PAGE_ITEMS]], None)
 
 
 def _webhook(webhook: WebhookView) -> Webhook:

@@ -9,6 +9,7 @@ from flask import current_app
 from api.callers import current_caller
 from api.key_cache import KeyCache
 from model_store.registry import Registry
+from workers.filling import Filler
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
 from workers.key_store import KeyStore
@@ -24,6 +25,7 @@ from workers.webhook_targets import WebhookTargets
 _KEY: Final = "spade"
 MAX_WAITING_REQUESTS: Final = 4
 MAX_ARCHIVES: Final = 2
+MAX_LISTINGS: Final = 2
 MAX_EVENT_STREAMS: Final = 6
 
 
@@ -32,8 +34,9 @@ class Services:
     """The parts behind the API.
 
     `waiting_places` bounds the requests that may wait for a job at one time, `archive_places` and `stream_places` those
-    that are sent an archive or events, so that there are always threads for other requests; `decoding_turns` is held to
-    read a map. `stopping` is set when the process is to end: nothing waits any longer, streams are closed.
+    that are sent an archive or events, `listing_places` those that list a prefix, so that there are always threads for
+    other requests; `decoding_turns` is held to read a map. `stopping` is set when the process is to end: nothing waits
+    any longer, streams are closed.
     """
 
     settings: Settings
@@ -41,6 +44,7 @@ class Services:
     job_reader: JobReader
     object_store: ObjectStore
     recorder: Recorder
+    filler: Filler
     registry: Registry
     wake_up: WakeUp
     keys: KeyCache
@@ -49,6 +53,7 @@ class Services:
     waiting_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING_REQUESTS))
     archive_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_ARCHIVES))
     stream_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_EVENT_STREAMS))
+    listing_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_LISTINGS))
     decoding_turns: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -63,6 +68,7 @@ def connect_services(settings: Settings) -> Services:
         job_reader=reader,
         object_store=objects,
         recorder=Recorder(store=store, reader=reader, objects=objects),
+        filler=Filler(client, store=store, objects=objects),
         registry=Registry(settings.models_dir),
         wake_up=WakeUp(create_celery(settings.redis_url), client),
         keys=KeyCache(KeyStore(objects)),

@@ -21,7 +21,7 @@ class StoredInputs:
 
     def file(self, key: str) -> SentFile:
         """The object, to be read when it is needed."""
-        self._check(key)
+        self.check_prefix(key)
         name = printable(key.removeprefix(INPUT_PREFIX))
 
         def read() -> bytes:
@@ -34,12 +34,13 @@ class StoredInputs:
 
     def listed(self, prefix: str, *, max_files: int) -> tuple[tuple[SentFile, ...], tuple[SentFile | None, ...]]:
         """Label maps under a prefix, and their instance maps, at most one file more than may be used."""
-        self._check(prefix)
+        self.check_prefix(prefix)
         found = (key for key in self.objects.keys(prefix) if not key.endswith("/"))
         keys = list(itertools.islice(found, 2 * max_files + 1))
         return pair_by_name(keys, self.file, where=f"under {prefix!r}")
 
-    def _check(self, key: str) -> None:
+    def check_prefix(self, key: str) -> None:
+        """Return where the key, or the beginning of keys, is one of theirs."""
         if not key.startswith(self.prefix):
             detail = f"{key!r} is not among your inputs; their keys begin with {self.prefix!r}"
             raise refuse_files("foreign-object", detail)

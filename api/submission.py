@@ -9,12 +9,14 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Final
 
 from api.bodies import Body
+from api.bulk import list_inputs
 from api.decoding import MAX_REQUEST_PIXELS, DecodedMap, choose_palette, decode_maps, file_digest, resolve_model
 from api.errors import Fault, FilesRefusedError, SubmissionUncertainError
-from api.parameters import JobParameters, MapParameters, refuse_parameter
+from api.parameters import JobParameters, MapParameters, StyleBlend, refuse_parameter
 from api.problems import MAX_FAULTS
 from api.reservation import Reservation
 from api.services import Services
@@ -32,11 +34,12 @@ from workers.errors import (
     StorageUnavailableError,
 )
 from workers.limits import KeyLimits
-from workers.messages import ItemSpec, JobSpec
+from workers.messages import BulkInputs, ItemSpec, JobSpec, Style
 
 DRAWN_SEEDS: Final = 2**32
 MAX_PICTURE_PIXELS: Final = 2**22
 STORING_THREADS: Final = 8
+_CONTENT_TYPES: Final = {".png": "image/png", ".jsonl": "application/jsonl", ".csv": "text/csv"}
 
 _log = logging.getLogger(__name__)
 
@@ -78,13 +81,18 @@ def prepare(body: Body[JobParameters], *, services: Services, owner: str, job_id
     card = resolve_model(services.registry, parameters.model)
     height, width = picture_size(card, parameters)
     _check_style(card, parameters.style)
-    _check_count(len(body.label_maps) * parameters.variations, services.settings.max_items_per_job)
-    _check_pixels(len(body.label_maps) * height * width)
     if parameters.webhook is not None:
         check_webhook(parameters.webhook, services)
-    palette = choose_palette(services.registry, card, body)
-    decoded = decode_maps(body, card, palette, turns=services.decoding_turns)
-    objects = _read_inputs(decoded, job_id, height=height, width=width)
+    seed = secrets.randbelow(DRAWN_SEEDS) if parameters.seed is None else parameters.seed
+    bulk: BulkInputs | None = None
+    if body.prefix is not None:
+        bulk, objects = list_inputs(body, card, services=services, job_id=job_id, pixels=height * width, seed=seed)
+    else:
+        _check_count(len(body.label_maps) * parameters.variations, services.settings.max_items_per_job)
+        _check_pixels(len(body.label_maps) * height * width)
+        palette = choose_palette(services.registry, card, body)
+        decoded = decode_maps(body, card, palette, turns=services.decoding_turns)
+        objects = _read_inputs(decoded, job_id, height=height, width=width)
     spec = JobSpec(
         id=job_id,
         owner=owner,
@@ -93,15 +101,16 @@ def prepare(body: Body[JobParameters], *, services: Services, owner: str, job_id
         weights_digest=card.weights.sha256,
         height=height,
         width=width,
-        items=tuple(_items(body, job_id)),
+        items=tuple(_items(body, job_id, first_seed=seed)),
         created_ms=time.time_ns() // 1_000_000,
         request_digest=request_digest(body),
         priority=parameters.priority,
         picture_format=parameters.format.value,
         picture_quality=parameters.quality,
-        style=parameters.style,
+        style=_style(parameters.style),
         deadline_seconds=parameters.deadline_seconds,
         labels=parameters.labels,
+        bulk=bulk,
         webhook=parameters.webhook,
     )
     return PreparedJob(spec=spec, objects=objects)
@@ -138,7 +147,7 @@ def submit(job: PreparedJob, services: Services, *, limits: KeyLimits, reservati
         _remove_stored(spec.id, services)
         raise
     services.wake_up.send(spec.model)
-    _log.info("job accepted", extra={"job": spec.id, "model": spec.model, "items": len(spec.items)})
+    _log.info("job accepted", extra={"job": spec.id, "model": spec.model, "items": spec.total})
 
 
 def find_existing(job_id: str, digest: str, *, services: Services, owner: str) -> bool:
@@ -160,7 +169,7 @@ def find_existing(job_id: str, digest: str, *, services: Services, owner: str) -
 
 def _store(job: PreparedJob, services: Services, reservation: Reservation | None) -> None:
     def put(key: str) -> None:
-        services.object_store.put(key, job.objects[key], content_type="image/png")
+        services.object_store.put(key, job.objects[key], content_type=_CONTENT_TYPES[PurePath(key).suffix])
         if reservation is not None:
             reservation.keep()
 
@@ -228,10 +237,9 @@ def _stored_inputs(decoded: DecodedMap, job_id: str, map_index: int, *, height: 
     return inputs
 
 
-def _items(body: Body[JobParameters], job_id: str) -> Iterator[ItemSpec]:
+def _items(body: Body[JobParameters], job_id: str, *, first_seed: int) -> Iterator[ItemSpec]:
     """For each label map its variations, with rising seeds."""
     parameters = body.parameters
-    first_seed = secrets.randbelow(DRAWN_SEEDS) if parameters.seed is None else parameters.seed
     for map_index, (label_map, instance_map) in enumerate(zip(body.label_maps, body.instance_maps, strict=True)):
         for variation in range(parameters.variations):
             yield ItemSpec(
@@ -243,12 +251,20 @@ def _items(body: Body[JobParameters], job_id: str) -> Iterator[ItemSpec]:
             )
 
 
-def _check_style(card: ModelCard, style: str | None) -> None:
-    if style is not None and style not in card.styles:
-        existing = ", ".join(card.styles) or "none"
-        raise refuse_parameter(
-            "style", "unknown-style", f"the model {card.name} has no style {style!r}; it has: {existing}"
-        )
+def _check_style(card: ModelCard, style: str | StyleBlend | None) -> None:
+    names = style.blend if isinstance(style, StyleBlend) else [] if style is None else [style]
+    for name in names:
+        if name not in card.style_seeds:
+            existing = ", ".join(card.style_seeds) or "none"
+            raise refuse_parameter(
+                "style", "unknown-style", f"the model {card.name} has no style {name!r}; it has: {existing}"
+            )
+
+
+def _style(style: str | StyleBlend | None) -> Style | None:
+    if isinstance(style, StyleBlend):
+        return Style(first=style.blend[0], second=style.blend[1], weight=style.weight)
+    return None if style is None else Style(first=style)
 
 
 def _check_count(items: int, most: int) -> None:

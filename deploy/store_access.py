@@ -10,6 +10,7 @@ from deploy.local.stack import server_settings, stack_servers
 from deploy.local.state import StateFolder
 from workers.audit import Audit
 from workers.dead_letters import DeadLetters
+from workers.filling import Filler
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
 from workers.recorder import Recorder
@@ -40,14 +41,16 @@ class StoreAccess:
         reader, objects, repairs = JobReader(client), ObjectStore(settings.storage), Repairs(client)
         reader.ping()
         objects.ping()
-        recorder = Recorder(store=JobStore(client, settings.queue), reader=reader, objects=objects)
+        store = JobStore(client, settings.queue)
+        recorder = Recorder(store=store, reader=reader, objects=objects)
+        filler = Filler(client, store=store, objects=objects)
         return cls(
             client=client,
             reader=reader,
             objects=objects,
             repairs=repairs,
             recorder=recorder,
-            recovery=Recovery(repairs=repairs, objects=objects, recorder=recorder),
+            recovery=Recovery(repairs=repairs, objects=objects, recorder=recorder, filler=filler),
             dead_letters=DeadLetters(client, reader=reader, repairs=repairs, recorder=recorder),
             retention_seconds=settings.queue.retention_seconds,
         )

@@ -54,6 +54,14 @@ class WeightsInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StylePreset:
+    """A style by name: the latent that a seed gives."""
+
+    name: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """A model of the registry. Sizes, label counts and the like come from `generator`, the architecture.
 
@@ -72,8 +80,7 @@ class ModelCard:
     classes: tuple[LabelClass, ...]
     """Class i at place i; the unknown class is not among them."""
     weights: WeightsInfo
-    styles: tuple[str, ...] = ()
-    """Names of the style presets."""
+    styles: tuple[StylePreset, ...] = ()
 
     def __post_init__(self) -> None:
         _require(bool(_NAME.fullmatch(self.name)), f"name {self.name!r}: use a-z, 0-9 and -, at most 63")
@@ -86,6 +93,10 @@ class ModelCard:
             _require(bool(_COLOR.fullmatch(label_class.color)), f"class {label_class.id}: color must be like #9ceedd")
         _require_unique("name", (label_class.name for label_class in self.classes))
         _require_unique("color", (label_class.color for label_class in self.classes))
+        names = [style.name for style in self.styles]
+        _require(self.latent or not names, "styles: the model has no latent, so there are none")
+        _require(len(set(names)) == len(names), "styles: a name is given twice")
+        _require(all(style.seed >= 0 for style in self.styles), "styles: a seed must be 0 or more")
         _require(bool(_SHA256.fullmatch(self.weights.sha256)), "weights: sha256 must be 64 hexadecimal digits")
         _require(self.weights.bytes > 0, "weights: bytes must be positive")
 
@@ -109,6 +120,11 @@ class ModelCard:
         """Ids by class name, with `unknown` where the model has that and no class of the name."""
         ids = {} if self.unknown_id is None else {UNKNOWN_NAME: self.unknown_id}
         return ids | {label_class.name: label_class.id for label_class in self.classes}
+
+    @property
+    def style_seeds(self) -> dict[str, int]:
+        """Seeds of the style presets by their names."""
+        return {style.name: style.seed for style in self.styles}
 
     @property
     def height(self) -> int:

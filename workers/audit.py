@@ -18,7 +18,7 @@ from workers.recorder import Recorder
 from workers.recovery import Outcome, Recovery
 from workers.repairs import Balance, Disagreement, Repairs, RetryAnswer
 from workers.storage import ObjectStore
-from workers.stored_jobs import StoredJob, stored_job, stored_jobs
+from workers.stored_jobs import StoredJob, StoredPicture, stored_job, stored_jobs
 
 _EXAMPLES: Final = 10
 _SETTLING_SECONDS: Final = 60.0
@@ -110,11 +110,17 @@ class Audit:
             job = self._reader.job(stored.id)
             if self._seconds_since_end(job) >= self._retention_seconds:
                 return  # it is about to be removed
-            items = self._reader.items(job)
             self._check_papers(stored, job, report)
-            self._check_items(stored, job, items, report)
-            self._check_pictures(stored, items, report)
-            report.note_all(self._repairs.recount(job.id, stored_bytes=_stored_bytes(stored, items), fix=self._fix))
+            pictures = _by_index(stored)
+            stored_bytes = stored.input_bytes
+            for items in self._reader.pages(job):
+                self._check_items(stored, job, items, report)
+                stored_bytes += sum(item.size_bytes or 0 for item in items)
+                for item in items:
+                    self._check_pictures(stored, item, pictures.pop(item.index, []), report)
+            for of_no_item in pictures.values():
+                self._check_pictures(stored, None, of_no_item, report)
+            report.note_all(self._repairs.recount(job.id, stored_bytes=stored_bytes, fix=self._fix))
         except (JobExpiredError, JobUnknownError):
             return  # removed in the meantime, or told already
 
@@ -176,10 +182,11 @@ class Audit:
             self._recorder.record([job_id])
         return retried
 
-    def _check_pictures(self, stored: StoredJob, items: list[ItemView], report: Report) -> None:
-        """No pictures but those of the items: others are of commits that came too late."""
-        for picture in stored.pictures():
-            item = items[picture.index] if picture.index < len(items) else None
+    def _check_pictures(
+        self, stored: StoredJob, item: ItemView | None, pictures: list[StoredPicture], report: Report
+    ) -> None:
+        """No pictures but that of the item: others are of commits that came too late."""
+        for picture in pictures:
             is_wanted = item is not None and (
                 item.picture_key == picture.key or (item.state is State.RUNNING and item.fence == picture.fence)
             )
@@ -202,6 +209,8 @@ class Audit:
         return time.time() - stored.objects[key].modified_seconds
 
 
-def _stored_bytes(stored: StoredJob, items: Iterable[ItemView]) -> int:
-    """What a quota counts of a job: its inputs, and the pictures of its items."""
-    return stored.input_bytes + sum(item.size_bytes or 0 for item in items)
+def _by_index(stored: StoredJob) -> dict[int, list[StoredPicture]]:
+    pictures: dict[int, list[StoredPicture]] = {}
+    for picture in stored.pictures():
+        pictures.setdefault(picture.index, []).append(picture)
+    return pictures

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from workers.errors import DeadLetterUnknownError, JobUnknownError
+from workers.errors import DeadLetterUnknownError, JobExpiredError, JobUnknownError
 from workers.job_reader import JobReader
 from workers.messages import ItemView, JobView, State
 from workers.recorder import Recorder
@@ -75,7 +75,7 @@ class DeadLetters:
             return None
         try:
             job, item = self._reader.job(job_id), self._reader.item(job_id, int(index))
-        except JobUnknownError:
+        except (JobExpiredError, JobUnknownError):
             return None  # removed in the meantime
         if item.state is not State.FAILED:
             return None  # put back in the meantime

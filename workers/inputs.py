@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from model_store.registry import Registry
 from spade.label_images import LabelMapError, decode_instance_map
 from workers.errors import ObjectMissingError
-from workers.messages import Batch, ClaimedItem
+from workers.messages import Batch, ClaimedItem, MapReading
+from workers.sent_maps import InputError, SentMaps
 from workers.storage import ObjectStore
 
 
@@ -33,17 +35,15 @@ class Inputs:
         )
 
 
-class InputError(Exception):
-    """An item's stored input is missing or damaged: no attempt can succeed."""
-
-
 class InputLoader:
     """Reads the inputs of a batch, each object once: the variations of a map share it."""
 
-    def __init__(self, objects: ObjectStore, batch: Batch) -> None:
+    def __init__(self, objects: ObjectStore, registry: Registry, batch: Batch) -> None:
         self._objects = objects
         self._batch = batch
+        self._sent = SentMaps(objects, registry, batch)
         self._loaded: dict[str, NDArray[np.int32]] = {}
+        self._loaded_sent: dict[tuple[str, str], tuple[NDArray[np.int32], NDArray[np.int32] | None]] = {}
 
     def load(self, item: ClaimedItem) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Label map and instance map of an item, each int32 (H, W).
@@ -51,10 +51,19 @@ class InputLoader:
         Without an instance map the label map stands in: then edges are where the class changes.
         Raises `InputError`, or `StorageUnavailableError`.
         """
+        if item.reading is not None:
+            label_map, instances = self._sent_maps(item, item.reading)
+            return label_map, label_map if instances is None else instances
         label_map = self._object(item.label_map_key)
         if item.instance_map_key is None:
             return label_map, label_map
         return label_map, self._object(item.instance_map_key)
+
+    def _sent_maps(self, item: ClaimedItem, reading: MapReading) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
+        key = item.job_id, item.label_map_key  # jobs may read the same map in other ways
+        if key not in self._loaded_sent:
+            self._loaded_sent[key] = self._sent.read(item, reading)
+        return self._loaded_sent[key]
 
     def _object(self, key: str) -> NDArray[np.int32]:
         if key not in self._loaded:

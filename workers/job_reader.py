@@ -2,16 +2,21 @@
 
 import json
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from workers.errors import JobExpiredError, JobUnknownError
-from workers.messages import ItemView, JobView, Priority, QueuePosition, QueueStats, State, StoreStats, Total
+from workers.figures import QueuePosition, QueueStats, StoreStats, Total
+from workers.messages import ItemView, JobView, Priority, State, Style
 from workers.redis_client import PREFIX, RedisClient, translated_errors
 from workers.webhook_messages import WebhookState, WebhookView
 
 _PAGE: Final = 100
+_PAGE_ITEMS: Final = 500
+_AFTER_COLON: Final = ";"
+_LAST: Final = "~"  # sorts behind every name of an item
 _SLOT_SECONDS: Final = 10
 _RATE_SLOTS: Final = 6
 
@@ -52,9 +57,17 @@ class JobReader:
         return _item_view(index, fields)
 
     def items(self, job: JobView, *, start: int = 0, count: int | None = None) -> list[ItemView]:
-        """The items `start` to `start + count` of a job, in order. Raises `JobExpiredError` if it is gone."""
-        stop = job.total if count is None else min(job.total, start + count)
+        """The items `start` to `start + count` of a job, in order, as far as they have come in.
+
+        Raises `JobExpiredError` if it is gone.
+        """
+        stop = job.filled if count is None else min(job.filled, start + count)
         return self._items(job.id, range(start, stop))
+
+    def pages(self, job: JobView) -> Iterator[list[ItemView]]:
+        """All items of a job, some at a time. Raises `JobExpiredError` if it is gone."""
+        for start in range(0, job.filled, _PAGE_ITEMS):
+            yield self.items(job, start=start, count=_PAGE_ITEMS)
 
     def jobs(self, owner: str, *, before: tuple[int, str] | None = None) -> Iterator[JobView]:
         """An owner's jobs, newest first, from after `before` = (created_ms, id) of the last one seen."""
@@ -78,20 +91,24 @@ class JobReader:
     def position(self, job: JobView) -> QueuePosition | None:
         """Where a waiting job stands: items ahead, and seconds until its last item is likely to be done."""
         waiting = f"{PREFIX}waiting:{job.model}:"
+        key = f"{waiting}{job.priority.rank}"
         with translated_errors():
-            pipeline = self._client.pipeline(transaction=False)
-            for index in range(job.total):
-                pipeline.zrank(f"{waiting}{job.priority.rank}", f"{job.id}:{index}")
-            for rank in range(job.priority.rank):
-                pipeline.zcard(f"{waiting}{rank}")
-            answers = pipeline.execute()
-        ranks = [rank for rank in answers[: job.total] if rank is not None]
-        if not ranks:
+            low = self._client.zcount(key, "-inf", f"({job.created_ms}")
+            high = self._client.zcount(key, "-inf", job.created_ms)
+            ahead = sum(self._client.zcard(f"{waiting}{rank}") for rank in range(job.priority.rank))
+
+            def name(rank: int) -> str:
+                return next(iter(self._client.zrange(key, rank, rank)), _LAST)
+
+            # Items of one moment are in the order of their names, so that those of a job follow one another.
+            first = bisect_left(range(low, high), f"{job.id}:", key=name) + low
+            last = bisect_left(range(low, high), f"{job.id}{_AFTER_COLON}", key=name) + low
+        not_there_yet = job.total - job.filled
+        if last + not_there_yet == first:
             return None
-        ahead = sum(answers[job.total :])
         rate = self._drain_rate(job.model)
-        pixels = (ahead + max(ranks) + 1) * job.height * job.width
-        return QueuePosition(position=ahead + min(ranks), eta_seconds=pixels / rate if rate else None)
+        pixels = (ahead + last + not_there_yet) * job.height * job.width
+        return QueuePosition(position=ahead + first, eta_seconds=pixels / rate if rate else None)
 
     def settled_items(self, job: JobView, *, start: int, count: int) -> list[ItemView]:
         """Items that have come to their final states, in that order: from the `start`th on, at most `count`.
@@ -190,11 +207,12 @@ def _optional_int(text: str | None) -> int | None:
 
 def _job_view(job_id: str, fields: dict[str, str]) -> JobView:
     spec: dict[str, Any] = json.loads(fields["spec"])
+    counts = {state: int(fields[state]) for state in State}
     return JobView(
         id=job_id,
         owner=fields["owner"],
         state=State(fields["state"]),
-        counts={state: int(fields[state]) for state in State},
+        counts=counts,
         changes=int(fields["changes"]),
         created_ms=int(fields["created_ms"]),
         started_ms=_optional_int(fields.get("started_ms")),
@@ -210,8 +228,11 @@ def _job_view(job_id: str, fields: dict[str, str]) -> JobView:
         priority=Priority(spec["priority"]),
         picture_format=spec["picture_format"],
         picture_quality=spec["picture_quality"],
-        style=spec["style"],
+        style=Style.from_values(spec["style"]),
         labels=spec["labels"],
+        seed=spec["seed"],
+        is_bulk=spec["bulk"] is not None,
+        filled=int(fields.get("filled", sum(counts.values()))),
         webhook=_webhook_view(spec.get("webhook"), fields),
         endings=int(fields.get("endings", 0)),
     )

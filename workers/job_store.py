@@ -5,19 +5,21 @@ Redis is the truth about the queue and its clock is the only one. Celery message
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from workers.errors import JobExistsError, JobExpiredError, JobUnknownError, QueueFullError, StorageQuotaError
 from workers.limits import NO_LIMITS, KeyLimits
-from workers.messages import Batch, CancelOutcome, ClaimedItem, JobSpec, Result
+from workers.messages import Batch, BulkInputs, CancelOutcome, ClaimedItem, JobSpec, Result, Style
 from workers.redis_client import PREFIX, RedisClient, translated_errors
 from workers.scripts import Scripts
 from workers.settings import QueueSettings
 
 _TOMBSTONE_SECONDS: Final = 30 * 24 * 3600
 _REAP_LIMIT: Final = 500
+_RANGE_ITEMS: Final = 1000
+"""Items of a job that one call looks at: other clients of Redis wait for it, so it must not take long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,7 @@ class JobStore:
         return round(self._settings.lease_seconds * 1000)
 
     def submit(self, spec: JobSpec, *, limits: KeyLimits = NO_LIMITS, input_bytes: int = 0) -> None:
-        """Accept a job and queue its items, whole or not at all.
+        """Accept a job and queue its items, whole or not at all. Those of a bulk job come later (`Filler`).
 
         `limits` are its owner's, where they differ from the settings'; `input_bytes` is what was stored for it.
         Raises `JobExistsError`, `JobExpiredError` (the id was used by a job that is gone), `QueueFullError` or
@@ -83,6 +85,7 @@ class JobStore:
             *(caps.max_open_items, caps.max_open_pixels),
             *(limits.max_items or caps.max_owner_items, limits.max_pixels or caps.max_owner_pixels),
             *(limits.storage_bytes or "", input_bytes),
+            spec.total,
             *items,
         )
         match answer:
@@ -113,11 +116,13 @@ class JobStore:
 
     def claim(self, *, worker: str, device: str, models: Iterable[str], max_items: int, max_pixels: int) -> Claim:
         """Take up to a batch of waiting items of one bucket, in scheduling order, under a lease."""
-        bucket, more, rows, ended = self._scripts.run(
+        bucket, more, rows, ended, specs = self._scripts.run(
             "claim", worker, device, self._lease_ms, max_items, max_pixels, *models
         )
         return Claim(
-            batch=_batch(bucket, rows) if rows else None,
+            batch=_batch(bucket, rows, dict(zip(specs[::2], map(json.loads, specs[1::2]), strict=True)))
+            if rows
+            else None,
             more_waiting=more or None,
             ended_jobs=tuple(ended),
         )
@@ -168,11 +173,21 @@ class JobStore:
         return ceiling
 
     def cancel(self, job_id: str, *, owner: str) -> tuple[list[CancelOutcome], tuple[str, ...]]:
-        """Cancel what can be. Returns the outcome of every item by index, and the job if it ended."""
-        answer = self._scripts.run("cancel", job_id, owner)
-        if not answer[0]:
-            raise JobUnknownError(job_id)
-        return [CancelOutcome(name) for name in answer[1]], tuple(answer[2])
+        """Cancel what can be. Returns the outcome of every item by index, and the job if it ended.
+
+        A large job is canceled a range at a time; broken off, it goes on when it is called again. Items of a bulk job
+        that have not come in yet are canceled as they do.
+        """
+        outcomes: list[CancelOutcome] = []
+        ended: list[str] = []
+        while True:
+            answer = self._scripts.run("cancel", job_id, owner, len(outcomes), _RANGE_ITEMS)
+            if not answer[0]:
+                raise JobUnknownError(job_id)
+            outcomes += map(CancelOutcome, answer[1])
+            ended += answer[2]
+            if len(answer[1]) < _RANGE_ITEMS:
+                return outcomes, tuple(ended)
 
     def reap(self) -> Reaped:
         """Take back items whose lease ran out and expire those whose deadline passed."""
@@ -193,20 +208,30 @@ class JobStore:
         with translated_errors():
             return self._client.hget(f"{PREFIX}job:{job_id}", "mark") or ""
 
-    def mark_recorded(self, job_id: str, *, mark: str) -> bool:
-        """The job's record is stored. False: it is out of date already and has to be stored anew."""
-        return bool(self._scripts.run("recorded", job_id, mark))
+    def mark_recorded(self, job_id: str, *, mark: str, journaled: int | None = None) -> bool:
+        """The job's record is stored. False: it is out of date already and has to be stored anew.
+
+        `journaled`: of a bulk job, how many of the items that have ended are in its journal.
+        """
+        return bool(self._scripts.run("recorded", job_id, mark, "" if journaled is None else journaled))
+
+    def journaled(self, job_id: str) -> int:
+        """How many of the items of a bulk job that have ended are in its journal already."""
+        with translated_errors():
+            return int(self._client.hget(f"{PREFIX}job:{job_id}", "journaled") or 0)
 
     def jobs_past_retention(self) -> list[str]:
-        """Ended jobs that were kept for the retention time."""
+        """Ended jobs that were kept for the retention time, and those that were not wholly forgotten."""
         with translated_errors():
+            begun = self._client.zrange(f"{PREFIX}forgetting", 0, _REAP_LIMIT)
             seconds, microseconds = self._client.time()
             oldest = (seconds - self._settings.retention_seconds) * 1000 + microseconds / 1000
-            return self._client.zrangebyscore(f"{PREFIX}ended", "-inf", oldest, start=0, num=_REAP_LIMIT)
+            return begun + self._client.zrangebyscore(f"{PREFIX}ended", "-inf", oldest, start=0, num=_REAP_LIMIT)
 
     def forget(self, job_id: str) -> None:
         """Remove an ended job; from then on it is known as gone, and its objects are doomed. An open one stays."""
-        self._scripts.run("forget", job_id, _TOMBSTONE_SECONDS)
+        while self._scripts.run("forget", job_id, _TOMBSTONE_SECONDS, _RANGE_ITEMS):
+            pass
 
     def doomed_jobs(self) -> list[str]:
         """Jobs that are gone and whose objects are not; those whose removal was tried last come last."""
@@ -225,14 +250,16 @@ class JobStore:
 
 def spec_head(spec: JobSpec) -> str:
     """What the job store keeps of a job beside its items, for those who read it."""
-    return json.dumps({name: value for name, value in dataclasses.asdict(spec).items() if name != "items"})
+    head = dataclasses.asdict(dataclasses.replace(spec, items=()))
+    del head["items"]
+    return json.dumps({**head, "seed": spec.seed})
 
 
 def _fences(items: Sequence[ClaimedItem]) -> list[str | int]:
     return [value for item in items for value in (item.id, item.fence)]
 
 
-def _batch(bucket: str, rows: list[list[str | int]]) -> Batch:
+def _batch(bucket: str, rows: list[list[str | int]], specs: Mapping[str, dict[str, Any]]) -> Batch:
     model, _, rest = bucket.removesuffix("!alone").partition("@")
     version, size, _ = rest.rsplit("/", 2)
     height, width = size.split("x")
@@ -242,13 +269,14 @@ def _batch(bucket: str, rows: list[list[str | int]]) -> Batch:
         model_version=version,
         height=int(height),
         width=int(width),
-        items=tuple(_claimed_item(row) for row in rows),
+        items=tuple(_claimed_item(row, specs) for row in rows),
     )
 
 
-def _claimed_item(row: list[str | int]) -> ClaimedItem:
+def _claimed_item(row: list[str | int], specs: Mapping[str, dict[str, Any]]) -> ClaimedItem:
     item_id, fence, attempt, label_map, instance_map, seed, picture_format, quality, waited = row
     job_id, _, index = str(item_id).rpartition(":")
+    bulk = specs[job_id]["bulk"]
     return ClaimedItem(
         job_id=job_id,
         index=int(index),
@@ -260,4 +288,6 @@ def _claimed_item(row: list[str | int]) -> ClaimedItem:
         picture_format=str(picture_format),
         picture_quality=int(quality),
         waited_ms=int(waited),
+        style=Style.from_values(specs[job_id]["style"]),
+        reading=None if bulk is None else BulkInputs.from_values(bulk).reading,
     )

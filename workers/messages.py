@@ -62,6 +62,43 @@ class ItemSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MapReading:
+    """How label maps are read that are still as the client stored them: colours by a named palette or a CSV file."""
+
+    palette: str | None = None
+    palette_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkInputs:
+    """The label maps of a bulk job. They stay where the client put them; `workers.bulk` lists them."""
+
+    maps: int
+    variations: int
+    seed: int  # of the first variation of every map
+    reading: MapReading = MapReading()
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any]) -> Self:
+        """Read what `dataclasses.asdict` made."""
+        return cls(**{**values, "reading": MapReading(**values["reading"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """A style preset of the model, or a blend of two: `weight` 0 is the first, 1 the second."""
+
+    first: str
+    second: str | None = None
+    weight: float = 0.0
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any] | None) -> Self | None:
+        """Read what `dataclasses.asdict` made."""
+        return None if values is None else cls(**values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """A whole accepted request. Stored as `job.json` beside the inputs, from which a lost queue can be rebuilt."""
 
@@ -72,17 +109,28 @@ class JobSpec:
     weights_digest: str
     height: int
     width: int
-    items: tuple[ItemSpec, ...]
+    items: tuple[ItemSpec, ...]  # empty in a bulk job
     created_ms: int  # Unix time, milliseconds
     request_digest: str  # sha256 of what the request asks for; equal requests have equal digests
     precision: str = "float32"
     priority: Priority = Priority.NORMAL
     picture_format: str = "png"
     picture_quality: int = 90
-    style: str | None = None
+    style: Style | None = None
     deadline_seconds: float | None = None
     labels: dict[str, str] = field(default_factory=dict)
     webhook: str | None = None  # URL that is told when the job ends
+    bulk: BulkInputs | None = None
+
+    @property
+    def total(self) -> int:
+        """Number of items."""
+        return len(self.items) if self.bulk is None else self.bulk.maps * self.bulk.variations
+
+    @property
+    def seed(self) -> int:
+        """Of the first item."""
+        return self.items[0].seed if self.bulk is None else self.bulk.seed
 
     @property
     def bucket(self) -> str:
@@ -103,7 +151,13 @@ class JobSpec:
         """Read what `to_json` wrote."""
         values: dict[str, Any] = json.loads(text)
         items = tuple(ItemSpec(**item) for item in values.pop("items"))
-        return cls(items=items, **{**values, "priority": Priority(values["priority"])})
+        bulk = values.pop("bulk")
+        return cls(
+            items=items,
+            style=Style.from_values(values.pop("style")),
+            bulk=None if bulk is None else BulkInputs.from_values(bulk),
+            **{**values, "priority": Priority(values["priority"])},
+        )
 
 
 def job_prefix(job_id: str) -> str:
@@ -150,6 +204,8 @@ class ClaimedItem:
     picture_format: str
     picture_quality: int
     waited_ms: int
+    style: Style | None = None
+    reading: MapReading | None = None  # None: the stored inputs are in the form that workers read
 
     @property
     def id(self) -> str:
@@ -222,8 +278,11 @@ class JobView:
     priority: Priority
     picture_format: str
     picture_quality: int
-    style: str | None
+    style: Style | None
     labels: dict[str, str]
+    seed: int  # of its first item
+    is_bulk: bool
+    filled: int  # items that are in the job store; those of a bulk job come in little by little
     webhook: WebhookView | None = None
     endings: int = 0  # more than one where the job was opened again
 
@@ -231,45 +290,3 @@ class JobView:
     def total(self) -> int:
         """Number of items."""
         return sum(self.counts.values())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueuePosition:
-    """Where the first waiting item of a job stands, and when its last one is likely to be done."""
-
-    position: int  # items ahead of it
-    eta_seconds: float | None  # None while no rate is known
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueStats:
-    """One model's queue, from the job store."""
-
-    model: str
-    waiting: dict[Priority, int]
-    oldest_seconds: float
-    drained_pixels_per_second: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreStats:
-    """The job store as a whole."""
-
-    queues: tuple[QueueStats, ...]
-    leases: int
-    open_items: int
-    open_pixels: int
-    dead_letters: int
-    pending_webhooks: int  # of jobs that have ended
-    totals: tuple["Total", ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Total:
-    """How many items or jobs of a model ever came to a state; `state` is `accepted` or a final one."""
-
-    kind: str  # "items" or "jobs"
-    model: str
-    state: str
-    reason: str  # of failed items; otherwise empty
-    count: int

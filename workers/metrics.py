@@ -8,8 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from workers.errors import QueueUnavailableError
+from workers.figures import StoreStats
 from workers.job_reader import JobReader
-from workers.messages import StoreStats
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 _BATCH_ITEMS: Final = (1, 2, 4, 8, 16, 32, 64)

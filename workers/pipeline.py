@@ -18,15 +18,17 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from model_store.registry import Registry
 from spade.errors import ConfigError, OutOfMemoryError, SpadeError
 from workers.engine import Engine
 from workers.errors import QueueUnavailableError, ServiceError, StorageUnavailableError
-from workers.inputs import InputError, InputLoader, Inputs
+from workers.inputs import InputLoader, Inputs
 from workers.job_store import JobStore
 from workers.leases import LeaseKeeper
 from workers.messages import Batch, ClaimedItem
 from workers.metrics import WorkerMetrics
 from workers.publishing import Publisher
+from workers.sent_maps import InputError
 from workers.storage import ObjectStore
 
 _PUBLISHERS: Final = 2
@@ -50,6 +52,7 @@ class PipelineParts:
 
     store: JobStore
     objects: ObjectStore
+    registry: Registry
     engine: Engine
     leases: LeaseKeeper
     publisher: Publisher
@@ -151,6 +154,8 @@ class Pipeline:
             )
             self.progress.note()
             self._parts.record(claim.ended_jobs)
+            if claim.batch is None and claim.more_waiting:
+                continue  # as many late items as one claim ends stood before them
             if claim.batch is None:
                 return None
             if announce_more and claim.more_waiting:
@@ -165,7 +170,7 @@ class Pipeline:
         """The inputs of the items that have some. Raises `StorageUnavailableError` when none could be fetched."""
         started = time.perf_counter()
         loaded: list[tuple[ClaimedItem, NDArray[np.int32], NDArray[np.int32]]] = []
-        loader = InputLoader(self._parts.objects, batch)
+        loader = InputLoader(self._parts.objects, self._parts.registry, batch)
         not_fetched: StorageUnavailableError | None = None
         stage_seconds = self._parts.metrics.stage_seconds
         for item in batch.items:
@@ -173,7 +178,7 @@ class Pipeline:
             try:
                 loaded.append((item, *loader.load(item)))
             except InputError as error:
-                self._fail([item], reason="input-unreadable", detail=str(error))
+                self._fail([item], reason=error.reason, detail=str(error))
             except StorageUnavailableError as error:
                 self._set_aside(item, batch, error)
                 not_fetched = error

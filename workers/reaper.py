@@ -46,8 +46,7 @@ class Reaper:
 
     def reap(self) -> None:
         """One round. Raises `QueueUnavailableError` or `StorageUnavailableError`; the next round goes on from there."""
-        reaped = self._store.reap()
-        if reaped.lost or reaped.expired:
+        while (reaped := self._store.reap()).lost or reaped.expired:  # so many at a time
             _log.warning("items taken back", extra={"lost": reaped.lost, "expired": reaped.expired})
         for queue in self._reader.stats().queues:
             if sum(queue.waiting.values()):

@@ -1,20 +1,23 @@
 """Records: what became of a job goes to the object store, where it outlives Redis.
 
 They are written when a job ends, and before that when an item fails for good, of which nothing else there tells. The
-pictures tell of those that succeeded.
+pictures tell of those that succeeded. The items of a bulk job are in its journal.
 """
 
 import dataclasses
 import json
 import logging
 from collections.abc import Iterable
+from typing import Any, Final
 
+from workers import journal
 from workers.errors import JobExpiredError, JobUnknownError, QueueUnavailableError, StorageUnavailableError
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
-from workers.messages import record_key
+from workers.messages import JobView, record_key
 from workers.storage import ObjectStore
 
+_PIECE_ITEMS: Final = 500
 _log = logging.getLogger(__name__)
 
 
@@ -44,9 +47,20 @@ class Recorder:
             mark = self._store.record_mark(job_id)
             try:
                 job = self._reader.job(job_id)
-                items = self._reader.items(job)
+                record, journaled = self._write_journal(job) if job.is_bulk else self._describe(job)
             except (JobExpiredError, JobUnknownError):
                 return  # removed in the meantime
-            record = dataclasses.asdict(job) | {"items": [dataclasses.asdict(item) for item in items]}
             self._objects.put(record_key(job_id), json.dumps(record).encode(), content_type="application/json")
-            recorded = self._store.mark_recorded(job_id, mark=mark)
+            recorded = self._store.mark_recorded(job_id, mark=mark, journaled=journaled)
+
+    def _describe(self, job: JobView) -> tuple[dict[str, Any], None]:
+        items = self._reader.items(job)
+        return dataclasses.asdict(job) | {"items": [dataclasses.asdict(item) for item in items]}, None
+
+    def _write_journal(self, job: JobView) -> tuple[dict[str, Any], int]:
+        """The items of a bulk job that have ended since the last time; returns also how many are in its journal."""
+        journaled = self._store.journaled(job.id)
+        while items := self._reader.settled_items(job, start=journaled, count=_PIECE_ITEMS):
+            journal.write(self._objects, job.id, items)
+            journaled += len(items)
+        return dataclasses.asdict(job), journaled

@@ -4,7 +4,6 @@ What lies there suffices: `job.json` says what was asked for, `record.json` what
 the newest picture of an item is its result. Nothing that has ended is done again.
 """
 
-import hashlib
 import json
 import logging
 from collections import Counter
@@ -15,11 +14,13 @@ from enum import StrEnum
 from typing import Any, Final
 
 from workers.errors import ObjectMissingError
+from workers.filling import Filler
 from workers.messages import ItemSpec, JobSpec, State, record_key, spec_key
+from workers.rebuilding import rebuild_item
 from workers.recorder import Recorder
 from workers.repairs import Repairs, RestoreAnswer, RestoredItem, RestoredJob
 from workers.storage import ObjectStore
-from workers.stored_jobs import StoredJob, StoredPicture, stored_jobs
+from workers.stored_jobs import StoredJob, stored_jobs
 from workers.webhook_messages import WebhookState, WebhookView
 
 _READING_THREADS: Final = 8
@@ -50,8 +51,9 @@ class Requeued:
 class Recovery:
     """Takes stored jobs back that the job store does not know. May run twice, and while the service works."""
 
-    def __init__(self, *, repairs: Repairs, objects: ObjectStore, recorder: Recorder) -> None:
+    def __init__(self, *, repairs: Repairs, objects: ObjectStore, recorder: Recorder, filler: Filler) -> None:
         self._repairs = repairs
+        self._filler = filler
         self._objects = objects
         self._recorder = recorder
 
@@ -61,33 +63,39 @@ class Recovery:
         for stored in stored_jobs(self._objects):
             outcome, items = self.restore(stored)
             done.jobs[outcome] += 1
-            done.items.update(item.state for item in items)
+            done.items += items
             if outcome is Outcome.UNREADABLE:
                 done.unreadable.append(stored.id)
             if on_job is not None:
                 on_job(done)
         return done
 
-    def restore(self, stored: StoredJob) -> tuple[Outcome, tuple[RestoredItem, ...]]:
-        """Take one job back; its items if that was done."""
+    def restore(self, stored: StoredJob) -> tuple[Outcome, Counter[State]]:
+        """Take one job back; its items by state if that was done.
+
+        A bulk job is known from the start and its items follow; broken off, workers bring in the rest.
+        """
+        nothing: Counter[State] = Counter()
         if self._repairs.is_known(stored.id):
-            return Outcome.KNOWN, ()
+            self._recorder.record(self._filler.fill(stored.id))
+            return Outcome.KNOWN, nothing
         if not stored.is_described:
-            return Outcome.NOT_ACCEPTED, ()
+            return Outcome.NOT_ACCEPTED, nothing
         try:
             spec, record = self._read(stored)
             job = self._rebuild(stored, spec, record)
         except ObjectMissingError:
-            return Outcome.GONE, ()  # removed since it was listed
+            return Outcome.GONE, nothing  # removed since it was listed
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             _log.error("stored job cannot be read", extra={"job": stored.id, "error": str(error)})
-            return Outcome.UNREADABLE, ()
+            return Outcome.UNREADABLE, nothing
         answer, ended = self._repairs.restore(job)
         if answer is not RestoreAnswer.RESTORED:
-            return _REFUSED[answer], ()
-        self._recorder.record(ended)
-        is_open = any(not item.state.is_final for item in job.items)
-        return Outcome.OPENED if is_open else Outcome.ENDED, job.items
+            return _REFUSED[answer], nothing
+        self._recorder.record([*ended, *self._filler.fill(stored.id)])
+        items = self._repairs.counts(stored.id) if spec.bulk else Counter(item.state for item in job.items)
+        is_open = any(not state.is_final for state in items)
+        return Outcome.OPENED if is_open else Outcome.ENDED, items
 
     def _read(self, stored: StoredJob) -> tuple[JobSpec, dict[str, Any]]:
         spec = JobSpec.from_json(self._objects.get(spec_key(stored.id)))
@@ -103,14 +111,12 @@ class Recovery:
         pictures = stored.newest_pictures()
         recorded: dict[int, dict[str, Any]] = {item["index"]: item for item in record.get("items", ())}
 
-        def rebuild_item(item: ItemSpec) -> RestoredItem:
+        def rebuild(item: ItemSpec) -> RestoredItem:
             values, picture = recorded.get(item.index), pictures.get(item.index)
-            if values is not None and (is_final or _still_holds(values, picture)):
-                return _as_recorded(item, values)
-            return self._from_picture(item, picture)
+            return rebuild_item(self._objects, item, values, picture, is_final=is_final)
 
         with ThreadPoolExecutor(_READING_THREADS) as pool:
-            items = tuple(pool.map(rebuild_item, spec.items))
+            items = tuple(pool.map(rebuild, spec.items))
         deadline = spec.deadline_seconds
         deadline_ms = None if deadline is None else spec.created_ms + round(deadline * 1000)
         return RestoredJob(
@@ -127,24 +133,6 @@ class Recovery:
             webhook=_recorded_webhook(record) if is_final else None,
         )
 
-    def _from_picture(self, item: ItemSpec, picture: StoredPicture | None) -> RestoredItem:
-        """Succeeded with the picture, or queued where there is none."""
-        if picture is None:
-            return RestoredItem(spec=item)
-        try:
-            data = self._objects.get(picture.key)
-        except ObjectMissingError:
-            return RestoredItem(spec=item)  # removed since it was listed
-        return RestoredItem(
-            spec=item,
-            state=State.SUCCEEDED,
-            attempts=1,
-            picture_key=picture.key,
-            digest=hashlib.sha256(data).hexdigest(),
-            size_bytes=len(data),
-            fence=picture.fence,
-        )
-
 
 _REFUSED: Final = {
     RestoreAnswer.EXISTS: Outcome.KNOWN,
@@ -153,30 +141,6 @@ _REFUSED: Final = {
 }
 
 
-def _still_holds(values: dict[str, Any], picture: StoredPicture | None) -> bool:
-    """Whether what was recorded of an item of an open job is its end: not if it was tried again since."""
-    if not State(values["state"]).is_final:
-        return False
-    if State(values["state"]) is State.SUCCEEDED:
-        return picture is not None and picture.key == values["picture_key"]
-    return picture is None or picture.fence <= (values.get("fence") or 0)
-
-
 def _recorded_webhook(record: dict[str, Any]) -> WebhookView | None:
     values = record.get("webhook")
     return None if values is None else WebhookView(**{**values, "state": WebhookState(values["state"])})
-
-
-def _as_recorded(item: ItemSpec, values: dict[str, Any]) -> RestoredItem:
-    return RestoredItem(
-        spec=item,
-        state=State(values["state"]),
-        attempts=values["attempts"],
-        reason=values["reason"],
-        detail=values["detail"],
-        picture_key=values["picture_key"],
-        digest=values["digest"],
-        size_bytes=values["size_bytes"],
-        timings=values["timings"],
-        fence=values.get("fence"),
-    )

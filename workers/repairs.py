@@ -89,6 +89,7 @@ class Balance:
         return self.accepted - sum(self.ended.values()) - self.open_items
 
 
+_AUDITED_AT_ONCE: Final = 1000
 _UNDONE: Final = {"poison": State.FAILED, "picture-missing": State.SUCCEEDED}
 """The state that an item had before it was retried, by the reason that is noted for the retry."""
 _WRONG_SUMS: Final = {"open": "open-count-wrong", "stored": "stored-bytes-wrong"}
@@ -106,8 +107,17 @@ class Repairs:
         with translated_errors():
             return self._client.hget(f"{PREFIX}job:{job_id}", "owner") is not None
 
+    def counts(self, job_id: str) -> Counter[State]:
+        """The items of a job by state; of a job that is not there, none."""
+        with translated_errors():
+            fields = self._client.hgetall(f"{PREFIX}job:{job_id}")
+        return +Counter({state: int(fields.get(state, 0)) for state in State})
+
     def restore(self, job: RestoredJob) -> tuple[RestoreAnswer, tuple[str, ...]]:
-        """Take a job back whole unless it is known. Returns also the job if it turned out to have ended."""
+        """Take a job back whole unless it is known. Returns also the job if it turned out to have ended.
+
+        The items of a bulk job come later (`Filler`).
+        """
         spec = job.spec
         answer = self._scripts.run(
             "restore",
@@ -124,7 +134,8 @@ class Repairs:
             *(job.created_ms, _or_empty(job.started_ms), _or_empty(job.finished_ms)),
             *(int(job.is_recorded), job.newest_fence, job.input_bytes, job.endings),
             *_webhook_arguments(job.webhook),
-            *_item_arguments(job.items),
+            spec.total,
+            *item_arguments(job.items),
         )
         return RestoreAnswer(answer[0]), tuple(answer[1]) if len(answer) > 1 else ()
 
@@ -138,9 +149,19 @@ class Repairs:
         return [RetryAnswer(answer) for answer in answers]
 
     def audit(self, job_id: str, *, fix: bool) -> list[Disagreement]:
-        """Where a job, its items and the lists of waiting and running items disagree."""
-        rows = self._scripts.run("audit", job_id, int(fix))
-        return [Disagreement(kind=kind, where=where, mended=bool(mended)) for kind, where, mended in rows]
+        """Where a job, its items and the lists of waiting and running items disagree.
+
+        A large job is looked at a range at a time. The numbers of its items by state are compared only when it does not
+        change meanwhile.
+        """
+        found: list[Disagreement] = []
+        first = 0
+        before: list[str | int] = []
+        while first >= 0:
+            rows, first, changes, sums = self._scripts.run("audit", job_id, int(fix), first, _AUDITED_AT_ONCE, *before)
+            found += [Disagreement(kind=kind, where=where, mended=bool(mended)) for kind, where, mended in rows]
+            before = [changes, *sums]
+        return found
 
     def balance(self, *, fix: bool) -> Balance:
         """All items ever accepted and what became of them, in one moment."""
@@ -191,8 +212,9 @@ class Repairs:
         """`job.json` of a job that the job store has. Raises `JobUnknownError`."""
         with translated_errors():
             job = self._client.hgetall(f"{PREFIX}job:{job_id}")
+            head = json.loads(job.get("spec", "{}"))
             pipeline = self._client.pipeline(transaction=False)
-            for index in range(int(job.get("total", 0))):
+            for index in range(0 if head.get("bulk") else int(job.get("total", 0))):
                 pipeline.hgetall(f"{PREFIX}item:{job_id}:{index}")
             rows = pipeline.execute()
         if not job or not all(rows):
@@ -207,10 +229,12 @@ class Repairs:
             )
             for index, row in enumerate(rows)
         ]
-        return JobSpec.from_json(json.dumps({**json.loads(job["spec"]), "items": [asdict(item) for item in items]}))
+        del head["seed"]
+        return JobSpec.from_json(json.dumps({**head, "items": [asdict(item) for item in items]}))
 
 
-def _item_arguments(items: Sequence[RestoredItem]) -> list[str | int]:
+def item_arguments(items: Sequence[RestoredItem]) -> list[str | int]:
+    """Items as `restore_item` of common.lua takes them."""
     return [
         value
         for item in items

@@ -3,17 +3,20 @@
 import os
 import socket
 import threading
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 
 from model_store.registry import Registry
 from workers.engine import Engine
+from workers.filling import Filler
 from workers.health import HealthServer
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
 from workers.leases import LeaseKeeper
 from workers.metrics import WorkerMetrics
+from workers.periodic import Periodic
 from workers.pipeline import ClaimLimits, Pipeline, PipelineParts
 from workers.publishing import Publisher
 from workers.reaper import Reaper
@@ -30,6 +33,7 @@ from workers.webhooks import WebhookDeliverer
 _STUCK_SECONDS: Final = 600.0
 _DRAIN_SECONDS: Final = 60.0
 _MAX_REAPER_INTERVAL_SECONDS: Final = 5.0
+_FILL_INTERVAL_SECONDS: Final = 1.0
 
 
 class Runtime:
@@ -57,6 +61,7 @@ class Runtime:
         parts = PipelineParts(
             store=store,
             objects=objects,
+            registry=registry,
             engine=engine,
             leases=leases,
             publisher=Publisher(store=store, objects=objects, leases=leases, metrics=metrics),
@@ -74,10 +79,13 @@ class Runtime:
             worker=self._worker,
             interval_seconds=min(_MAX_REAPER_INTERVAL_SECONDS, settings.queue.lease_seconds / 4),
         )
+        filler = Filler(client, store=store, objects=objects)
+        fill = partial(filler.fill_all, holder=self._worker, wake=wake_up.send, stop=self.stopping)
+        filling = Periodic("filler", fill, interval_seconds=_FILL_INTERVAL_SECONDS)
         health = self._health(settings.worker, metrics_registry)
         webhooks = _webhooks(settings.webhooks, WebhookStore(client), reader, metrics)
-        self._beside: list[HealthServer | LeaseKeeper | Reaper | WebhookDeliverer]
-        self._beside = [*health, leases, reaper, *webhooks]
+        self._beside: list[HealthServer | LeaseKeeper | Periodic | Reaper | WebhookDeliverer]
+        self._beside = [*health, leases, reaper, filling, *webhooks]
 
     def start(self) -> None:
         """Start the threads beside the loop and load the models that the worker was told to serve.

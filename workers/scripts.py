@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from workers.redis_client import PREFIX, RedisClient, translated_errors
 
-_TAKING_IN: Final = ("submit", "restore", "retry", "reserve")
+_TAKING_IN: Final = ("submit", "fill", "restore", "retry", "reserve")
 _FINISHING: Final = (
     *("claim", "advance", "commit", "give_back", "cancel", "reap", "reaper", "recorded", "forget"),
     *("audit", "balance", "recount", "limit", "webhook_take", "webhook_settle"),

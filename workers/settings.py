@@ -109,10 +109,12 @@ class Settings:
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     models_dir: Path | None = None
     max_items_per_job: int = 1000
+    max_bulk_items: int = 50_000
     max_request_bytes: int = 256 * 2**20
 
     def __post_init__(self) -> None:
         _check_least("max_items_per_job", self.max_items_per_job, 1)
+        _check_least("max_bulk_items", self.max_bulk_items, 1)
         _check_least("max_request_bytes", self.max_request_bytes, 1)
         if self.log_level not in LEVELS:
             raise SettingsError(f"log_level is {self.log_level!r}; it must be one of {', '.join(LEVELS)}")
@@ -135,6 +137,7 @@ class Settings:
             models_dir=Path(models_dir) if models_dir else None,
             max_items_per_job=read.integer("SPADE_MAX_ITEMS_PER_JOB", needed.max_items_per_job),
             log_level=read.text("SPADE_LOG_LEVEL", needed.log_level).lower(),
+            max_bulk_items=read.integer("SPADE_MAX_BULK_ITEMS", needed.max_bulk_items),
             max_request_bytes=read.integer("SPADE_MAX_REQUEST_BYTES", needed.max_request_bytes),
         )
 

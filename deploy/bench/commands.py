@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from deploy.bench.bulk import measure_bulk
 from deploy.bench.load import measure_load
 from deploy.bench.load_report import load_tables
 from deploy.bench.queue import measure_queue
@@ -38,15 +39,31 @@ def queue(items: int, rounds: int, as_json: bool) -> None:
     Example:
         spade-serve bench queue --json
     """
-    figures = dataclasses.asdict(measure_queue(items=items, rounds=rounds))
+    _show(dataclasses.asdict(measure_queue(items=items, rounds=rounds)), "The queue on this machine", as_json)
+
+
+def _show(figures: dict[str, float], title: str, as_json: bool) -> None:
     if as_json:
         print_json(figures)
         return
-    table = Table("figure", "value", title="The queue on this machine")
+    table = Table("figure", "value", title=title)
     table.columns[1].justify = "right"
     for name, value in figures.items():
         table.add_row(name.replace("_", " "), f"{value:,.3g}" if value < 100 else f"{value:,.0f}")
     Console().print(table)
+
+
+@bench.command()
+@click.option("--items", default=50_000, show_default=True, help="Label maps of the job.")
+@json_option
+def bulk(items: int, as_json: bool) -> None:
+    """Measure a bulk job from a prefix to its end, through the real parts and without an engine.
+
+    \b
+    Example:
+        spade-serve bench bulk --items 50000 --json
+    """
+    _show(dataclasses.asdict(measure_bulk(items=items)), "A bulk job on this machine", as_json)
 
 
 @bench.command()

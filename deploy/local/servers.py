@@ -105,7 +105,9 @@ class S3Server(Program):
         return f"{LOOPBACK}:{self.port}"
 
     def command(self) -> list[str]:
-        return [str(find_rclone()), "serve", "s3", "--addr", self.endpoint, "--config", "", str(self.folder)]
+        # Without a digest as ETag: to list a page it would read every file of the folder.
+        options = ["--addr", self.endpoint, "--config", "", "--etag-hash", ""]
+        return [str(find_rclone()), "serve", "s3", *options, str(self.folder)]
 
     def environment(self) -> Mapping[str, str]:
         # The variable holds CSV, hence the quotes around a pair that contains a comma.

@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from api.metrics import ApiMetrics
 from deploy.local.stack import LocalStack, running
 from support.programs import SPADE
-from workers.messages import Priority, QueueStats, StoreStats, Total
+from workers.figures import QueueStats, StoreStats, Total
+from workers.messages import Priority
 from workers.metrics import WorkerMetrics
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,10 @@ from collections.abc import Callable
 import numpy as np
 from prometheus_client import CollectorRegistry
 
+from model_store.registry import Registry
 from spade.label_images import encode_ids_png
 from support.jobs import job_spec
+from workers.filling import Filler
 from workers.inputs import Inputs
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
@@ -70,6 +72,7 @@ class Bench:
         self.store = JobStore(client, QueueSettings(lease_seconds=30))
         self.reader = JobReader(client)
         self.recorder = Recorder(store=self.store, reader=self.reader, objects=objects)
+        self.filler = Filler(client, store=self.store, objects=objects, at_once=25)
         self.leases = LeaseKeeper(self.store, lease_seconds=30)
         self.registry = CollectorRegistry()
         self.woken: list[str] = []
@@ -78,6 +81,7 @@ class Bench:
             PipelineParts(
                 store=self.store,
                 objects=read_from or objects,
+                registry=Registry(None),
                 engine=self.engine,
                 leases=self.leases,
                 publisher=Publisher(store=self.store, objects=objects, leases=self.leases, metrics=metrics),

@@ -23,7 +23,7 @@ class Recoverer:
     @classmethod
     def of(cls, bench: Bench) -> "Recoverer":
         repairs = Repairs(bench.client)
-        recovery = Recovery(repairs=repairs, objects=bench.objects, recorder=bench.recorder)
+        recovery = Recovery(repairs=repairs, objects=bench.objects, recorder=bench.recorder, filler=bench.filler)
         return cls(bench=bench, repairs=repairs, recovery=recovery)
 
     def store(self, job_id: str, items: int, **changes: object) -> JobSpec:

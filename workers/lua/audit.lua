@@ -1,8 +1,11 @@
--- Whether a job agrees with its items, and every open item with where it should be listed; and put it right.
--- ARGV: job, 1 to put right what can be, else 0
--- Returns {{what is wrong, where, put right (1|0)}, ...}
+-- Whether a job agrees with its items, and every open item with where it should be listed; and put it right. A range of
+-- items at a time: the numbers of items by state are compared with the last range, and only where the job has not
+-- changed since the first.
+-- ARGV: job, 1 to put right what can be, else 0, first index, most items, and of the ranges before: the job's number of
+--       changes, items by state
+-- Returns {{{what is wrong, where, put right (1|0)}, ...}, next index or -1, changes, items by state}
 local j = job(ARGV[1])
-if not j.owner then return {} end
+if not j.owner then return { {}, -1, 0, {} } end
 local mend = ARGV[2] == '1'
 local now = now_ms()
 local wrong = {}
@@ -11,12 +14,16 @@ local function note(what, where, mended)
 end
 
 local total = tonumber(redis.call('HGET', j.key, 'total'))
+local filled = tonumber(redis.call('HGET', j.key, 'filled') or total)
+local first = tonumber(ARGV[3])
+local stop = math.min(first + tonumber(ARGV[4]), filled)
+local changes = redis.call('HGET', j.key, 'changes')
 local STATES = { 'queued', 'running', 'succeeded', 'failed', 'canceled', 'expired' }
 local real = {}
-for _, state in ipairs(STATES) do real[state] = 0 end
+for at, state in ipairs(STATES) do real[state] = tonumber(ARGV[5 + at] or 0) end
 
 local unleased = {}
-for index = 0, total - 1 do
+for index = first, stop - 1 do
   local id = j.id .. ':' .. index
   local item = P .. 'item:' .. id
   local v = redis.call('HMGET', item, 'state', 'pending_alone', 'seq')
@@ -36,6 +43,17 @@ for index = 0, total - 1 do
     end
   end
 end
+
+if stop < filled or (ARGV[5] and ARGV[5] ~= changes) then
+  local sums = {}
+  for at, state in ipairs(STATES) do sums[at] = real[state] end
+  if mend then
+    for _, id in ipairs(unleased) do requeue(id, j, true) end
+  end
+  announce()
+  return { wrong, stop < filled and stop or -1, ARGV[5] or changes, sums }
+end
+real.queued = real.queued + total - filled
 
 local missing = total
 local right = true
@@ -74,4 +92,4 @@ elseif finished and not redis.call('ZSCORE', P .. 'ended', j.id) then
   if mend then redis.call('ZADD', P .. 'ended', finished, j.id) end
 end
 announce()
-return wrong
+return { wrong, -1, changes, {} }

@@ -1,13 +1,18 @@
--- Cancel what can be canceled and say for each item what really happened to it, also when asked again.
--- ARGV: job, owner.   Returns {1, outcomes by index, ended jobs}, or {0} when the owner has no such job
+-- Cancel what can be canceled of a range of items and say for each what really happened to it, also when asked again.
+-- Items of a bulk job that have not come in yet are canceled as they do.
+-- ARGV: job, owner, first index, most items
+-- Returns {1, outcomes from the first index on, ended jobs}, or {0} when the owner has no such job
 local j = job(ARGV[1])
 if j.owner ~= ARGV[2] then return { 0 } end
 local now = now_ms()
+if redis.call('HEXISTS', j.key, 'filled') == 1 then redis.call('HSET', j.key, 'canceling', 1) end
+local first = tonumber(ARGV[3])
+local last = math.min(first + tonumber(ARGV[4]), tonumber(redis.call('HGET', j.key, 'total'))) - 1
 local outcomes = {}
-for index = 0, tonumber(redis.call('HGET', j.key, 'total')) - 1 do
+for index = first, last do
   local id = j.id .. ':' .. index
   local v = redis.call('HMGET', P .. 'item:' .. id, 'state', 'stage', 'pending_alone', 'canceled_as')
-  local outcome = v[4] or 'too_late'
+  local outcome = v[4] or (v[1] and 'too_late' or 'dequeued')
   if v[1] == 'queued' then
     dequeue(id, j, bucket_of(j, v[3] == '1'))
     settle(id, j, 'queued', 'canceled', now)
@@ -16,7 +21,7 @@ for index = 0, tonumber(redis.call('HGET', j.key, 'total')) - 1 do
     settle(id, j, 'running', 'canceled', now)
     outcome = v[2] == 'computing' and 'discarded' or 'removed_from_batch'
   end
-  if outcome ~= 'too_late' then redis.call('HSET', P .. 'item:' .. id, 'canceled_as', outcome) end
+  if v[1] and outcome ~= 'too_late' then redis.call('HSET', P .. 'item:' .. id, 'canceled_as', outcome) end
   outcomes[#outcomes + 1] = outcome
 end
 announce()

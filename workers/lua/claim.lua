@@ -2,12 +2,13 @@
 -- The most urgent class that has work for this worker decides; inside it, the owner that was served the fewest
 -- pixels; of that owner, the oldest item. The batch is then filled from the same bucket in the same order.
 -- ARGV: worker, device, lease (ms), most items, most pixels, models...
--- Returns {bucket or '', a served model that has more waiting or '', items, ended jobs}
+-- Returns {bucket or '', a served model that has more waiting or '', items, ended jobs, {job, spec, ...} of the items}
 local worker, device, lease_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local served = {}
 for i = 6, #ARGV do served[ARGV[i]] = true end
 local now = now_ms()
 local PAGE = 32
+local MOST_EXPIRED = 500 -- in one call; the next one goes on
 
 -- The first (rank, owner, bucket) in scheduling order for which matches(bucket) holds.
 local function first(matches)
@@ -60,17 +61,27 @@ end
 local _, _, bucket = first(is_served)
 local batch = {}
 local pixels
-while bucket do
+local expired = 0
+while bucket and expired < MOST_EXPIRED do
   local rank, owner, found = first(function(candidate) return candidate == bucket end)
   if not found then break end
   pixels = pixels or job(job_of(
     redis.call('ZRANGE', P .. 'pending:' .. rank .. ':' .. owner .. ':' .. bucket, 0, 0)[1])).pixels
   if #batch >= batch_limit(bucket, pixels) then break end
   local taken = take(rank, owner, bucket)
-  if taken then batch[#batch + 1] = taken end
+  if taken then batch[#batch + 1] = taken else expired = expired + 1 end
+end
+local specs, has_spec = {}, {}
+for _, taken in ipairs(batch) do
+  local job_id = job_of(taken[1])
+  if not has_spec[job_id] then
+    has_spec[job_id] = true
+    specs[#specs + 1] = job_id
+    specs[#specs + 1] = redis.call('HGET', P .. 'job:' .. job_id, 'spec')
+  end
 end
 local alone = #batch == 1 and '1' or '0'
 for _, taken in ipairs(batch) do redis.call('HSET', P .. 'item:' .. taken[1], 'alone', alone) end
 announce()
 local _, _, next_bucket = first(is_served)
-return { bucket or '', next_bucket and model_of(next_bucket) or '', batch, ended }
+return { bucket or '', next_bucket and model_of(next_bucket) or '', batch, ended, specs }

@@ -10,6 +10,7 @@
 --   waiting:<model>:<rank>            zset   waiting items by submit time, for depth, age and position
 --   leases, deadlines                 zset   running / waiting items by the time at which they fall due (ms)
 --   jobs:<owner>, unrecorded, ended   zset   jobs by creation; jobs whose stored record is behind; ended jobs
+--   filling, forgetting               zset   jobs whose items are still coming in; removed jobs whose items are not yet
 --   settled:<job>                     list   indices of items in the order in which they came to their final states
 --   dead                              zset   items given up as poison
 --   open                              hash   open items and pixels, total and per owner
@@ -123,12 +124,18 @@ local function dequeue(id, j, bucket)
 end
 
 -- A new job, all of whose items are queued, and one of its items. The job's fields may have an empty deadline_ms.
-local function create_job(job_id, fields, total, created_ms)
+-- Of a bulk job no item is there yet; fill.lua brings them in. Until then they count as queued and open, so that the job
+-- cannot end and the caps hold.
+local function create_job(job_id, fields, total, is_bulk, created_ms)
   local key = P .. 'job:' .. job_id
   redis.call('HSET', key, 'state', 'queued', 'total', total, 'queued', total, 'running', 0, 'succeeded', 0,
     'failed', 0, 'canceled', 0, 'expired', 0, 'changes', 1, 'created_ms', created_ms)
   for name, value in pairs(fields) do
     if value ~= '' then redis.call('HSET', key, name, value) end
+  end
+  if is_bulk then
+    redis.call('HSET', key, 'filled', 0)
+    redis.call('ZADD', P .. 'filling', created_ms, job_id)
   end
   redis.call('ZADD', P .. 'jobs:' .. fields.owner, created_ms, job_id)
   redis.call('SADD', P .. 'models', fields.model)
@@ -227,6 +234,30 @@ local function lose(id, j, detail, max_losses, now)
   end
 end
 
+-- An item as the object store tells of it: it waits, or has ended. Returns its state. ARGV from `at`: label map key,
+-- instance map key, seed, file, state, attempts, reason, detail, picture, digest, bytes, timings, fence.
+local RESTORED_FIELDS = 13
+local OPTIONAL = { 'reason', 'detail', 'picture', 'digest', 'bytes', 'timings', 'fence' }
+local function restore_item(id, j, at, finished)
+  local state, item = ARGV[at + 4], P .. 'item:' .. id
+  local seq = create_item(id, ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
+  redis.call('HSET', item, 'state', state, 'attempts', ARGV[at + 5])
+  for offset, name in ipairs(OPTIONAL) do
+    local value = ARGV[at + 5 + offset]
+    if value ~= '' then redis.call('HSET', item, name, value) end
+  end
+  if state == 'queued' then
+    enqueue(id, j, seq, false)
+  else
+    local reason = state == 'failed' and ARGV[at + 6] or ''
+    redis.call('HSET', item, 'finished_ms', finished)
+    redis.call('RPUSH', P .. 'settled:' .. j.id, string.match(id, '%d+$'))
+    if reason == 'poison' then redis.call('ZADD', P .. 'dead', finished, id) end
+    redis.call('HINCRBY', P .. 'totals', 'items|' .. j.model .. '|' .. state .. '|' .. reason, 1)
+  end
+  return state
+end
+
 -- Fences rise for ever, also when Redis has lost everything: the counter starts at the time in microseconds, which is
 -- above all that was counted before at less than a million claims a second.
 local function next_fence()
@@ -236,6 +267,10 @@ local function next_fence()
     redis.call('SET', key, time[1] .. string.format('%06d', tonumber(time[2])))
   end
   return redis.call('INCR', key)
+end
+
+local function raise_fence(newest)
+  if newest >= next_fence() then redis.call('SET', P .. 'fence', string.format('%.0f', newest)) end
 end
 
 local function holds(id, fence)

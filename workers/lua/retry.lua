@@ -34,7 +34,7 @@ for i = 1, #ARGV, 2 do
   local is_dead = picture == '' and v[1] == 'failed' and redis.call('ZSCORE', P .. 'dead', id)
   local is_bare = picture ~= '' and v[1] == 'succeeded' and v[2] == picture
   local j = (is_dead or is_bare) and job(job_of(id))
-  if not j then answers[#answers + 1] = 'unlike'
+  if not (j and j.owner) then answers[#answers + 1] = 'unlike'
   elseif j.deadline_ms and j.deadline_ms <= now then answers[#answers + 1] = 'late'
   else
     reopen(id, j, v[1], is_dead and 'poison' or 'picture-missing')

@@ -1,14 +1,16 @@
 -- Accept a job whole or not at all. Admission and enqueue are one step, so that the caps hold under concurrency.
+-- Of a bulk job the items come later, by fill.lua; they are admitted here.
 -- ARGV: job, owner, model, bucket, rank, pixels, deadline (ms from now or ''), format, quality, spec, digest,
 --       caps (items, pixels, owner items, owner pixels), the owner's quota (bytes or ''), bytes of the inputs,
---       then per item: label map key, instance map key, seed, file
+--       number of items, then, unless it is a bulk job, per item: label map key, instance map key, seed, file
 -- Returns {'accepted'} | {'exists', digest} | {'gone'} | {'full', scope, unit, cap, retry after (s)}
 --       | {'over quota', bytes that the owner has stored}
 local job_id, owner, model, bucket, rank = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local pixels = tonumber(ARGV[6])
-local FIRST, FIELDS = 18, 4
+local FIRST, FIELDS = 19, 4
 local BYTES_PER_ITEM = 4096
-local total = (#ARGV - FIRST + 1) / FIELDS
+local total = tonumber(ARGV[18])
+local is_bulk = #ARGV < FIRST
 local now = now_ms()
 
 local known = redis.call('HMGET', P .. 'job:' .. job_id, 'owner', 'digest')
@@ -47,9 +49,9 @@ if ARGV[16] ~= '' and stored + tonumber(ARGV[17]) > tonumber(ARGV[16]) then retu
 
 create_job(job_id, { owner = owner, model = model, bucket = bucket, rank = rank, pixels = pixels, format = ARGV[8],
   quality = ARGV[9], spec = ARGV[10], digest = ARGV[11],
-  deadline_ms = ARGV[7] ~= '' and now + tonumber(ARGV[7]) or '' }, total, now)
+  deadline_ms = ARGV[7] ~= '' and now + tonumber(ARGV[7]) or '' }, total, is_bulk, now)
 local j = job(job_id)
-for index = 0, total - 1 do
+for index = 0, is_bulk and -1 or total - 1 do
   local at = FIRST + index * FIELDS
   local id = job_id .. ':' .. index
   enqueue(id, j, create_item(id, ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]), false)

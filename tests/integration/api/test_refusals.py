@@ -112,7 +112,7 @@ def test_a_palette_that_cannot_be_read_is_refused(post):
         ({"seed": 2**53 - 1, "variations": 2}, None, "seed + variations"),
         ({"variations": 0}, "variations", "greater than or equal to 1"),
         ({"variations": 65}, "variations", "less than or equal to 64"),
-        ({"style": "noir"}, "style", "has no style 'noir'; it has: none"),
+        ({"style": "noir"}, "style", "has no style 'noir'; it has: style-1, style-2"),
         ({"size": "300x300"}, "size", "256x256"),
         ({"size": "big"}, "size", "WIDTHxHEIGHT"),
         ({"size": {"width": 256}}, "size.height", "required"),

@@ -102,11 +102,14 @@ def test_an_empty_prefix_is_refused(client):
     assert assert_problem(response, 422, "files-refused")["errors"][0]["code"] == "no-label-map"
 
 
-def test_a_prefix_with_too_many_objects_is_refused(client, objects):
+def test_a_prefix_with_too_many_objects_is_refused_and_told_how_many_would_fit(make_client, services, objects):
+    client = make_client(settings=dataclasses.replace(services.settings, max_bulk_items=20))
     for index in range(21):
         objects.put(f"inputs/many/{index}.png", b"")
     response = client.post("/v1/jobs", json={"params": {"model": "landscape"}, "prefix": "inputs/many/"})
-    assert assert_problem(response, 422, "files-refused")["errors"][0]["code"] == "too-many-files"
+    fault = assert_problem(response, 422, "parameters-refused")["errors"][0]
+    assert (fault["parameter"], fault["code"]) == ("prefix", "too-many-items")
+    assert "20" in fault["detail"]
 
 
 def test_an_instance_map_without_a_label_map_under_the_prefix_is_refused(client, objects, label_map):

@@ -161,18 +161,6 @@ def test_label_maps_may_be_objects_of_the_bucket(client, objects, label_map):
     assert read_ids(objects, f"jobs/{job_id}/inputs/0.png")[0, 0] == 9
 
 
-def test_label_maps_may_be_all_objects_under_a_prefix(client, objects, label_map):
-    objects.put("inputs/set/b.png", label_map)
-    objects.put("inputs/set/a.png", label_map)
-    objects.put("inputs/set/a.instance.png", encode_ids_png(np.full((4, 4), 7)))
-    objects.put("inputs/settings.png", label_map)
-    response = client.post("/v1/jobs", json={"params": {"model": "coco-stuff"}, "prefix": "inputs/set/"})
-    assert [item["file"] for item in response.json["items"]] == ["set/a.png", "set/b.png"]
-    items = read_spec(objects, response.json["id"]).items
-    assert items[1].instance_map_key is None
-    assert read_ids(objects, items[0].instance_map_key)[0, 0] == 7
-
-
 def test_a_palette_may_be_text_in_json(client, objects):
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4), "#010203").save(buffer, "PNG")

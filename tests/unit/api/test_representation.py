@@ -8,7 +8,8 @@ from api.errors import ParametersRefusedError
 from api.pages import _read_cursor, _write_cursor
 from api.representation import represent, summarize
 from api.waiting import preferred_wait
-from workers.messages import ItemView, JobView, Priority, QueuePosition, State
+from workers.figures import QueuePosition
+from workers.messages import ItemView, JobView, Priority, State
 
 JOB = JobView(
     id="j1",
@@ -32,6 +33,9 @@ JOB = JobView(
     picture_quality=80,
     style=None,
     labels={"a": "b"},
+    seed=5,
+    is_bulk=False,
+    filled=2,
 )
 ITEM = ItemView(
     index=0,

@@ -1,0 +1,60 @@
+"""Styles of jobs: presets of the model's card and blends of two."""
+
+import numpy as np
+import pytest
+
+from model_store.registry import Registry
+from support.jobs import read_spec
+from support.problems import assert_problem
+from workers.engine import LocalEngine
+from workers.inputs import Inputs
+from workers.messages import Style
+from workers.settings import WorkerSettings
+
+BLEND = {"blend": ["style-1", "style-2"], "weight": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("style", "stored"),
+    [("style-1", Style(first="style-1")), (BLEND, Style(first="style-1", second="style-2", weight=0.3))],
+)
+def test_a_style_is_kept_with_the_job_and_told_as_it_was_given(post, objects, style, stored):
+    job = post(style=style).json
+    assert job["style"] == style
+    assert read_spec(objects, job["id"]).style == stored
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "noir",
+        {"blend": ["style-1", "noir"], "weight": 0.5},
+        {"blend": ["style-1"], "weight": 0.5},
+        {"blend": ["style-1", "style-2"], "weight": 1.5},
+        {"blend": ["style-1", "style-2"]},
+    ],
+)
+def test_a_style_that_there_is_none_of_is_refused(post, style, nothing_happened):  # noqa: ARG001
+    assert_problem(post(style=style), 422, "parameters-refused")
+
+
+def test_variations_of_a_style_are_refused_since_all_would_be_equal(post):
+    assert (
+        "all variations would be equal"
+        in assert_problem(post(style="style-1", variations=2), 422, "parameters-refused")["errors"][0]["detail"]
+    )
+
+
+def test_the_worker_makes_the_picture_of_the_style_whatever_the_seed(post, services, models_dir):
+    for seed, style in ((1, "style-1"), (9, "style-1"), (1, BLEND), (1, None)):
+        post(seed=seed, **({} if style is None else {"style": style}))
+    batch = services.job_store.claim(
+        worker="w", device="cpu", models=["landscape"], max_items=4, max_pixels=10**9
+    ).batch
+    label_maps = np.zeros((4, 256, 256), np.int32)
+    inputs = Inputs(batch=batch, items=batch.items, label_maps=label_maps, instance_maps=label_maps, decode_seconds=0.0)
+    engine = LocalEngine(Registry(models_dir), WorkerSettings(device="cpu"))
+    first, other_seed, blended, of_seed = engine.synthesize(inputs)
+    assert (first == other_seed).all()
+    assert (first == of_seed).all()  # the preset is the latent of seed 1
+    assert (first != blended).any()

@@ -1,0 +1,67 @@
+"""Bulk jobs: many label maps that lie below one prefix, in the client's own objects.
+
+Their list is frozen when the job is accepted, in chunks beside `job.json`, so that no call of Redis and no worker ever
+holds all of it. The maps themselves are neither copied nor looked at then: reading fifty thousand takes minutes. A
+worker reads and checks each when its turn comes, and one that cannot be used fails alone, as `invalid-label-map`.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Final
+
+from workers.messages import ItemSpec, JobSpec, job_prefix
+from workers.storage import ObjectStore
+
+INPUT_PREFIX: Final = "inputs/"
+"""Clients' own objects."""
+CHUNK_MAPS: Final = 500
+_MAX_NAME: Final = 200
+
+
+def listing_key(job_id: str, chunk: int) -> str:
+    """Where a chunk of the list of label maps goes."""
+    return f"{job_prefix(job_id)}listing/{chunk:05}.jsonl"
+
+
+def palette_key(job_id: str) -> str:
+    """Where the palette goes that came with a bulk job."""
+    return f"{job_prefix(job_id)}palette.csv"
+
+
+def write_listing(job_id: str, instance_keys: Mapping[str, str | None]) -> dict[str, bytes]:
+    """The chunks of a list by their keys; `instance_keys` maps each label map's key to its instance map's, if any."""
+    pairs = iter(instance_keys.items())
+    chunks: dict[str, bytes] = {}
+    while some := list(islice(pairs, CHUNK_MAPS)):
+        text = "".join(json.dumps(pair) + "\n" for pair in some)
+        chunks[listing_key(job_id, len(chunks))] = text.encode()
+    return chunks
+
+
+def read_items(objects: ObjectStore, spec: JobSpec, *, start: int) -> Iterator[ItemSpec]:
+    """The items of a bulk job from `start` on, in order; one chunk of the list is in memory.
+
+    Raises `ObjectMissingError` or `StorageUnavailableError`.
+    """
+    bulk = spec.bulk
+    assert bulk is not None
+    for chunk in range(start // bulk.variations // CHUNK_MAPS, -(-bulk.maps // CHUNK_MAPS)):
+        lines = objects.get(listing_key(spec.id, chunk)).splitlines()
+        for number, line in enumerate(lines, start=chunk * CHUNK_MAPS):
+            label_map_key, instance_map_key = json.loads(line)
+            for variation in range(bulk.variations):
+                index = number * bulk.variations + variation
+                if index >= start:
+                    yield ItemSpec(
+                        index=index,
+                        file=_name(label_map_key),
+                        label_map_key=label_map_key,
+                        instance_map_key=instance_map_key,
+                        seed=bulk.seed + variation,
+                    )
+
+
+def _name(key: str) -> str:
+    name = key.removeprefix(INPUT_PREFIX)
+    return "".join(character for character in name if character.isprintable())[-_MAX_NAME:] or "unnamed"
