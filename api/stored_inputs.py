@@ -3,8 +3,8 @@
 import itertools
 from dataclasses import dataclass
 
-from api.callers import INPUT_PREFIX
 from api.files import SentFile, pair_by_name, printable, refuse_files
+from workers.bulk import INPUT_PREFIX
 from workers.errors import ObjectMissingError
 from workers.storage import ObjectStore
 

@@ -4,8 +4,6 @@ Three workers with their own leases and fences take turns; leases, deadlines and
 into the past; Redis may lose everything. After each step both sides have to tell the same story.
 """
 
-from pathlib import Path
-
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -19,6 +17,7 @@ from hypothesis.stateful import (
 )
 
 from support.jobs import expire_leases, job_spec, result_of
+from support.planted_faults import plant
 from support.queue_checks import QueueChecks, restored_job
 from support.queue_model import QueueModel
 from support.queue_order import ModelJob
@@ -27,7 +26,6 @@ from workers.job_store import JobStore
 from workers.messages import ClaimedItem, Priority, State
 from workers.redis_client import PREFIX, RedisClient
 from workers.repairs import Repairs
-from workers.scripts import Scripts
 from workers.settings import QueueSettings
 
 MAX_OPEN, MAX_OWNED, MAX_LOSSES = 40, 25, 2
@@ -270,14 +268,6 @@ def run(client: RedisClient, fault: tuple[str, str, str] | None = None, **option
 
 def test_the_job_store_does_what_its_model_does(redis_client: RedisClient) -> None:
     run(redis_client, max_examples=30, stateful_step_count=40, phases=[Phase.reuse, Phase.generate])
-
-
-def plant(store: JobStore, client: RedisClient, name: str, right: str, wrong: str) -> None:
-    """Have one script of a job store run with a fault in it."""
-    folder = Path(Scripts.__init__.__code__.co_filename).parent / "lua"
-    text = (folder / "common.lua").read_text() + (folder / f"{name}.lua").read_text()
-    assert right in text
-    store._scripts._scripts[name] = client.register_script(text.replace(right, wrong))
 
 
 @pytest.mark.parametrize(
