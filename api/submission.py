@@ -75,7 +75,8 @@ def request_digest(body: Body[JobParameters]) -> str:
 def prepare(body: Body[JobParameters], *, services: Services, owner: str, job_id: str) -> PreparedJob:
     """Check everything that can be checked without the queue; store nothing.
 
-    Raises ParametersRefusedError or FilesRefusedError, the latter with the faults of all files.
+    Raises UnknownModelError, ParametersRefusedError, FilesRefusedError with the faults of all files, and for label maps
+    that lie in the bucket BusyError or StorageUnavailableError.
     """
     parameters = body.parameters
     card = resolve_model(services.registry, parameters.model)
@@ -85,14 +86,10 @@ def prepare(body: Body[JobParameters], *, services: Services, owner: str, job_id
         check_webhook(parameters.webhook, services)
     seed = secrets.randbelow(DRAWN_SEEDS) if parameters.seed is None else parameters.seed
     bulk: BulkInputs | None = None
-    if body.prefix is not None:
-        bulk, objects = list_inputs(body, card, services=services, job_id=job_id, pixels=height * width, seed=seed)
+    if body.prefix is None:
+        objects = _sent_inputs(body, card, services=services, job_id=job_id, height=height, width=width)
     else:
-        _check_count(len(body.label_maps) * parameters.variations, services.settings.max_items_per_job)
-        _check_pixels(len(body.label_maps) * height * width)
-        palette = choose_palette(services.registry, card, body)
-        decoded = decode_maps(body, card, palette, turns=services.decoding_turns)
-        objects = _read_inputs(decoded, job_id, height=height, width=width)
+        bulk, objects = list_inputs(body, card, services=services, job_id=job_id, pixels=height * width, seed=seed)
     spec = JobSpec(
         id=job_id,
         owner=owner,
@@ -208,6 +205,17 @@ def _remove_stored(job_id: str, services: Services, *, keep_inputs: bool = False
             services.object_store.delete_prefix(messages.job_prefix(job_id))
     except StorageUnavailableError as error:
         _log.warning("objects of a refused job stay", extra={"job": job_id, "error": str(error)})
+
+
+def _sent_inputs(
+    body: Body[JobParameters], card: ModelCard, *, services: Services, job_id: str, height: int, width: int
+) -> dict[str, bytes]:
+    """Every label map and instance map of the request as PNG in the size of the pictures, by object key."""
+    _check_count(len(body.label_maps) * body.parameters.variations, services.settings.max_items_per_job)
+    _check_pixels(len(body.label_maps) * height * width)
+    palette = choose_palette(services.registry, card, body)
+    decoded = decode_maps(body, card, palette, turns=services.decoding_turns)
+    return _read_inputs(decoded, job_id, height=height, width=width)
 
 
 def _read_inputs(
