@@ -17,6 +17,7 @@ from api.documents import file_form, json_response, multipart_or_json, plain_res
 from api.idempotency import KEY_HEADER, keyed_job_id, submit_once, submit_with_key
 from api.pages import ListQuery, read_page
 from api.parameters import JobParameters
+from api.preparation import prepare
 from api.representation import (
     JOBS_PATH,
     PAGE_ITEMS,
@@ -30,7 +31,7 @@ from api.representation import (
     summarize,
 )
 from api.services import current_services
-from api.submission import prepare, submit
+from api.submission import submit
 from api.waiting import preferred_wait, wait_for
 from workers.errors import QueueUnavailableError
 from workers.figures import QueuePosition
