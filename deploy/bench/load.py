@@ -135,7 +135,7 @@ def _counts(answers: dict[str, Any]) -> dict[str, int]:
 
 
 def _percentile(times: Counter[int], share: float) -> float:
-    """Of times with their counts; locust rounds those, above 100 ms to two digits, so up beyond the longest at times."""
+    """Of times with their counts. Locust rounds them, above 100 ms to two digits: a few come out above the longest."""
     left = share * times.total()
     for time_ms, count in sorted(times.items()):
         left -= count

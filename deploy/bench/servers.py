@@ -61,8 +61,7 @@ class NullWorker(Program):
         return "null-worker"
 
     def command(self) -> list[str]:
-        arguments = worker_command(hostname="null@%h")
-        return [self.module if word == "workers.app" else word for word in arguments]
+        return worker_command(hostname="null@%h", application=self.module)
 
     def environment(self) -> Mapping[str, str]:
         return self.service
