@@ -113,19 +113,22 @@ class SpadeClient:
         Instead of many label maps there may be one ZIP of them, which holds the instance maps too. Calls with the same
         `idempotency_key` make one job; without one, each call makes a job.
         """
-        headers = {"Idempotency-Key": idempotency_key or str(ULID())}
+        # An id of one's own is as good as a key, and unlike one made of a key it sorts by time.
+        method, path, headers = "PUT", f"/v1/jobs/{ULID()}", {}
+        if idempotency_key is not None:
+            method, path, headers = "POST", "/v1/jobs", {"Idempotency-Key": idempotency_key}
         params = parameters.model_dump_json(exclude_defaults=True)
 
-        def post() -> httpx.Response:
+        def send() -> httpx.Response:
             with ExitStack() as files:
                 parts = [
                     (part, (path.name, files.enter_context(path.open("rb"))))
                     for part, paths in (("label_map", label_maps), ("instance_map", instance_maps))
                     for path in paths
                 ]
-                return self._http.post("/v1/jobs", data={"params": params}, files=parts, headers=headers)
+                return self._http.request(method, path, data={"params": params}, files=parts, headers=headers)
 
-        return _parse(self._send(post), Job)
+        return _parse(self._send(send), Job)
 
     def job(self, job_id: str) -> Job:
         """The job as it is now."""
