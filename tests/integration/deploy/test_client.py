@@ -94,13 +94,13 @@ def test_an_archive_of_an_unfinished_job_is_refused_and_leaves_no_file(client: S
 
 @contextmanager
 def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
-    """An HTTP server whose every GET and POST is answered by `answer`."""
+    """An HTTP server whose every GET and PUT is answered by `answer`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             answer(self)
 
-        def do_POST(self) -> None:
+        def do_PUT(self) -> None:
             answer(self)
 
         def log_message(self, format: str, *args: object) -> None:
