@@ -62,9 +62,14 @@ class DeadLetters:
         for start in range(0, len(ids), _RETRIED_AT_ONCE):
             some = ids[start : start + _RETRIED_AT_ONCE]
             answers.update(zip(some, self._repairs.retry([(identity, "") for identity in some]), strict=True))
-        retried = (identity for identity, answer in answers.items() if answer is RetryAnswer.RETRIED)
+        retried: dict[str, list[int]] = {}
+        for identity, answer in answers.items():
+            if answer is RetryAnswer.RETRIED:
+                job_id, _, index = identity.rpartition(":")
+                retried.setdefault(job_id, []).append(int(index))
         # What lies in the object store calls these jobs ended: after a loss of Redis they would stay so.
-        self._recorder.record(dict.fromkeys(identity.rpartition(":")[0] for identity in retried))
+        for job_id, indices in retried.items():
+            self._recorder.record_reopened(job_id, indices)
         return answers
 
     def _find(self, identity: str) -> DeadLetter | None:

@@ -19,7 +19,7 @@ def rebuild_item(
     is_final: bool,
 ) -> RestoredItem:
     """An item as it goes back into the job store. `values` are what was recorded of it, `is_final` of an ended job."""
-    if values is not None and (is_final or _still_holds(values, picture)):
+    if values is not None and State(values["state"]).is_final and (is_final or _still_holds(values, picture)):
         return _as_recorded(item, values)
     return _from_picture(objects, item, picture)
 
@@ -45,8 +45,6 @@ def _from_picture(objects: ObjectStore, item: ItemSpec, picture: StoredPicture |
 
 def _still_holds(values: dict[str, Any], picture: StoredPicture | None) -> bool:
     """Whether what was recorded of an item of an open job is its end: not if it was tried again since."""
-    if not State(values["state"]).is_final:
-        return False
     if State(values["state"]) is State.SUCCEEDED:
         return picture is not None and picture.key == values["picture_key"]
     return picture is None or picture.fence <= (values.get("fence") or 0)

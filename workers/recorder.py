@@ -7,7 +7,7 @@ pictures tell of those that succeeded. The items of a bulk job are in its journa
 import dataclasses
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from workers import journal
@@ -40,6 +40,17 @@ class Recorder:
     def record_leftovers(self) -> None:
         """Record every job that ended, or of which an item failed, and that nobody recorded since."""
         self.record(self._store.unrecorded_jobs())
+
+    def record_reopened(self, job_id: str, indices: Sequence[int]) -> None:
+        """Record a job of which these items were put back: no later entry in the journal says so of a bulk job's."""
+        try:
+            if self._reader.job(job_id).is_bulk:
+                journal.write(self._objects, job_id, [self._reader.item(job_id, index) for index in indices])
+        except (JobExpiredError, JobUnknownError):
+            return  # removed in the meantime
+        except (QueueUnavailableError, StorageUnavailableError) as error:
+            _log.warning("items that were put back not journaled", extra={"job": job_id, "error": str(error)})
+        self.record([job_id])
 
     def _record(self, job_id: str) -> None:
         recorded = False

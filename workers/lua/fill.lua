@@ -12,6 +12,9 @@ local filled, total = tonumber(v[1]), tonumber(v[2])
 local now = now_ms()
 local finished = tonumber(ARGV[4]) or now
 raise_fence(tonumber(ARGV[3]))
+local settled = P .. 'settled:' .. j.id
+-- Items that are here already may have ended since they came back: those the recorder still has to write.
+local all_journaled = tonumber(redis.call('HGET', j.key, 'journaled') or 0) == redis.call('LLEN', settled)
 
 for at = FIRST, #ARGV, RESTORED_FIELDS do
   local id = j.id .. ':' .. filled
@@ -31,7 +34,7 @@ for at = FIRST, #ARGV, RESTORED_FIELDS do
   end
 end
 -- What came out of the object store need not be written there again.
-if v[4] and not v[3] then redis.call('HSET', j.key, 'journaled', redis.call('LLEN', P .. 'settled:' .. j.id)) end
+if v[4] and not v[3] and all_journaled then redis.call('HSET', j.key, 'journaled', redis.call('LLEN', settled)) end
 if filled == total then
   redis.call('HDEL', j.key, 'filled', 'restored')
   redis.call('ZREM', P .. 'filling', j.id)

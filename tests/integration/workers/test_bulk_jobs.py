@@ -9,10 +9,11 @@ import pytest
 
 from spade.label_images import encode_ids_png
 from support.bench import SIZE, Bench
-from support.jobs import OWNER, claim, job_spec
+from support.jobs import OWNER, claim, claim_batch, job_spec
 from support.recovery import Recoverer
 from workers.audit import Audit
 from workers.bulk import write_listing
+from workers.dead_letters import DeadLetters
 from workers.errors import JobExpiredError, QueueUnavailableError
 from workers.filling import Filler
 from workers.messages import BulkInputs, CancelOutcome, JobSpec, State, job_prefix, spec_key
@@ -206,6 +207,38 @@ def test_an_ended_bulk_job_comes_back_ended_with_every_result(lost: Recoverer) -
     assert (job.state, job.finished_ms) == (State.SUCCEEDED, finished)
     assert bench.reader.items(job) == before
     assert audit(lost) == {}
+
+
+def test_what_fails_while_a_lost_job_comes_back_is_journaled_too(
+    lost: Recoverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = lost.bench
+    submit(bench, "j", 60)
+    bench.client.flushall()
+    with monkeypatch.context() as only_a_step:
+        fill = bench.filler.fill
+        only_a_step.setattr(bench.filler, "fill", lambda job_id: fill(job_id, next_step=lambda _: False))
+        lost.recovery.requeue()
+    bench.store.fail(claim_batch(bench.store, items=1).items, reason="out-of-memory", detail="too large")
+    bench.filler.fill("j")
+    bench.recorder.record_leftovers()
+    bench.client.flushall()
+    lost.recovery.requeue()
+    assert bench.reader.item("j", 0).state is State.FAILED
+
+
+def test_a_retried_dead_letter_of_a_bulk_job_is_retried_still_after_a_loss_of_redis(lost: Recoverer) -> None:
+    bench = lost.bench
+    submit(bench, "j", 2)
+    bench.filler.fill("j")
+    while (batch := claim(bench.store).batch) is not None:
+        bench.recorder.record(bench.store.lose(batch.items, detail="it crashed"))
+    letters = DeadLetters(bench.client, reader=bench.reader, repairs=lost.repairs, recorder=bench.recorder)
+    letters.retry(["j:0"])
+    bench.client.flushall()
+    lost.recovery.requeue()
+    assert bench.states("j") == [State.QUEUED, State.FAILED]
+    assert letters.ids() == ["j:1"]
 
 
 def test_the_journal_has_every_item_that_ended_once(bench: Bench) -> None:
