@@ -48,3 +48,8 @@ def current_caller() -> Caller:
 def visible_owner() -> str | None:
     """Whose jobs the current request may read and cancel; None: everybody's."""
     return current_caller().visible_owner
+
+
+def current_owner() -> str:
+    """Whose the jobs are that the current request makes, and that it lists."""
+    return current_caller().owner

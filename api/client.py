@@ -77,7 +77,7 @@ class SpadeClient:
             raise ClientError("the API key is none: it must be like spade_..., as `spade-serve keys create` printed it")
         self._url = url.rstrip("/")
         self._patience_seconds = patience_seconds
-        self._has_answered = False
+        self._was_reached = False
         self._stream_timeout = httpx.Timeout(timeout_seconds, read=_SILENCE_SECONDS)
         self._http = httpx.Client(
             base_url=self._url,
@@ -224,13 +224,14 @@ class SpadeClient:
             try:
                 response = request()
             except httpx.TransportError as error:
-                is_nobody_there = isinstance(error, httpx.ConnectError) and not self._has_answered
-                if is_nobody_there or time.monotonic() + pause_seconds > deadline:
+                # A connection that broke off had somebody at its other end, who may just be restarting.
+                self._was_reached |= not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+                if not self._was_reached or time.monotonic() + pause_seconds > deadline:
                     raise ClientError(
                         f"no answer from {self._url} ({error}): is the service running? `spade-serve up` starts one"
                     ) from error
             else:
-                self._has_answered = True
+                self._was_reached = True
                 pause_seconds = max(pause_seconds, _retry_after(response))
                 if not _is_for_later(response) or time.monotonic() + pause_seconds > deadline:
                     return _checked(response)
