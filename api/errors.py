@@ -118,7 +118,7 @@ class ScopeMissingError(ApiError):
     """A request with an API key that is for something else."""
 
     def __init__(self, scope: str) -> None:
-        super().__init__(f"the API key is not for this: it needs the scope {scope!r}")
+        super().__init__(f"the API key is not for this: it needs the scope '{scope}'")
         self.challenge = f'Bearer realm="spade-serving", error="insufficient_scope", scope="{scope}"'
 
 

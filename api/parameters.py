@@ -4,7 +4,17 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from api.errors import Fault, ParametersRefusedError
 from spade.pictures import PictureFormat
@@ -17,6 +27,8 @@ MAX_VARIATIONS: Final = 64
 MAX_SIDE_PIXELS: Final = 4096
 MAX_DEADLINE_SECONDS: Final = 30 * 24 * 3600.0
 MAX_SHOWN_NAME: Final = 200
+_UNNAMED: Final = {"[key]", "[name]", "[blend]"}
+"""Parts of a fault's place that no client has written."""
 SIZE_PATTERN: Final = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
 
 
@@ -80,6 +92,23 @@ class StyleBlend(BaseModel):
     )
 
 
+def _kind_of_style(value: Any) -> str | None:  # noqa: ANN401 - whatever the client sent
+    if isinstance(value, str):
+        return "[name]"
+    return "[blend]" if isinstance(value, dict | StyleBlend) else None
+
+
+Style = Annotated[
+    Annotated[StyleName, Tag("[name]")] | Annotated[StyleBlend, Tag("[blend]")],
+    Discriminator(
+        _kind_of_style,
+        custom_error_type="style-type",
+        custom_error_message='write the name of a style, or a blend like {"blend": ["NAME", "NAME"], "weight": 0.3}',
+    ),
+]
+"""Told apart by hand, so that a fault is told of the kind that was sent only."""
+
+
 class JobParameters(MapParameters):
     """What to make of the label maps, and how urgently."""
 
@@ -87,7 +116,7 @@ class JobParameters(MapParameters):
     variations: int = Field(
         default=1, ge=1, le=MAX_VARIATIONS, description="Pictures a label map: seeds seed, seed+1 …"
     )
-    style: StyleName | StyleBlend | None = Field(
+    style: Style | None = Field(
         default=None,
         description="Name of one of the model's style presets, or a blend of two. It decides what otherwise the seed "
         "does, so there is one variation",
@@ -123,13 +152,14 @@ class JobParameters(MapParameters):
 
 
 def faults_of(error: ValidationError, *, known: Iterable[str] = ()) -> list[Fault]:
-    """A failed validation in our words; `known` are the names that exist."""
+    """A failed validation in our words; `known` are the names that exist, outside of any object."""
     faults = []
     for detail in error.errors(include_url=False, include_input=False, include_context=False):
-        name = ".".join(str(part)[:MAX_SHOWN_NAME] for part in detail["loc"] if part != "[key]")
+        name = ".".join(str(part)[:MAX_SHOWN_NAME] for part in detail["loc"] if part not in _UNNAMED)
         text = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "extra_forbidden":
-            text = "; ".join(["there is no such parameter", *([f"there are: {', '.join(known)}"] if known else [])])
+            there_are = f"there are: {', '.join(known)}" if known and len(detail["loc"]) == 1 else ""
+            text = "; ".join(filter(None, ["there is no such parameter", there_are]))
         faults.append(Fault(parameter=name or None, code=detail["type"].replace("_", "-"), detail=text))
     return faults
 

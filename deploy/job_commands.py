@@ -41,6 +41,11 @@ class UnfinishedError(DeployError):
 @click.option("--model", required=True, help="Name, or name@version; see `spade-serve models`.")
 @click.option("--seed", type=click.IntRange(0), help="Of the first variation; drawn and told if absent.")
 @click.option("--variations", type=click.IntRange(1), default=1, show_default=True, help="Pictures a label map.")
+@click.option(
+    "--style",
+    metavar="NAME",
+    help="Style in place of a seed, see `spade-serve models`; or a blend of two, like style-1:style-2:0.3.",
+)
 @click.option("--size", help="WIDTHxHEIGHT; the model's own by default.")
 @click.option("--palette", help="Palette of RGB label maps: gaugan or model.")
 @click.option("--format", "picture_format", type=_choice(PictureFormat), default="png", show_default=True)
@@ -65,6 +70,7 @@ def submit(
     model: str,
     seed: int | None,
     variations: int,
+    style: str | None,
     size: str | None,
     palette: str | None,
     picture_format: str,
@@ -90,7 +96,13 @@ def submit(
     """
     label_maps, instance_maps = find_maps(paths)
     values: dict[str, Any] = {"model": model, "seed": seed, "variations": variations, "size": size, "palette": palette}
-    values |= {"format": picture_format, "priority": priority, "labels": _labels(labels), "webhook": webhook}
+    values |= {
+        "style": _style(style),
+        "format": picture_format,
+        "priority": priority,
+        "labels": _labels(labels),
+        "webhook": webhook,
+    }
     parameters = _job_parameters(values)
     with SpadeClient(service_url(url, state), key=key) as client:
         job = client.submit(label_maps, parameters, instance_maps=instance_maps)
@@ -154,7 +166,7 @@ def models(url: str | None, key: str | None, state: Path, as_json: bool) -> None
     if as_json:
         print_json(answer.model_dump(mode="json"))
         return
-    columns = ("model", "training", "size", "classes", "title")
+    columns = ("model", "training", "size", "classes", "title", "styles")
     rows = [
         (
             f"{model.name}@{model.version}",
@@ -162,6 +174,7 @@ def models(url: str | None, key: str | None, state: Path, as_json: bool) -> None
             f"{model.size.width}x{model.size.height}",
             str(len(model.classes)),
             model.title,
+            ", ".join(model.styles),
         )
         for model in answer.models
     ]
@@ -194,6 +207,17 @@ def _labels(texts: Sequence[str]) -> dict[str, str]:
     if bad := next((text for text, (_, equals, _) in zip(texts, pairs, strict=True) if not equals), None):
         raise click.BadParameter(f"{bad!r} has no =; write KEY=VALUE", param_hint="--label")
     return {key: value for key, _, value in pairs}
+
+
+def _style(text: str | None) -> str | dict[str, object] | None:
+    match (text or "").split(":"):
+        case [first, second, weight]:
+            try:
+                return {"blend": [first, second], "weight": float(weight)}
+            except ValueError as error:
+                detail = f"{text!r} has no number at its end; write FIRST:SECOND:WEIGHT, like style-1:style-2:0.3"
+                raise click.BadParameter(detail, param_hint="--style") from error
+    return text
 
 
 def _job_parameters(values: dict[str, Any]) -> JobParameters:

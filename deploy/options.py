@@ -13,6 +13,8 @@ from rich.table import Table
 from deploy.errors import StateError
 from deploy.local.state import StateFolder, default_state_folder
 
+_WIDTH_OF_FILES = 10_000
+"""Of tables that go to a file or a program, so that each row stays on its line."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -79,11 +81,17 @@ def print_json(value: Mapping[str, object]) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under the names of their columns."""
-    table = Table(*columns, box=None, padding=(0, 2, 0, 0))
+    """Print rows under the names of their columns: nothing is cut off, and the first of a row is in one piece."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for number, name in enumerate(columns):
+        whole = max((len(row[0]) for row in rows), default=None) if number == 0 else None
+        table.add_column(name, min_width=whole, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console().print(table, markup=False, soft_wrap=True)
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_FILES
+    console.print(table, markup=False, soft_wrap=True)
 
 
 def require_loopback(host: str) -> None:

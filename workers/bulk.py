@@ -29,6 +29,11 @@ def palette_key(job_id: str) -> str:
     return f"{job_prefix(job_id)}palette.csv"
 
 
+def input_prefixes(job_id: str) -> tuple[str, str, str]:
+    """Below which a job's inputs lie: the maps it was sent, or the list and the palette of a bulk job."""
+    return f"{job_prefix(job_id)}inputs/", f"{job_prefix(job_id)}listing/", palette_key(job_id)
+
+
 def write_listing(job_id: str, instance_keys: Mapping[str, str | None]) -> dict[str, bytes]:
     """The chunks of a list by their keys; `instance_keys` maps each label map's key to its instance map's, if any."""
     pairs = iter(instance_keys.items())

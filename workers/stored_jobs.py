@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
+from workers.bulk import input_prefixes
 from workers.messages import JOBS_PREFIX, job_prefix, record_key, spec_key
 from workers.storage import ObjectStore, StoredObject
 
@@ -40,8 +41,8 @@ class StoredJob:
 
     @property
     def input_bytes(self) -> int:
-        """Size of all label maps and instance maps."""
-        inputs = f"{job_prefix(self.id)}inputs/"
+        """Size of what was stored before the job was accepted: its maps, or their list and palette in a bulk job."""
+        inputs = input_prefixes(self.id)
         return sum(entry.size_bytes for key, entry in self.objects.items() if key.startswith(inputs))
 
     def pictures(self) -> Iterator[StoredPicture]:

@@ -86,7 +86,7 @@ class _Train(click.Command):
     show_default=True,
     help="auto goes on from the last checkpoint, if there is one.",
 )
-@click.option("--start-from", metavar="PATH|MODEL@VERSION", help="Fine-tune these trained weights; see below.")
+@click.option("--start-from", metavar="PATH|MODEL@VERSION", help="Fine-tune these trained weights; see above.")
 @click.option(
     "--start-from-other-classes",
     is_flag=True,

@@ -141,6 +141,7 @@ def test_a_key_is_for_what_its_scope_says(client, objects, scope, jobs, metrics)
     refused = client.get("/metrics" if jobs == 200 else "/v1/jobs", headers=bearer(key))
     if refused.status_code == 403:
         assert_problem(refused, 403, "scope-missing")
+        assert "needs the scope '" in refused.json["detail"]
         assert 'error="insufficient_scope"' in refused.headers["WWW-Authenticate"]
 
 

@@ -61,13 +61,17 @@ def _labelled(client: SpadeClient) -> list[str]:
     return [job.id for job in client.jobs().jobs if job.labels.get("test") == "killed"]
 
 
-def test_submit_passes_labels_and_a_webhook_on(spade_serve: Any) -> None:
+def test_submit_passes_labels_styles_and_a_webhook_on(spade_serve: Any) -> None:
     arguments = ("submit", BEACH, "--model", "landscape", "--no-wait", "--json")
     result = spade_serve(*arguments, "--label", "order=7", "--label", "note=a=b")
     assert json.loads(result.stdout)["job"]["labels"] == {"order": "7", "note": "a=b"}
     refused = spade_serve(*arguments, "--webhook", "http://127.0.0.1:9/hook")
     assert refused.exit_code != 0
     assert "webhook: its host '127.0.0.1' has an address that is not public" in refused.stderr
+    blended = spade_serve(*arguments, "--style", "style-1:style-2:0.3")
+    assert json.loads(blended.stdout)["job"]["style"] == {"blend": ["style-1", "style-2"], "weight": 0.3}
+    assert json.loads(spade_serve(*arguments, "--style", "style-2").stdout)["job"]["style"] == "style-2"
+    assert "write FIRST:SECOND:WEIGHT" in spade_serve(*arguments, "--style", "style-1:style-2:some").stderr
     assert "'order' has no =; write KEY=VALUE" in spade_serve(*arguments, "--label", "order").stderr
 
 
@@ -105,7 +109,7 @@ def test_submit_without_waiting_gives_the_job_that_status_then_shows(spade_serve
 
 def test_models_are_shown_with_whether_they_are_trained(spade_serve: Any) -> None:
     lines = spade_serve("models").stdout.splitlines()
-    assert any("landscape@1" in line and "untrained" in line and "256x256" in line for line in lines)
+    assert any(all(text in line for text in ("landscape@1", "untrained", "256x256", "style-1")) for line in lines)
     names = [model["name"] for model in json.loads(spade_serve("models", "--json").stdout)["models"]]
     assert names == ["coco-stuff", "landscape"]
 

@@ -12,7 +12,7 @@ from support.bench import SIZE, Bench
 from support.jobs import OWNER, claim, claim_batch, job_spec
 from support.recovery import Recoverer
 from workers.audit import Audit
-from workers.bulk import write_listing
+from workers.bulk import palette_key, write_listing
 from workers.dead_letters import DeadLetters
 from workers.errors import JobExpiredError, QueueUnavailableError
 from workers.filling import Filler
@@ -28,10 +28,11 @@ def submit(bench: Bench, job_id: str, maps: int, *, owner: str = OWNER, stored: 
         bench.objects.put(key, encode_ids_png(np.full((2 * SIZE, 2 * SIZE), number % 32, np.uint16)))
     values = {"height": SIZE, "width": SIZE, "owner": owner, **changes}
     spec = job_spec(job_id, 0, bulk=BulkInputs(maps=maps, variations=1, seed=0), **values)
-    for key, data in write_listing(job_id, dict.fromkeys(keys)).items():
+    inputs = write_listing(job_id, dict.fromkeys(keys)) | {palette_key(job_id): b"a palette of its own"}
+    for key, data in inputs.items():
         bench.objects.put(key, data)
     bench.objects.put(spec_key(job_id), spec.to_json().encode())
-    bench.store.submit(spec)
+    bench.store.submit(spec, input_bytes=sum(map(len, inputs.values())))
     return spec
 
 

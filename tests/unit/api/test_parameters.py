@@ -87,3 +87,18 @@ def test_one_fault_is_told_with_the_number_of_the_others():
 )
 def test_a_fault_as_json_has_the_members_that_say_something(fault, members):
     assert fault.to_json() == members
+
+
+@pytest.mark.parametrize(
+    ("style", "place", "told"),
+    [
+        (7, "style", "write the name of a style, or a blend"),
+        ({"blend": ["a", "b"], "weight": 3}, "style.weight", "less than or equal to 1"),
+        ({"blend": ["a", "b"], "weight": 0.3, "at": 1}, "style.at", "there is no such parameter"),
+    ],
+)
+def test_a_fault_of_a_style_is_told_once_and_by_the_names_that_were_sent(style, place, told):
+    (fault,) = faults(style=style)
+    assert fault.parameter == place
+    assert told in fault.detail
+    assert "there are" not in fault.detail  # the names of other parameters would be no help
