@@ -16,6 +16,7 @@ from api.bodies import Body
 from api.bulk import list_inputs
 from api.decoding import MAX_REQUEST_PIXELS, DecodedMap, choose_palette, decode_maps, file_digest, resolve_model
 from api.errors import Fault, FilesRefusedError, SubmissionUncertainError
+from api.identity import identities
 from api.parameters import JobParameters, MapParameters, StyleBlend, refuse_parameter
 from api.problems import MAX_FAULTS
 from api.reservation import Reservation
@@ -129,7 +130,12 @@ def submit(job: PreparedJob, services: Services, *, limits: KeyLimits, reservati
         _clear_other_job(spec, services)
     try:
         _store(job, services, reservation)
-        services.job_store.submit(spec, limits=limits, input_bytes=sum(map(len, job.objects.values())))
+        services.job_store.submit(
+            spec,
+            limits=limits,
+            input_bytes=sum(map(len, job.objects.values())),
+            identities=identities(spec, job.objects),
+        )
     except QueueUnavailableError as error:
         # Redis went away during the call, so the job may be queued all the same: then it needs its inputs. Nobody
         # asks again for an id of ours, so that job is not to be rebuilt from its description.
