@@ -1,6 +1,5 @@
 """Bulk jobs: from a prefix to the frozen list of the label maps below it. The maps themselves are read by workers."""
 
-from itertools import islice
 from typing import Final
 
 from api.bodies import Body
@@ -9,6 +8,7 @@ from api.errors import BusyError
 from api.files import pair_names, printable, refuse_files
 from api.parameters import JobParameters, refuse_parameter
 from api.services import Services
+from api.stored_inputs import list_keys
 from model_store.card import ModelCard
 from workers import bulk
 from workers.messages import BulkInputs, MapReading
@@ -30,8 +30,7 @@ def list_inputs(
     if not services.listing_places.acquire(blocking=False):
         raise BusyError(BUSY)
     try:
-        keys = (key for key in services.object_store.keys(prefix) if not key.endswith("/"))
-        found = list(islice(keys, 2 * most + 1))
+        found = list_keys(services.object_store, prefix, most_maps=most)
     finally:
         services.listing_places.release()
     maps = {} if len(found) > 2 * most else pair_names(found, where=f"under {prefix!r}", shown=_shown)

@@ -5,12 +5,12 @@ from typing import Final, cast
 
 from flask import g
 
+from workers.bulk import INPUT_PREFIX
 from workers.keys import KeyRecord, Scope
 from workers.limits import NO_LIMITS, KeyLimits
 
 LOCAL_OWNER: Final = "local"
 """Whose the jobs are as long as there are no API keys."""
-INPUT_PREFIX: Final = "inputs/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,3 +48,8 @@ def current_caller() -> Caller:
 def visible_owner() -> str | None:
     """Whose jobs the current request may read and cancel; None: everybody's."""
     return current_caller().visible_owner
+
+
+def current_owner() -> str:
+    """Whose the jobs are that the current request makes, and that it lists."""
+    return current_caller().owner

@@ -77,7 +77,7 @@ class SpadeClient:
             raise ClientError("the API key is none: it must be like spade_..., as `spade-serve keys create` printed it")
         self._url = url.rstrip("/")
         self._patience_seconds = patience_seconds
-        self._has_answered = False
+        self._was_reached = False
         self._stream_timeout = httpx.Timeout(timeout_seconds, read=_SILENCE_SECONDS)
         self._http = httpx.Client(
             base_url=self._url,
@@ -113,19 +113,22 @@ class SpadeClient:
         Instead of many label maps there may be one ZIP of them, which holds the instance maps too. Calls with the same
         `idempotency_key` make one job; without one, each call makes a job.
         """
-        headers = {"Idempotency-Key": idempotency_key or str(ULID())}
+        # An id of one's own is as good as a key, and unlike one made of a key it sorts by time.
+        method, path, headers = "PUT", f"/v1/jobs/{ULID()}", {}
+        if idempotency_key is not None:
+            method, path, headers = "POST", "/v1/jobs", {"Idempotency-Key": idempotency_key}
         params = parameters.model_dump_json(exclude_defaults=True)
 
-        def post() -> httpx.Response:
+        def send() -> httpx.Response:
             with ExitStack() as files:
                 parts = [
                     (part, (path.name, files.enter_context(path.open("rb"))))
                     for part, paths in (("label_map", label_maps), ("instance_map", instance_maps))
                     for path in paths
                 ]
-                return self._http.post("/v1/jobs", data={"params": params}, files=parts, headers=headers)
+                return self._http.request(method, path, data={"params": params}, files=parts, headers=headers)
 
-        return _parse(self._send(post), Job)
+        return _parse(self._send(send), Job)
 
     def job(self, job_id: str) -> Job:
         """The job as it is now."""
@@ -224,13 +227,14 @@ class SpadeClient:
             try:
                 response = request()
             except httpx.TransportError as error:
-                is_nobody_there = isinstance(error, httpx.ConnectError) and not self._has_answered
-                if is_nobody_there or time.monotonic() + pause_seconds > deadline:
+                # A connection that broke off had somebody at its other end, who may just be restarting.
+                self._was_reached |= not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+                if not self._was_reached or time.monotonic() + pause_seconds > deadline:
                     raise ClientError(
                         f"no answer from {self._url} ({error}): is the service running? `spade-serve up` starts one"
                     ) from error
             else:
-                self._has_answered = True
+                self._was_reached = True
                 pause_seconds = max(pause_seconds, _retry_after(response))
                 if not _is_for_later(response) or time.monotonic() + pause_seconds > deadline:
                     return _checked(response)

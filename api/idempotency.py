@@ -15,9 +15,10 @@ from api.bodies import Body
 from api.callers import Caller
 from api.errors import KeyReusedError
 from api.parameters import JobParameters, refuse_parameter
+from api.preparation import prepare, request_digest
 from api.reservation import reserved
 from api.services import Services
-from api.submission import find_existing, prepare, request_digest, submit
+from api.submission import find_existing, submit
 from workers.errors import JobExistsError
 from workers.messages import JobSpec
 

@@ -12,11 +12,12 @@ from ulid import ULID
 
 from api.answers import answer_json
 from api.bodies import Body, JobBody, read_job_body
-from api.callers import current_caller, visible_owner
+from api.callers import current_caller, current_owner, visible_owner
 from api.documents import file_form, json_response, multipart_or_json, plain_response, problem_responses
 from api.idempotency import KEY_HEADER, keyed_job_id, submit_once, submit_with_key
 from api.pages import ListQuery, read_page
 from api.parameters import JobParameters
+from api.preparation import prepare
 from api.representation import (
     JOBS_PATH,
     PAGE_ITEMS,
@@ -29,8 +30,8 @@ from api.representation import (
     represent_accepted,
     summarize,
 )
-from api.services import current_owner, current_services
-from api.submission import prepare, submit
+from api.services import current_services
+from api.submission import submit
 from api.waiting import preferred_wait, wait_for
 from workers.errors import QueueUnavailableError
 from workers.figures import QueuePosition

@@ -14,10 +14,10 @@ from api.decoding import DecodedMap, choose_palette, decode_maps, resolve_model
 from api.documents import file_form, json_response, multipart_or_json, problem_responses
 from api.errors import Fault
 from api.parameters import MapParameters, Size
+from api.preparation import picture_size
 from api.problems import ProblemFault
 from api.representation import ModelReference
 from api.services import current_services
-from api.submission import picture_size
 from model_store.card import UNKNOWN_NAME, ModelCard
 from spade.label_images import class_histogram
 

@@ -6,7 +6,6 @@ from typing import Final, cast
 
 from flask import current_app
 
-from api.callers import current_caller
 from api.key_cache import KeyCache
 from model_store.registry import Registry
 from workers.filling import Filler
@@ -90,8 +89,3 @@ def stop_waiting(extensions: dict[str, object]) -> None:
 def current_services() -> Services:
     """The services of the application that answers the current request."""
     return cast(Services, current_app.extensions[_KEY])
-
-
-def current_owner() -> str:
-    """Whose the jobs are that the request makes, and that it lists."""
-    return current_caller().owner

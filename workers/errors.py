@@ -48,7 +48,7 @@ class JobExistsError(ServiceError):
     """A job with this id is already there; `request_digest` says of what request."""
 
     def __init__(self, job_id: str, request_digest: str) -> None:
-        super().__init__(f"there is already a job {job_id!r}")
+        super().__init__(f"there is already a job {job_id!r}, with another content; choose another id")
         self.job_id = job_id
         self.request_digest = request_digest
 
@@ -57,7 +57,10 @@ class QueueFullError(ServiceError):
     """The job would exceed a cap: of `scope` "service" or "owner", counted in `unit` "items" or "pixels"."""
 
     def __init__(self, *, scope: str, unit: str, cap: int, retry_after_seconds: int) -> None:
-        super().__init__(f"the queue is full: at most {cap:,} open {unit} per {scope}")
+        super().__init__(
+            f"the queue is full: at most {cap:,} open {unit} per {scope}; submit again in {retry_after_seconds} s, "
+            "when some are done"
+        )
         self.scope = scope
         self.unit = unit
         self.cap = cap

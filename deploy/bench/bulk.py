@@ -4,12 +4,10 @@ The worker brings the items in, claims and commits them as any other, and makes 
 service around the engine, above all whether memory and the longest call of Redis grow with the job.
 """
 
-import os
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,19 +16,18 @@ import httpx
 import psutil
 import redis
 
+from deploy.bench.servers import Servers
+from deploy.bench.waiting import wait_until
 from deploy.errors import BenchmarkError
 from deploy.local.child import Child, Program
 from deploy.local.ports import free_port
-from deploy.local.servers import RedisServer, S3Server, new_access_key, new_password, new_secret_key
-from deploy.local.services import ApiServer, service_environment
-from deploy.local.stack import server_settings
+from deploy.local.services import ApiServer
 
 MODEL: Final = "landscape"
 _PREFIX: Final = "inputs/bulk/"
 _TENTH: Final = "a-tenth/"
 _SLOW_MICROSECONDS: Final = 3000
 _SECONDS: Final = 1800.0
-_POLL_SECONDS: Final = 0.2
 _MIB: Final = 2**20
 _MAP: Final = b"not read by a worker without an engine"
 
@@ -80,25 +77,22 @@ class BulkWorker(Program):
 def measure_bulk(*, items: int) -> BulkFigures:
     """Run the benchmark. Raises BenchmarkError where the job does not end as it should."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        server = RedisServer(folder=folder / "redis", port=free_port(), password=new_password())
-        s3 = S3Server(folder=folder / "s3", port=free_port(), access_key=new_access_key(), secret_key=new_secret_key())
-        maps = folder / "s3" / s3.bucket / _PREFIX
+        servers = Servers.of(Path(name))
+        maps = servers.s3.folder / servers.s3.bucket / _PREFIX
         _write_maps(maps / _TENTH, items // 10)
         _write_maps(maps, items - items // 10)
-        settings = {**server_settings(server, s3), "SPADE_MAX_BULK_ITEMS": str(items)}
-        service = service_environment(os.environ, {**settings, "SPADE_MODELS_DIR": str(folder / "models")})
-        api = ApiServer(port=free_port(), metrics_folder=folder / "metrics", service=service, processes=1)
-        worker = BulkWorker(service=service)
+        # No models folder: a worker without an engine needs no weights, and they take time to be drawn.
+        models = str(servers.folder / "models")
+        service = servers.service(SPADE_MAX_BULK_ITEMS=str(items), SPADE_MODELS_DIR=models)
+        metrics = servers.folder / "metrics"
+        api = ApiServer(port=free_port(), metrics_folder=metrics, service=service, processes=1)
         with (
-            Child(server, log=folder / "redis.log"),
-            Child(s3, log=folder / "s3.log"),
-            Child(api, log=folder / "api.log") as api_child,
+            servers.running(),
+            servers.child(api) as api_child,
             httpx.Client(base_url=api.url, timeout=_SECONDS, trust_env=False) as http,
         ):
-            return _Run(items, redis.Redis.from_url(server.url), http, api_child).measure(
-                Child(worker, log=folder / "worker.log")
-            )
+            run = _Run(items, redis.Redis.from_url(servers.redis.url), http, api_child)
+            return run.measure(servers.child(BulkWorker(service=service)))
 
 
 def _write_maps(folder: Path, items: int) -> None:
@@ -122,50 +116,61 @@ class _Run:
         api_before = _peak_mib(self._api)
         with worker:
             tenth = self._submit(_PREFIX + _TENTH)
-            _wait(lambda: self._job(tenth)["state"] == "succeeded", "the job of a tenth has ended")
+            self._wait_succeeded(tenth)
             api_tenth, worker_tenth = _peak_mib(self._api), _peak_mib(worker)
-            empty = self._redis_bytes()
-            started = time.perf_counter()
-            job = self._submit()
-            accepted = time.perf_counter() - started
-            _wait(lambda: self._there(job) or self._job(job)["state"] == "succeeded", "all items are there")
-            brought_in = time.perf_counter() - started
-            _wait(lambda: self._job(job)["state"] == "succeeded", "the job has ended")
-            ended = time.perf_counter() - started
-            ended_bytes = self._redis_bytes() - empty
+            empty_bytes = self._redis_bytes()
+            accepted, brought_in, ended = self._seconds_to_end()
+            ended_bytes = self._redis_bytes()
             worker_peak = _peak_mib(worker)
-        self._submit()
-        waiting_job = self._newest()
-        started = time.perf_counter()
-        canceled = self._http.post(f"/v1/jobs/{waiting_job}/cancel").raise_for_status().json()
-        canceled_seconds = time.perf_counter() - started
-        if canceled["job"]["counts"]["canceled"] != self._items:
-            raise BenchmarkError(f"{self._items} items were to be canceled: {canceled['outcomes']}")
-        canceled_bytes = self._redis_bytes() - empty - ended_bytes
+        canceled = self._seconds_to_cancel()
+        canceled_bytes = self._redis_bytes()
         return BulkFigures(
             items=self._items,
             accepted_seconds=accepted,
             brought_in_seconds=brought_in,
             ended_seconds=ended,
-            canceled_seconds=canceled_seconds,
+            canceled_seconds=canceled,
             api_mib_before=api_before,
             api_mib_after_a_tenth=api_tenth,
             api_mib=_peak_mib(self._api),
             worker_mib_after_a_tenth=worker_tenth,
             worker_mib=worker_peak,
-            redis_bytes_per_canceled_item=canceled_bytes / self._items,
-            redis_bytes_per_ended_item=ended_bytes / self._items,
+            redis_bytes_per_canceled_item=(canceled_bytes - ended_bytes) / self._items,
+            redis_bytes_per_ended_item=(ended_bytes - empty_bytes) / self._items,
             longest_redis_call_ms=self._longest_microseconds / 1000,
         )
+
+    def _seconds_to_end(self) -> tuple[float, float, float]:
+        """Of a job: until it is accepted, until all its items are there, until it has ended."""
+        started = time.perf_counter()
+        job = self._submit()
+        accepted = time.perf_counter() - started
+        wait_until(lambda: self._there(job) or self._has_succeeded(job), "all items are there", seconds=_SECONDS)
+        brought_in = time.perf_counter() - started
+        self._wait_succeeded(job)
+        return accepted, brought_in, time.perf_counter() - started
+
+    def _seconds_to_cancel(self) -> float:
+        """Of a job that nobody works at."""
+        job = self._submit()
+        started = time.perf_counter()
+        canceled = self._http.post(f"/v1/jobs/{job}/cancel").raise_for_status().json()
+        seconds = time.perf_counter() - started
+        if canceled["job"]["counts"]["canceled"] != self._items:
+            raise BenchmarkError(f"{self._items} items were to be canceled: {canceled['outcomes']}")
+        return seconds
+
+    def _wait_succeeded(self, job_id: str) -> None:
+        wait_until(lambda: self._has_succeeded(job_id), f"job {job_id} has succeeded", seconds=_SECONDS)
+
+    def _has_succeeded(self, job_id: str) -> bool:
+        return bool(self._job(job_id)["state"] == "succeeded")
 
     def _submit(self, prefix: str = _PREFIX) -> str:
         answer = self._http.post("/v1/jobs", json={"params": {"model": MODEL}, "prefix": prefix})
         if answer.status_code != httpx.codes.ACCEPTED:
             raise BenchmarkError(f"the job was not accepted: {answer.text}")
         return str(answer.json()["id"])
-
-    def _newest(self) -> str:
-        return str(self._http.get("/v1/jobs").json()["jobs"][0]["id"])
 
     def _job(self, job_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self._http.get(f"/v1/jobs/{job_id}?items_after={self._items - 2}").json()
@@ -183,14 +188,6 @@ class _Run:
         durations = [entry["duration"] for entry in self._redis.slowlog_get(1_000_000)]
         self._longest_microseconds = max([self._longest_microseconds, *durations])
         self._redis.slowlog_reset()
-
-
-def _wait(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + _SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise BenchmarkError(f"not within {_SECONDS:g} s: {what}")
-        threading.Event().wait(_POLL_SECONDS)
 
 
 def _peak_mib(child: Child) -> float:

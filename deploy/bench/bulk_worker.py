@@ -3,7 +3,7 @@
 import os
 import threading
 
-from deploy.bench.queue import null_result
+from deploy.bench.jobs import null_result
 from workers.filling import Filler
 from workers.job_reader import JobReader
 from workers.job_store import JobStore

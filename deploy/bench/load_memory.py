@@ -13,8 +13,10 @@ import httpx
 import psutil
 import redis
 
+from api.callers import LOCAL_OWNER
 from deploy.bench.load_requests import PATH, submission
 from deploy.bench.load_stack import LoadStack, running_stack
+from deploy.bench.waiting import wait_until
 from deploy.errors import BenchmarkError
 from workers.job_reader import JobReader
 from workers.redis_client import connect
@@ -66,9 +68,9 @@ def measure_memory(items: int) -> MemoryFigures:
         began = time.monotonic()
         with _sampled(stack, reader, client, samples):
             _submit(stack, items)
-            _wait_until_drained(reader)
+            wait_until(lambda: not reader.stats().open_items, "no item is open", seconds=_FORGOTTEN_SECONDS)
             seconds = time.monotonic() - began
-        _wait_until_forgotten(reader)
+        wait_until(lambda: next(reader.jobs(LOCAL_OWNER), None) is None, "no job is listed", seconds=_FORGOTTEN_SECONDS)
         return _figures(samples, _sample(stack, reader, client), items=items, seconds=seconds)
 
 
@@ -113,22 +115,6 @@ def _sample(stack: LoadStack, reader: JobReader, client: redis.Redis) -> Sample:
         worker_bytes=psutil.Process(stack.worker.pid).memory_info().rss,
         redis_bytes=int(client.info("memory")["used_memory"]),
     )
-
-
-def _wait_until_drained(reader: JobReader) -> None:
-    until = time.monotonic() + _FORGOTTEN_SECONDS
-    while reader.stats().open_items:
-        if time.monotonic() > until:
-            raise BenchmarkError(f"{reader.stats().open_items} items are still open after {_FORGOTTEN_SECONDS:g} s")
-        time.sleep(_SAMPLE_SECONDS)
-
-
-def _wait_until_forgotten(reader: JobReader) -> None:
-    until = time.monotonic() + _FORGOTTEN_SECONDS
-    while next(reader.jobs("local"), None) is not None:
-        if time.monotonic() > until:
-            raise BenchmarkError(f"jobs are still listed {_FORGOTTEN_SECONDS:g} s after the last one ended")
-        time.sleep(_SAMPLE_SECONDS)
 
 
 def _figures(samples: Sequence[Sample], ended: Sample, *, items: int, seconds: float) -> MemoryFigures:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from celery import signals
 
-from deploy.bench.queue import null_result
+from deploy.bench.jobs import null_result
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
 from workers.logs import log_json_lines

@@ -7,7 +7,8 @@ trip is the yardstick.
 import os
 import time
 
-from deploy.bench.queue import CLAIMED_AT, ECHO, MODEL, null_result
+from deploy.bench.jobs import null_result
+from deploy.bench.queue import CLAIMED_AT, ECHO, MODEL
 from workers.job_store import JobStore
 from workers.redis_client import connect
 from workers.settings import QueueSettings

@@ -7,20 +7,20 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from celery import Celery
 
+from deploy.bench.jobs import job_spec, null_result
+from deploy.bench.servers import NullWorker
 from deploy.errors import BenchmarkError
-from deploy.local.child import Child, Program
+from deploy.local.child import Child
 from deploy.local.ports import free_port
 from deploy.local.servers import RedisServer, new_password
-from deploy.local.services import worker_command
 from workers.job_store import JobStore
-from workers.messages import ClaimedItem, ItemSpec, JobSpec, Result, picture_key
 from workers.redis_client import RedisClient, connect
 from workers.settings import QueueSettings
 from workers.wakeup import WakeUp, create_celery, queue_name
@@ -49,31 +49,6 @@ class QueueFigures:
     submit_to_claim_p99_ms: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NullWorker(Program):
-    """The benchmark's Celery worker."""
-
-    redis_url: str
-    celery: Celery
-
-    @property
-    def name(self) -> str:
-        return "null-worker"
-
-    def command(self) -> list[str]:
-        arguments = worker_command(hostname="null@%h")
-        return ["deploy.bench.null_worker" if word == "workers.app" else word for word in arguments]
-
-    def environment(self) -> Mapping[str, str]:
-        return {**os.environ, "SPADE_REDIS_URL": self.redis_url}
-
-    def prepare(self) -> None:
-        pass
-
-    def is_ready(self) -> bool:
-        return bool(self.celery.control.ping(timeout=0.5))
-
-
 def measure_queue(*, items: int, rounds: int) -> QueueFigures:
     """Run the benchmark; `items` go through the store in each of `rounds`."""
     with tempfile.TemporaryDirectory() as folder:
@@ -81,7 +56,8 @@ def measure_queue(*, items: int, rounds: int) -> QueueFigures:
         with Child(server, log=Path(folder) / "redis.log"):
             celery = create_celery(server.url)
             celery.conf.update(result_backend=server.url, task_default_queue=queue_name(MODEL))
-            worker = NullWorker(redis_url=server.url, celery=celery)
+            service = {**os.environ, "SPADE_REDIS_URL": server.url}
+            worker = NullWorker(module="deploy.bench.null_worker", service=service, celery=celery)
             with Child(worker, log=Path(folder) / "worker.log"):
                 return _measure(connect(server.url), celery, items=items, rounds=rounds)
 
@@ -117,7 +93,7 @@ def _through_the_store(store: JobStore, number: int, items: int) -> tuple[float,
     """Seconds that submitting, claiming and committing took. The model has no worker, so nobody interferes."""
     started = time.perf_counter()
     for first in range(0, items, _JOB_ITEMS):
-        store.submit(_spec(f"bulk-{number}-{first}", model="unserved", items=min(_JOB_ITEMS, items - first)))
+        store.submit(job_spec(f"bulk-{number}-{first}", model="unserved", items=min(_JOB_ITEMS, items - first)))
     submitted = time.perf_counter()
     claim_seconds = commit_seconds = 0.0
     while True:
@@ -138,39 +114,13 @@ def _submit_to_claim(client: RedisClient, store: JobStore, wake_up: WakeUp, numb
     seconds = []
     for index in range(times):
         before = time.monotonic()
-        store.submit(_spec(f"single-{number}-{index}", model=MODEL, items=1))
+        store.submit(job_spec(f"single-{number}-{index}", model=MODEL, items=1))
         wake_up.send(MODEL)
         answer = client.blpop(CLAIMED_AT, timeout=10)
         if answer is None:
             raise BenchmarkError("the benchmark's worker did not claim an item within 10 s")
         seconds.append(float(answer[1]) - before)
     return seconds
-
-
-def null_result(item: ClaimedItem) -> Result:
-    """What a worker would commit, but for the picture."""
-    key = picture_key(item.job_id, item.index, item.fence, item.picture_format)
-    return Result(item=item, picture_key=key, digest="0" * 64, size_bytes=1, timings={"compute": 0.0})
-
-
-def _spec(job_id: str, *, model: str, items: int) -> JobSpec:
-    return JobSpec(
-        id=job_id,
-        owner="bench",
-        model=model,
-        model_version="1",
-        weights_digest="",
-        height=256,
-        width=256,
-        items=tuple(
-            ItemSpec(
-                index=i, file="map.png", label_map_key=f"jobs/{job_id}/inputs/{i}.png", instance_map_key=None, seed=i
-            )
-            for i in range(items)
-        ),
-        created_ms=0,
-        request_digest="",
-    )
 
 
 def _repeat(times: int, action: Callable[[], object]) -> list[float]:

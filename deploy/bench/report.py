@@ -55,6 +55,7 @@ def benchmarks(*, coco: Path | None, camvid: Path | None) -> list[Benchmark]:
         Benchmark(title="A saturated worker, one thread", command=worker, render=_saturation),
         Benchmark(title="A saturated worker, two threads", command=[*worker, "--threads", "2"], render=_saturation),
         Benchmark(title="The service under load", command=["spade-serve", "bench", "load"], render=_load),
+        Benchmark(title="A bulk job", command=["spade-serve", "bench", "bulk"], render=_facts),
     ]
 
 

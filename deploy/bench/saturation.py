@@ -19,20 +19,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.errors import BenchmarkError
-from deploy.local.child import Child
+from deploy.bench.jobs import card_job_spec
+from deploy.bench.servers import Servers
+from deploy.bench.waiting import wait_until
 from deploy.local.ports import free_port
-from deploy.local.servers import RedisServer, S3Server, new_access_key, new_password, new_secret_key
-from deploy.local.services import Worker, service_environment
-from deploy.local.stack import server_settings
+from deploy.local.services import Worker
 from model_store.card import ModelCard
-from model_store.registry import Registry, default_models_folder
+from model_store.registry import Registry
 from spade.label_images import encode_ids_png
 from workers.engine import LocalEngine
 from workers.inputs import Inputs
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
-from workers.messages import Batch, ClaimedItem, ItemSpec, JobSpec, JobView, label_map_key
+from workers.messages import Batch, ClaimedItem, JobView, label_map_key
 from workers.redis_client import connect
 from workers.settings import Settings
 from workers.storage import ObjectStore
@@ -41,7 +40,6 @@ from workers.wakeup import WakeUp, create_celery
 MODEL: Final = "landscape"
 BATCH_ITEMS: Final = 8
 _JOB_SECONDS: Final = 300.0
-_LOOK_SECONDS: Final = 0.2
 
 Maps = NDArray[np.int32]
 """(B, H, W) class ids of one batch."""
@@ -104,30 +102,23 @@ def measure_saturation(*, threads: int, batches: int, rounds: int) -> Saturation
 
 @contextmanager
 def _running(folder: Path, threads: int) -> Iterator[_Stack]:
-    redis = RedisServer(folder=folder / "redis", port=free_port(), password=new_password())
-    s3 = S3Server(folder=folder / "s3", port=free_port(), access_key=new_access_key(), secret_key=new_secret_key())
-    told = {
-        "SPADE_MODELS_DIR": str(default_models_folder()),
-        "SPADE_WORKER_MODELS": MODEL,
-        "SPADE_BATCH_ITEMS": str(BATCH_ITEMS),
-        "SPADE_THREADS": str(threads),
-        "SPADE_DEVICE": "cpu",
-    }
-    service = service_environment(os.environ, {**told, **server_settings(redis, s3)})
+    servers = Servers.of(folder)
+    service = servers.service(
+        SPADE_WORKER_MODELS=MODEL,
+        SPADE_BATCH_ITEMS=str(BATCH_ITEMS),
+        SPADE_THREADS=str(threads),
+        SPADE_DEVICE="cpu",
+    )
     settings = Settings.from_environment(service)
     worker = Worker(number=1, port=free_port(), service=service)
-    with (
-        Child(redis, log=folder / "redis.log"),
-        Child(s3, log=folder / "s3.log"),
-        Child(worker, log=folder / "worker.log"),
-    ):
-        client = connect(redis.url)
+    with servers.running(), servers.child(worker):
+        client = connect(settings.redis_url)
         yield _Stack(
             settings=settings,
             store=JobStore(client, settings.queue),
             reader=JobReader(client),
             objects=ObjectStore(settings.storage),
-            wake_up=WakeUp(create_celery(redis.url), client),
+            wake_up=WakeUp(create_celery(settings.redis_url), client),
         )
 
 
@@ -155,13 +146,13 @@ def _worker(stack: _Stack, card: ModelCard, name: str, batches: Sequence[Maps]) 
         for index, label_map in enumerate(maps):
             stack.objects.put(label_map_key(job_id, index), encode_ids_png(label_map), content_type="image/png")
     for job_id in ids:
-        stack.store.submit(_spec(card, job_id))
+        stack.store.submit(card_job_spec(job_id, card, items=BATCH_ITEMS))
     stack.wake_up.send(MODEL)
-    until = time.monotonic() + _JOB_SECONDS
-    while not all(stack.reader.job(job_id).state.is_final for job_id in ids):
-        if time.monotonic() > until:
-            raise BenchmarkError(f"the worker has not finished {len(ids)} batches within {_JOB_SECONDS:g} s")
-        time.sleep(_LOOK_SECONDS)
+    wait_until(
+        lambda: all(stack.reader.job(job_id).state.is_final for job_id in ids),
+        f"the worker has finished {len(ids)} batches",
+        seconds=_JOB_SECONDS,
+    )
     jobs = [stack.reader.job(job_id) for job_id in ids]
     ended = sorted(job.finished_ms or 0 for job in jobs)
     return 1000 * (len(ids) - 1) * BATCH_ITEMS / (ended[-1] - ended[0]), jobs
@@ -194,27 +185,3 @@ def _inputs(card: ModelCard, maps: Maps) -> Inputs:
     )
     batch = Batch(bucket="bare", items=items, height=card.height, width=card.width, **size)
     return Inputs(batch=batch, items=items, label_maps=maps, instance_maps=maps, decode_seconds=0.0)
-
-
-def _spec(card: ModelCard, job_id: str) -> JobSpec:
-    return JobSpec(
-        id=job_id,
-        owner="bench",
-        model=card.name,
-        model_version=card.version,
-        weights_digest=card.weights.sha256,
-        height=card.height,
-        width=card.width,
-        items=tuple(
-            ItemSpec(
-                index=index,
-                file=f"{index}.png",
-                label_map_key=label_map_key(job_id, index),
-                instance_map_key=None,
-                seed=index,
-            )
-            for index in range(BATCH_ITEMS)
-        ),
-        created_ms=time.time_ns() // 1_000_000,
-        request_digest=job_id,
-    )

@@ -54,10 +54,13 @@ def api_environment(service: Mapping[str, str], *, metrics_folder: Path) -> dict
     return {**_LEAN_MEMORY, **service, "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder)}
 
 
-def worker_command(*, hostname: str) -> list[str]:
-    """A Celery worker that computes in its main process: CUDA and torch's threads do not survive a fork."""
+def worker_command(*, hostname: str, application: str = "workers.app") -> list[str]:
+    """A Celery worker that computes in its main process: CUDA and torch's threads do not survive a fork.
+
+    `application` is the module that it runs; benchmarks and tests have their own, without an engine.
+    """
     options = ["--pool", "solo", "--loglevel", "INFO", "--hostname", hostname, "--without-gossip", "--without-mingle"]
-    return [sys.executable, "-P", "-m", "celery", "-A", "workers.app", "worker", *options]
+    return [sys.executable, "-P", "-m", "celery", "-A", application, "worker", *options]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,8 +23,7 @@ class ChaosWorker(Worker):
     """A worker with the engine of this folder."""
 
     def command(self) -> list[str]:
-        arguments = worker_command(hostname=f"{self.name}-{self.port}@%h")
-        return ["chaos.worker" if word == "workers.app" else word for word in arguments]
+        return worker_command(hostname=f"{self.name}-{self.port}@%h", application="chaos.worker")
 
 
 class ChaosStack(LocalStack):

@@ -68,16 +68,19 @@ def test_the_commands_leave_the_pictures_where_the_page_says(folder: Path) -> No
             assert picture.size == (256, 256)
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "up", "check", "help", "format", "bench", "clean"])
+@pytest.mark.parametrize(
+    "target", ["demo", "test", "up", "check", "help", "format", "bench", "load", "fuzz", "chaos", "clean"]
+)
 def test_make_knows_its_targets(target: str) -> None:
     subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, check=True)
 
 
 def test_the_page_names_every_setting_and_no_other() -> None:
-    settings = (ROOT / "workers" / "settings.py").read_text(encoding="utf-8")
-    known = set(re.findall(r'"(SPADE_[A-Z0-9_]+)"', settings))
+    readers = ("workers/settings.py", "deploy/options.py")  # of the service, and of the commands that talk to it
+    code = "".join((ROOT / path).read_text(encoding="utf-8") for path in readers)
+    known = set(re.findall(r'"(SPADE_[A-Z0-9_]+)"', code))
     named = set(re.findall(r"`(SPADE_[A-Z0-9_]+)`", README))
-    assert named == known | {"SPADE_URL"}
+    assert named == known
 
 
 class Stats:
@@ -99,10 +102,17 @@ def test_the_page_names_every_metric_and_no_other() -> None:
     assert set(re.findall(r"`(spade_\w+)`", README)) == exported
 
 
+def test_the_table_at_the_top_leads_to_headings_of_the_page() -> None:
+    headings = re.findall(r"^##+ (.+)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    named = set(re.findall(r"\]\(#([^)]+)\)", README))
+    assert named <= anchors
+
+
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
 def test_links_and_paths_of_a_page_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    links = re.findall(r"\]\((?!http)([^)]+)\)", text)
+    links = re.findall(r"\]\((?!http|#)([^)]+)\)", text)
     paths = re.findall(r"`((?:api|workers|model_store|spade|deploy|tests)/[\w/.]*)`", text)
     absent = [path for path in links + paths if not (ROOT / path).exists()]
     assert not absent

@@ -1,8 +1,8 @@
 -- Publish results, each only if its fence is still the item's newest. Repeating a commit whose answer was lost is
 -- harmless: the same picture under the same fence is committed already.
 -- ARGV: per item: id, fence, picture key, digest, bytes, timings.
--- Returns {per item 1 (published) | 0 (refused) | -1 (refused, and no such job is known), ended jobs,
---          items that need not wait any longer for one of these}
+-- Returns {per item 1 (published) | 0 (refused) | -1 (refused, and no such job is known, nor was removed after its time),
+--          ended jobs, items that need not wait any longer for one of these}
 local now = now_ms()
 local slot = math.floor(now / SLOT_MS)
 local published = {}

@@ -112,7 +112,7 @@ def test_an_id_that_another_uses_is_taken_and_no_more_is_told(
     parameters = {"seed": 1, "labels": {"who": "ann"}} if same_content else {"seed": 5}
     response = post(path=f"/v1/jobs/{job_id}", method="PUT", headers=bearer(ben), **parameters)
     problem = assert_problem(response, 409, "job-exists")
-    assert problem["detail"] == f"there is already a job {job_id!r}"
+    assert problem["detail"] == f"there is already a job {job_id!r}, with another content; choose another id"
     assert_tells_nothing(response, ann.record.owner)
     assert list(objects.keys(job_prefix(job_id))) == before
 

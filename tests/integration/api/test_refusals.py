@@ -58,7 +58,7 @@ def test_label_maps_with_too_many_pixels_in_all_are_refused(post, label_map, mon
 
 
 def test_pictures_with_too_many_pixels_in_all_are_refused(post, label_map, monkeypatch):
-    monkeypatch.setattr("api.submission.MAX_REQUEST_PIXELS", 2 * 256 * 256)
+    monkeypatch.setattr("api.preparation.MAX_REQUEST_PIXELS", 2 * 256 * 256)
     problem = assert_problem(post([label_map] * 3), 422, "parameters-refused")
     assert problem["errors"][0]["code"] == "too-many-pixels"
 

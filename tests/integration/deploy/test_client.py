@@ -171,12 +171,12 @@ def test_an_archive_that_breaks_off_is_fetched_again(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"zip"]
 
 
-def test_a_submission_whose_answer_was_lost_is_repeated_with_the_same_key() -> None:
+def test_a_submission_whose_answer_was_lost_is_repeated_under_the_same_id() -> None:
     asked: list[str] = []
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.rfile.read(int(handler.headers["Content-Length"]))
-        asked.append(handler.headers["Idempotency-Key"])
+        asked.append(handler.path)
         match len(asked):
             case 1:
                 handler.connection.close()

@@ -7,11 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from deploy.local.ports import free_port
 from deploy.local.services import answers
 from support.programs import SPADE_SERVE
 from support.waiting import wait_until
+
+# No keys of other tests, which would shut these out.
+pytestmark = pytest.mark.usefixtures("objects")
 
 
 @contextmanager

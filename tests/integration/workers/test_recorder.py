@@ -71,6 +71,8 @@ def test_a_commit_tells_a_refusal_from_a_job_that_is_not_known(bench: Bench) -> 
     refused = bench.store.commit([result_of(item)])
     assert (refused.published, refused.unknown) == ((False,), (False,))
     bench.store.forget("j")
+    assert bench.store.commit([result_of(item)]).unknown == (False,)  # its picture is to go, too
+    bench.client.flushall()
     assert bench.store.commit([result_of(item)]).unknown == (True,)
 
 

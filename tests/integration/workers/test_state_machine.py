@@ -17,6 +17,7 @@ from hypothesis.stateful import (
 )
 
 from support.jobs import expire_leases, job_spec, result_of
+from support.planted_faults import plant
 from support.queue_checks import QueueChecks, restored_job
 from support.queue_model import QueueModel
 from support.queue_order import ModelJob
@@ -25,7 +26,6 @@ from workers.job_store import JobStore
 from workers.messages import ClaimedItem, Priority, State
 from workers.redis_client import PREFIX, RedisClient
 from workers.repairs import Repairs
-from workers.scripts import script_text
 from workers.settings import QueueSettings
 
 MAX_OPEN, MAX_OWNED, MAX_LOSSES = 40, 25, 2
@@ -272,13 +272,6 @@ def run(client: RedisClient, fault: tuple[str, str, str] | None = None, **option
 
 def test_the_job_store_does_what_its_model_does(redis_client: RedisClient) -> None:
     run(redis_client, max_examples=30, stateful_step_count=40, phases=[Phase.reuse, Phase.generate])
-
-
-def plant(store: JobStore, client: RedisClient, name: str, right: str, wrong: str) -> None:
-    """Have one script of a job store run with a fault in it."""
-    text = script_text(name)
-    assert right in text
-    store._scripts._scripts[name] = client.register_script(text.replace(right, wrong))
 
 
 @pytest.mark.parametrize(

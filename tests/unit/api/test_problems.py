@@ -22,6 +22,8 @@ def test_every_error_of_the_queue_has_an_answer():
         worker_errors.ServiceError,
         SettingsError,
         worker_errors.DeadLetterUnknownError,
+        worker_errors.KeyUnknownError,
+        worker_errors.KeySettingsError,
     }  # at the start, at a terminal
     members = inspect.getmembers(worker_errors, inspect.isclass)
     assert {item for _, item in members if issubclass(item, worker_errors.ServiceError)} - elsewhere <= set(KINDS)

@@ -32,7 +32,7 @@ def test_urls_that_the_service_calls_are_not_logged() -> None:
     code = """
 import logging
 from workers.logs import log_json_lines
-log_json_lines()
+log_json_lines("info")
 logging.getLogger("httpx").info("HTTP Request: POST https://host.example/?token=secret")
 """
     done = subprocess.run([sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True)
