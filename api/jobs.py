@@ -35,7 +35,7 @@ from api.submission import submit
 from api.waiting import preferred_wait, wait_for
 from workers.errors import QueueUnavailableError
 from workers.figures import QueuePosition
-from workers.messages import JobSpec, JobView, State
+from workers.messages import CancelOutcome, JobSpec, JobView, State
 
 jobs: Final = APIBlueprint("jobs", __name__, abp_tags=[{"name": "jobs"}])
 
@@ -188,6 +188,8 @@ def cancel_job(path: JobPath) -> Response:
     outcomes, ended = services.job_store.cancel(job.id, owner=job.owner)
     if job.filled < job.total:
         ended += services.filler.fill(job.id)  # as canceled, so that nothing is left to be done
+    if not {CancelOutcome.REMOVED_FROM_BATCH, CancelOutcome.DISCARDED}.isdisjoint(outcomes):
+        services.wake_up.send(job.model)  # identical items may have waited for one of these
     services.recorder.record(ended)  # before it is answered, so that it holds even if Redis loses everything
     job = services.job_reader.job(job.id, owner=job.owner)
     items = [CanceledItem(index=index, outcome=outcome) for index, outcome in enumerate(outcomes[:PAGE_ITEMS])]

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Final
 
 from api.errors import SubmissionUncertainError
+from api.identity import identities
 from api.preparation import PreparedJob
 from api.reservation import Reservation
 from api.services import Services
@@ -41,7 +42,12 @@ def submit(job: PreparedJob, services: Services, *, limits: KeyLimits, reservati
         _clear_other_job(spec, services)
     try:
         _store(job, services, reservation)
-        services.job_store.submit(spec, limits=limits, input_bytes=sum(map(len, job.objects.values())))
+        services.job_store.submit(
+            spec,
+            limits=limits,
+            input_bytes=sum(map(len, job.objects.values())),
+            identities=identities(spec, job.objects),
+        )
     except QueueUnavailableError as error:
         # Redis went away during the call, so the job may be queued all the same: then it needs its inputs. Nobody
         # asks again for an id of ours, so that job is not to be rebuilt from its description.

@@ -5,13 +5,14 @@ Redis is the truth about the queue and its clock is the only one. Celery message
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from workers.claimed_rows import claimed_batch
 from workers.errors import JobExistsError, JobExpiredError, JobUnknownError, QueueFullError, StorageQuotaError
 from workers.limits import NO_LIMITS, KeyLimits
-from workers.messages import Batch, BulkInputs, CancelOutcome, ClaimedItem, JobSpec, Result, Style
+from workers.messages import Batch, CancelOutcome, ClaimedItem, JobSpec, Result
 from workers.redis_client import PREFIX, RedisClient, translated_errors
 from workers.scripts import Scripts
 from workers.settings import QueueSettings
@@ -35,12 +36,14 @@ class Claim:
 class Commit:
     """Answer to a commit: per result whether it was published, and the jobs that ended with it.
 
-    `unknown` says of which results the job is not known at all: Redis has lost it.
+    `unknown` says of which results the job is not known at all: Redis has lost it. `freed` items waited for one of
+    these and may be claimed now.
     """
 
     published: tuple[bool, ...]
     unknown: tuple[bool, ...]
     ended_jobs: tuple[str, ...]
+    freed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +67,19 @@ class JobStore:
     def _lease_ms(self) -> int:
         return round(self._settings.lease_seconds * 1000)
 
-    def submit(self, spec: JobSpec, *, limits: KeyLimits = NO_LIMITS, input_bytes: int = 0) -> None:
+    def submit(
+        self,
+        spec: JobSpec,
+        *,
+        limits: KeyLimits = NO_LIMITS,
+        input_bytes: int = 0,
+        identities: Sequence[str] = (),
+    ) -> None:
         """Accept a job and queue its items, whole or not at all. Those of a bulk job come later (`Filler`).
 
-        `limits` are its owner's, where they differ from the settings'; `input_bytes` is what was stored for it.
+        `limits` are its owner's, where they differ from the settings'; `input_bytes` is what was stored for it. Items
+        of equal `identities` are computed once where one is waiting while another runs. There is one for each item, or
+        none at all: items of bulk jobs, and those that come back from the object store, are computed each for itself.
         Raises `JobExistsError`, `JobExpiredError` (the id was used by a job that is gone), `QueueFullError` or
         `StorageQuotaError`.
         """
@@ -75,8 +87,8 @@ class JobStore:
         deadline_ms = "" if spec.deadline_seconds is None else round(spec.deadline_seconds * 1000)
         items = [
             value
-            for item in spec.items
-            for value in (item.label_map_key, item.instance_map_key or "", item.seed, item.file)
+            for item, identity in zip(spec.items, identities or [""] * len(spec.items), strict=True)
+            for value in (item.label_map_key, item.instance_map_key or "", item.seed, item.file, identity)
         ]
         answer = self._scripts.run(
             "submit",
@@ -115,14 +127,15 @@ class JobStore:
         return bool(self._scripts.run("reserve", job_id, holder, step, round(seconds * 1000)))
 
     def claim(self, *, worker: str, device: str, models: Iterable[str], max_items: int, max_pixels: int) -> Claim:
-        """Take up to a batch of waiting items of one bucket, in scheduling order, under a lease."""
+        """Take up to a batch of waiting items of one bucket, in scheduling order, under a lease.
+
+        Those whose like is being computed are passed over, and handed out with its picture once that is there.
+        """
         bucket, more, rows, ended, specs = self._scripts.run(
             "claim", worker, device, self._lease_ms, max_items, max_pixels, *models
         )
         return Claim(
-            batch=_batch(bucket, rows, dict(zip(specs[::2], map(json.loads, specs[1::2]), strict=True)))
-            if rows
-            else None,
+            batch=claimed_batch(bucket, rows, dict(zip(specs[::2], map(json.loads, specs[1::2]), strict=True))),
             more_waiting=more or None,
             ended_jobs=tuple(ended),
         )
@@ -139,11 +152,12 @@ class JobStore:
             for r in results
             for value in (r.item.id, r.item.fence, r.picture_key, r.digest, r.size_bytes, json.dumps(r.timings))
         ]
-        answers, ended = self._scripts.run("commit", *arguments)
+        answers, ended, freed = self._scripts.run("commit", *arguments)
         return Commit(
             published=tuple(answer == 1 for answer in answers),
             unknown=tuple(answer < 0 for answer in answers),
             ended_jobs=tuple(ended),
+            freed=freed,
         )
 
     def release(self, items: Sequence[ClaimedItem]) -> tuple[str, ...]:
@@ -257,37 +271,3 @@ def spec_head(spec: JobSpec) -> str:
 
 def _fences(items: Sequence[ClaimedItem]) -> list[str | int]:
     return [value for item in items for value in (item.id, item.fence)]
-
-
-def _batch(bucket: str, rows: list[list[str | int]], specs: Mapping[str, dict[str, Any]]) -> Batch:
-    model, _, rest = bucket.removesuffix("!alone").partition("@")
-    version, size, _ = rest.rsplit("/", 2)
-    height, width = size.split("x")
-    return Batch(
-        bucket=bucket,
-        model=model,
-        model_version=version,
-        height=int(height),
-        width=int(width),
-        items=tuple(_claimed_item(row, specs) for row in rows),
-    )
-
-
-def _claimed_item(row: list[str | int], specs: Mapping[str, dict[str, Any]]) -> ClaimedItem:
-    item_id, fence, attempt, label_map, instance_map, seed, picture_format, quality, waited = row
-    job_id, _, index = str(item_id).rpartition(":")
-    bulk = specs[job_id]["bulk"]
-    return ClaimedItem(
-        job_id=job_id,
-        index=int(index),
-        fence=int(fence),
-        attempt=int(attempt),
-        label_map_key=str(label_map),
-        instance_map_key=str(instance_map) or None,
-        seed=int(seed),
-        picture_format=str(picture_format),
-        picture_quality=int(quality),
-        waited_ms=int(waited),
-        style=Style.from_values(specs[job_id]["style"]),
-        reading=None if bulk is None else BulkInputs.from_values(bulk).reading,
-    )

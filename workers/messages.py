@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Self
 
+from workers.twins import Twin
 from workers.webhook_messages import WebhookView
 
 JOBS_PREFIX: Final = "jobs/"
@@ -206,6 +207,7 @@ class ClaimedItem:
     waited_ms: int
     style: Style | None = None
     reading: MapReading | None = None  # None: the stored inputs are in the form that workers read
+    twin: Twin | None = None  # to be copied while it is there
 
     @property
     def id(self) -> str:

@@ -16,7 +16,7 @@ _BATCH_ITEMS: Final = (1, 2, 4, 8, 16, 32, 64)
 
 
 class WorkerMetrics:
-    """Counters of one worker process. Stages: wait, decode, compute, encode, upload, commit."""
+    """Counters of one worker process. Stages: wait, decode, compute, encode, upload, commit; copy."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.stage_seconds = Histogram(
@@ -30,6 +30,12 @@ class WorkerMetrics:
             "spade_batch_items", "Items in a computed batch", ["model"], buckets=_BATCH_ITEMS, registry=registry
         )
         self.pictures = Counter("spade_pictures", "Pictures published", ["model"], registry=registry)
+        self.coalesced = Counter(
+            "spade_coalesced_items",
+            "Items whose picture was copied from an identical one",
+            ["model"],
+            registry=registry,
+        )
         self.pixels = Counter("spade_pixels", "Pixels of published pictures", ["model"], registry=registry)
         self.refused = Counter(
             "spade_commits_refused", "Results that came too late and were removed", ["model"], registry=registry

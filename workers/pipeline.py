@@ -20,6 +20,7 @@ from tenacity import (
 
 from model_store.registry import Registry
 from spade.errors import ConfigError, OutOfMemoryError, SpadeError
+from workers.copying import Copier
 from workers.engine import Engine
 from workers.errors import QueueUnavailableError, ServiceError, StorageUnavailableError
 from workers.inputs import InputLoader, Inputs
@@ -56,6 +57,7 @@ class PipelineParts:
     engine: Engine
     leases: LeaseKeeper
     publisher: Publisher
+    copier: Copier
     metrics: WorkerMetrics
     wake: Callable[[str], None]  # tells another worker that a model has more waiting
     record: Callable[[tuple[str, ...]], None]  # stores the final records of ended jobs
@@ -161,8 +163,9 @@ class Pipeline:
             if announce_more and claim.more_waiting:
                 self._parts.wake(claim.more_waiting)
             self._parts.leases.hold(claim.batch.items)
-            inputs = self._load(claim.batch)
-            if inputs.items:
+            copied = self._parts.copier.copy(claim.batch)
+            self._parts.record(copied.ended_jobs)
+            if copied.rest.items and (inputs := self._load(copied.rest)).items:
                 return inputs
         return None
 

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import time
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -25,11 +26,20 @@ _GIVE_UP_SECONDS: Final = 60.0
 class Publisher:
     """Stores and commits the pictures of a batch; what cannot be stored in a minute goes back to the queue."""
 
-    def __init__(self, *, store: JobStore, objects: ObjectStore, leases: LeaseKeeper, metrics: WorkerMetrics) -> None:
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        objects: ObjectStore,
+        leases: LeaseKeeper,
+        metrics: WorkerMetrics,
+        wake: Callable[[str], None],
+    ) -> None:
         self._store = store
         self._objects = objects
         self._leases = leases
         self._metrics = metrics
+        self._wake = wake
 
     def publish(self, inputs: Inputs, pictures: NDArray[np.uint8], timings: dict[str, float]) -> tuple[str, ...]:
         """Publish a batch. Returns the jobs that ended with it."""
@@ -39,7 +49,7 @@ class Publisher:
                 self._store_picture(model, item, pixels, timings)
                 for item, pixels in zip(inputs.items, pictures, strict=True)
             ]
-            return self._commit(model, results, pixels=pictures.shape[1] * pictures.shape[2])
+            return self.commit(model, results, pixels=pictures.shape[1] * pictures.shape[2])
         except StorageUnavailableError as error:
             _log.error("pictures not stored, items go back", extra={"model": model, "error": str(error)})
             return self._store.release(inputs.items)
@@ -72,7 +82,11 @@ class Publisher:
             },
         )
 
-    def _commit(self, model: str, results: list[Result], *, pixels: int) -> tuple[str, ...]:
+    def commit(self, model: str, results: list[Result], *, pixels: int) -> tuple[str, ...]:
+        """Publish stored pictures of so many pixels each. Returns the jobs that ended with them.
+
+        Raises `QueueUnavailableError` when Redis stays away, `StorageUnavailableError` when a late one is not removed.
+        """
         started = time.perf_counter()
         for attempt in _retrying(QueueUnavailableError):
             with attempt:
@@ -87,6 +101,8 @@ class Publisher:
                 _log.warning("result came too late", extra={"item": result.item.id, "fence": result.item.fence})
                 if not unknown:  # of a job that Redis has lost, the picture is the result when it is requeued
                     self._objects.delete(result.picture_key)
+        if commit.freed:
+            self._wake(model)  # whoever looked while they were waiting for these pictures found nothing
         return commit.ended_jobs
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from model_store.registry import Registry
+from workers.copying import Copier
 from workers.engine import Engine
 from workers.filling import Filler
 from workers.health import HealthServer
@@ -58,13 +59,15 @@ class Runtime:
         recorder = Recorder(store=store, reader=reader, objects=objects)
         leases = LeaseKeeper(store, lease_seconds=settings.queue.lease_seconds)
         metrics = WorkerMetrics(metrics_registry)
+        publisher = Publisher(store=store, objects=objects, leases=leases, metrics=metrics, wake=wake_up.send)
         parts = PipelineParts(
             store=store,
             objects=objects,
             registry=registry,
             engine=engine,
             leases=leases,
-            publisher=Publisher(store=store, objects=objects, leases=leases, metrics=metrics),
+            publisher=publisher,
+            copier=Copier(objects=objects, publisher=publisher, leases=leases, metrics=metrics),
             metrics=metrics,
             wake=wake_up.send,
             record=recorder.record,

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from model_store.registry import Registry
 from spade.label_images import encode_ids_png
 from support.jobs import job_spec
+from workers.copying import Copier
 from workers.filling import Filler
 from workers.inputs import Inputs
 from workers.job_reader import JobReader
@@ -77,6 +78,9 @@ class Bench:
         self.registry = CollectorRegistry()
         self.woken: list[str] = []
         metrics = WorkerMetrics(self.registry)
+        publisher = Publisher(
+            store=self.store, objects=objects, leases=self.leases, metrics=metrics, wake=self.woken.append
+        )
         self.pipeline = Pipeline(
             PipelineParts(
                 store=self.store,
@@ -84,7 +88,8 @@ class Bench:
                 registry=Registry(None),
                 engine=self.engine,
                 leases=self.leases,
-                publisher=Publisher(store=self.store, objects=objects, leases=self.leases, metrics=metrics),
+                publisher=publisher,
+                copier=Copier(objects=objects, publisher=publisher, leases=self.leases, metrics=metrics),
                 metrics=metrics,
                 wake=self.woken.append,
                 record=self.recorder.record,

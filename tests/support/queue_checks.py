@@ -1,5 +1,6 @@
 """Whether the job store tells what its model tells, by everything that can be read of it."""
 
+import json
 from collections import Counter
 from typing import Final
 
@@ -63,6 +64,7 @@ class QueueChecks:
             tries = (int(told["attempts"]), int(told["losses"]))
             assert (told["state"], *tries) == (item.state, item.attempts, item.losses), f"{name}:{item.index}"
             assert (told.get("reason"), told.get("picture")) == (item.reason, item.picture), f"{name}:{item.index}"
+            assert json.loads(told.get("twin", "[null]"))[0] == item.twin, f"{name}:{item.index}"
         settled = [int(index) for index in self._keys.get(f"settled:{name}", [])]
         assert settled == job.settled, "one result per item, in the order of their coming"
 
@@ -70,7 +72,11 @@ class QueueChecks:
         waiting, leased = self._members("waiting:"), self._members("leases")
         assert not waiting & leased, "no item both waits and is worked on"
         queued = self._model.items(State.QUEUED)
-        assert waiting == self._members("pending:") == set(queued)
+        pending, parked = self._members("pending:"), self._members("parked:")
+        assert waiting == set(queued)
+        assert pending == {name for name, (_, item) in queued.items() if item.is_pending}
+        assert parked == waiting - pending, "what waits is pending or parked"
+        assert set(self._hash("inflight").values()) <= leased, "nobody waits for what does not run"
         assert leased == set(self._model.items(State.RUNNING))
         with_deadline = {name for name, (job, _) in queued.items() if job.spec.deadline_seconds is not None}
         assert self._members("deadlines") == with_deadline

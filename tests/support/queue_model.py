@@ -49,12 +49,13 @@ class QueueModel(QueueOrder):
 
     # Taking in
 
-    def submit(self, spec: JobSpec) -> None:
+    def submit(self, spec: JobSpec, identities: Sequence[str] = ()) -> None:
         """A new job, all of whose items wait."""
         self.jobs[spec.id] = job = ModelJob(spec=spec, items=[])
         self.totals["accepted"] += len(spec.items)
         for item in spec.items:
-            job.items.append(ModelItem(index=item.index, seq=self._next_seq()))
+            identity = identities[item.index] if identities else ""
+            job.items.append(ModelItem(index=item.index, seq=self._next_seq(), identity=identity))
             self._join(job)
 
     def restore(self, old: ModelJob) -> None:
@@ -94,6 +95,9 @@ class QueueModel(QueueOrder):
                 break
             if job.late:
                 self._settle_waiting(item, job, State.EXPIRED)
+            elif self._must_park(item):
+                item.parked = True
+                self._left(job)
             else:
                 self._hand_out(item, job)
                 taken.append(f"{job.spec.id}:{item.index}")
@@ -109,7 +113,8 @@ class QueueModel(QueueOrder):
 
     def _hand_out(self, item: ModelItem, job: ModelJob) -> None:
         self._charge(job)
-        self._leave(item, job, State.RUNNING)
+        item.state = State.RUNNING
+        self._left(job)
         item.attempts += 1
         item.stage = "claimed"
         if not job.started:
@@ -178,15 +183,19 @@ class QueueModel(QueueOrder):
     def _requeue(self, item: ModelItem, job: ModelJob, *, alone: bool) -> None:
         self.expired_leases.discard(f"{job.spec.id}:{item.index}")
         item.state, item.pending_alone = State.QUEUED, alone
+        self._free_parked(item)
         self._join(job)
 
     def _settle_waiting(self, item: ModelItem, job: ModelJob, to: State) -> None:
-        self._leave(item, job, to)
+        was_pending, item.parked, item.state = item.is_pending, False, to
+        if was_pending:
+            self._left(job)
         self._settle(item, job, to)
 
     def _settle(self, item: ModelItem, job: ModelJob, to: State) -> None:
         self.expired_leases.discard(f"{job.spec.id}:{item.index}")
         item.state = to
+        self._free_parked(item)
         job.settled.append(item.index)
         self.totals[to] += 1
         self._end_if_done(job)

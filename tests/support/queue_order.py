@@ -25,6 +25,14 @@ class ModelItem:
     picture: str | None = None
     reason: str | None = None
     canceled_as: CancelOutcome | None = None
+    identity: str = ""
+    parked: bool = False
+    twin: str | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it may be handed out."""
+        return self.state is State.QUEUED and not self.parked
 
 
 @dataclass(kw_only=True)
@@ -59,6 +67,7 @@ class QueueOrder:
         self.jobs: dict[str, ModelJob] = {}
         self._seq = 0
         self._ring: dict[int, dict[str, int]] = defaultdict(dict)
+        self._leaders: dict[str, ModelItem] = {}
         self._clock: Counter[int] = Counter()
         self._debt: Counter[tuple[int, str]] = Counter()
 
@@ -80,7 +89,7 @@ class QueueOrder:
                     (item.seq, item, job)
                     for job in self.jobs.values()
                     for item in job.items
-                    if (job.spec.owner, job.spec.priority.rank) == (owner, rank) and item.state is State.QUEUED
+                    if (job.spec.owner, job.spec.priority.rank) == (owner, rank) and item.is_pending
                     if matches(item, job)
                 ]
                 if waiting:
@@ -89,6 +98,22 @@ class QueueOrder:
 
     def _bucket(self, item: ModelItem, job: ModelJob) -> str:
         return job.spec.bucket + ("!alone" if item.pending_alone else "")
+
+    def _must_park(self, item: ModelItem) -> bool:
+        """Whether an item that is next has to wait for an identical one; if not, others wait for it from now on."""
+        if not item.identity or item.twin is not None:
+            return False
+        return self._leaders.setdefault(item.identity, item) is not item
+
+    def _free_parked(self, leader: ModelItem) -> None:
+        """An item runs no more: those that waited for it are pending again, and know its picture if there is one."""
+        if self._leaders.get(leader.identity) is not leader:
+            return
+        del self._leaders[leader.identity]
+        for job, item in self.items(State.QUEUED).values():
+            if item.parked and item.identity == leader.identity:
+                item.parked, item.twin = False, leader.picture
+                self._join(job)
 
     def _next_seq(self) -> int:
         self._seq += 1
@@ -99,10 +124,9 @@ class QueueOrder:
         if owner not in self._ring[rank]:
             self._ring[rank][owner] = max(self._clock[rank], self._debt.pop((rank, owner), 0))
 
-    def _leave(self, item: ModelItem, job: ModelJob, to: State) -> None:
-        """Out of the queue; an owner without anything left leaves the ring with what it was served."""
+    def _left(self, job: ModelJob) -> None:
+        """An item is pending no more; an owner without any leaves the ring with what it was served."""
         rank, owner = job.spec.priority.rank, job.spec.owner
-        item.state = to
-        waiting = self.items(State.QUEUED).values()
-        if not any((other.spec.priority.rank, other.spec.owner) == (rank, owner) for other, _ in waiting):
+        pending = (other for other, item in self.items(State.QUEUED).values() if item.is_pending)
+        if not any((other.spec.priority.rank, other.spec.owner) == (rank, owner) for other in pending):
             self._debt[rank, owner] = self._ring[rank].pop(owner)

@@ -26,7 +26,7 @@ local unleased = {}
 for index = first, stop - 1 do
   local id = j.id .. ':' .. index
   local item = P .. 'item:' .. id
-  local v = redis.call('HMGET', item, 'state', 'pending_alone', 'seq')
+  local v = redis.call('HMGET', item, 'state', 'pending_alone', 'seq', 'identity')
   local state = v[1]
   if not state then
     note('item-missing', id, false)
@@ -34,9 +34,12 @@ for index = first, stop - 1 do
     real[state] = real[state] + 1
     local alone = v[2] == '1'
     local pending = P .. 'pending:' .. j.rank .. ':' .. j.owner .. ':' .. bucket_of(j, alone)
-    if state == 'queued' and not redis.call('ZSCORE', pending, id) then
+    if state == 'queued' and not redis.call('ZSCORE', pending, id) and not is_parked(id, v[4]) then
       note('queued-item-not-listed', id, mend)
-      if mend then enqueue(id, j, v[3], alone) end
+      if mend then
+        if v[4] then redis.call('ZREM', P .. 'parked:' .. v[4], id) end
+        enqueue(id, j, v[3], alone)
+      end
     elseif state == 'running' and not redis.call('ZSCORE', P .. 'leases', id) then
       note('running-item-without-lease', id, mend)
       unleased[#unleased + 1] = id

@@ -11,10 +11,10 @@ local last = math.min(first + tonumber(ARGV[4]), tonumber(redis.call('HGET', j.k
 local outcomes = {}
 for index = first, last do
   local id = j.id .. ':' .. index
-  local v = redis.call('HMGET', P .. 'item:' .. id, 'state', 'stage', 'pending_alone', 'canceled_as')
-  local outcome = v[4] or (v[1] and 'too_late' or 'dequeued')
+  local v = redis.call('HMGET', P .. 'item:' .. id, 'state', 'stage', 'canceled_as')
+  local outcome = v[3] or (v[1] and 'too_late' or 'dequeued')
   if v[1] == 'queued' then
-    dequeue(id, j, bucket_of(j, v[3] == '1'))
+    withdraw(id, j)
     settle(id, j, 'queued', 'canceled', now)
     outcome = 'dequeued'
   elseif v[1] == 'running' then

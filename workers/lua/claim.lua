@@ -1,6 +1,7 @@
 -- Hand a worker up to a batch of items of one bucket, each under a lease and a fence.
 -- The most urgent class that has work for this worker decides; inside it, the owner that was served the fewest
--- pixels; of that owner, the oldest item. The batch is then filled from the same bucket in the same order.
+-- pixels; of that owner, the oldest item. The batch is then filled from the same bucket in the same order. Items whose
+-- like is being computed are not handed out but parked, as parking.lua says.
 -- ARGV: worker, device, lease (ms), most items, most pixels, models...
 -- Returns {bucket or '', a served model that has more waiting or '', items, ended jobs, {job, spec, ...} of the items}
 local worker, device, lease_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -9,6 +10,7 @@ for i = 6, #ARGV do served[ARGV[i]] = true end
 local now = now_ms()
 local PAGE = 32
 local MOST_EXPIRED = 500 -- in one call; the next one goes on
+local expired, parked = 0, 0
 
 -- The first (rank, owner, bucket) in scheduling order for which matches(bucket) holds.
 local function first(matches)
@@ -43,33 +45,38 @@ local function take(rank, owner, bucket)
   if j.deadline_ms and j.deadline_ms <= now then
     dequeue(id, j, bucket)
     settle(id, j, 'queued', 'expired', now)
+    expired = expired + 1
+    return
+  end
+  local item = P .. 'item:' .. id
+  local v = redis.call('HMGET', item, 'map', 'instance', 'seed', 'identity', 'twin')
+  if v[4] and not v[5] and must_park(id, v[4]) then
+    park(id, j, bucket, v[4])
+    parked = parked + 1
     return
   end
   charge(rank, owner, j.pixels)
   dequeue(id, j, bucket)
-  local item = P .. 'item:' .. id
   local fence = next_fence()
   local attempt = redis.call('HINCRBY', item, 'attempts', 1)
   redis.call('HSET', item, 'state', 'running', 'stage', 'claimed', 'fence', fence, 'worker', worker)
   redis.call('ZADD', P .. 'leases', now + lease_ms, id)
   move_count(j, 'queued', 'running')
   if redis.call('HSETNX', j.key, 'started_ms', now) == 1 then redis.call('HSET', j.key, 'state', 'running') end
-  local v = redis.call('HMGET', item, 'map', 'instance', 'seed')
-  return { id, fence, attempt, v[1], v[2], v[3], j.format, j.quality, now - j.created_ms }
+  return { id, fence, attempt, v[1], v[2], v[3], j.format, j.quality, now - j.created_ms, v[5] or '' }
 end
 
 local _, _, bucket = first(is_served)
 local batch = {}
 local pixels
-local expired = 0
-while bucket and expired < MOST_EXPIRED do
+while bucket and expired < MOST_EXPIRED and parked < MOST_PARKED do
   local rank, owner, found = first(function(candidate) return candidate == bucket end)
   if not found then break end
   pixels = pixels or job(job_of(
     redis.call('ZRANGE', P .. 'pending:' .. rank .. ':' .. owner .. ':' .. bucket, 0, 0)[1])).pixels
   if #batch >= batch_limit(bucket, pixels) then break end
   local taken = take(rank, owner, bucket)
-  if taken then batch[#batch + 1] = taken else expired = expired + 1 end
+  if taken then batch[#batch + 1] = taken end
 end
 local specs, has_spec = {}, {}
 for _, taken in ipairs(batch) do

@@ -2,7 +2,7 @@
 -- harmless: the same picture under the same fence is committed already.
 -- ARGV: per item: id, fence, picture key, digest, bytes, timings.
 -- Returns {per item 1 (published) | 0 (refused) | -1 (refused, and no such job is known, nor was removed after its time),
---          ended jobs}
+--          ended jobs, items that need not wait any longer for one of these}
 local now = now_ms()
 local slot = math.floor(now / SLOT_MS)
 local published = {}
@@ -32,4 +32,4 @@ for i = 1, #ARGV, 6 do
   end
 end
 announce()
-return { published, ended }
+return { published, ended, freed }

@@ -1,4 +1,4 @@
--- Shared by every transition; put in front of each script by workers/scripts.py.
+-- Shared by every transition; put in front of each script by workers/scripts.py, before parking.lua and endings.lua.
 --
 -- Keys, all behind one prefix P whose hash tag keeps them in one slot of a cluster:
 --   job:<job>                         hash   the job, with the number of its items in each state
@@ -8,6 +8,8 @@
 --   ring:<rank>                       zset   owners with waiting items by virtual time (pixels served)
 --   clock:<rank>, debt:<rank>         virtual time of the class, and of owners that left the ring
 --   waiting:<model>:<rank>            zset   waiting items by submit time, for depth, age and position
+--   inflight                          hash   running item of each identity that others may wait for
+--   parked:<identity>                 zset   waiting items that are not pending until that one is done, by sequence number
 --   leases, deadlines                 zset   running / waiting items by the time at which they fall due (ms)
 --   jobs:<owner>, unrecorded, ended   zset   jobs by creation; jobs whose stored record is behind; ended jobs
 --   filling, forgetting               zset   jobs whose items are still coming in; removed jobs whose items are not yet
@@ -99,16 +101,14 @@ local function bucket_of(j, alone)
   return j.bucket
 end
 
-local function enqueue(id, j, seq, alone)
+local function make_pending(id, j, seq, alone)
   local bucket = bucket_of(j, alone)
   redis.call('ZADD', P .. 'pending:' .. j.rank .. ':' .. j.owner .. ':' .. bucket, seq, id)
   redis.call('ZADD', P .. 'heads:' .. j.rank .. ':' .. j.owner, 'LT', seq, bucket)
   join_ring(j.rank, j.owner)
-  redis.call('ZADD', P .. 'waiting:' .. j.model .. ':' .. j.rank, j.created_ms, id)
-  if j.deadline_ms then redis.call('ZADD', P .. 'deadlines', j.deadline_ms, id) end
 end
 
-local function dequeue(id, j, bucket)
+local function make_not_pending(id, j, bucket)
   local pending = P .. 'pending:' .. j.rank .. ':' .. j.owner .. ':' .. bucket
   local heads = P .. 'heads:' .. j.rank .. ':' .. j.owner
   redis.call('ZREM', pending, id)
@@ -119,8 +119,22 @@ local function dequeue(id, j, bucket)
     redis.call('ZREM', heads, bucket)
     if redis.call('EXISTS', heads) == 0 then leave_ring(j.rank, j.owner) end
   end
+end
+
+local function stop_waiting(id, j)
   redis.call('ZREM', P .. 'waiting:' .. j.model .. ':' .. j.rank, id)
   redis.call('ZREM', P .. 'deadlines', id)
+end
+
+local function enqueue(id, j, seq, alone)
+  make_pending(id, j, seq, alone)
+  redis.call('ZADD', P .. 'waiting:' .. j.model .. ':' .. j.rank, j.created_ms, id)
+  if j.deadline_ms then redis.call('ZADD', P .. 'deadlines', j.deadline_ms, id) end
+end
+
+local function dequeue(id, j, bucket)
+  make_not_pending(id, j, bucket)
+  stop_waiting(id, j)
 end
 
 -- A new job, all of whose items are queued, and one of its items. The job's fields may have an empty deadline_ms.
@@ -168,94 +182,6 @@ end
 local function note_unrecorded(j, now)
   redis.call('HINCRBY', j.key, 'mark', 1)
   redis.call('ZADD', P .. 'unrecorded', now, j.id)
-end
-
-local ended = {}
-local function end_job_if_done(j, now)
-  local c = redis.call('HMGET', j.key, 'queued', 'running', 'failed', 'expired', 'canceled')
-  if tonumber(c[1]) + tonumber(c[2]) > 0 then return end
-  local state = 'succeeded'
-  if tonumber(c[3]) > 0 then state = 'failed'
-  elseif tonumber(c[4]) > 0 then state = 'expired'
-  elseif tonumber(c[5]) > 0 then state = 'canceled' end
-  redis.call('HSET', j.key, 'state', state, 'finished_ms', now)
-  note_unrecorded(j, now)
-  redis.call('ZADD', P .. 'ended', now, j.id)
-  redis.call('HINCRBY', P .. 'totals', 'jobs|' .. j.model .. '|' .. state .. '|', 1)
-  call_webhook(j, now)
-  ended[#ended + 1] = j.id
-end
-
--- The last transition of an item.
-local function settle(id, j, from, to, now)
-  redis.call('HSET', P .. 'item:' .. id, 'state', to, 'finished_ms', now)
-  redis.call('ZREM', P .. 'leases', id)
-  redis.call('RPUSH', P .. 'settled:' .. j.id, string.match(id, '%d+$'))
-  move_count(j, from, to)
-  count_open(j, -1)
-  if to == 'succeeded' then count_stored(j, redis.call('HGET', P .. 'item:' .. id, 'bytes') or 0) end
-  local reason = to == 'failed' and redis.call('HGET', P .. 'item:' .. id, 'reason') or ''
-  redis.call('HINCRBY', P .. 'totals', 'items|' .. j.model .. '|' .. to .. '|' .. reason, 1)
-  end_job_if_done(j, now)
-end
-
-local function requeue(id, j, alone)
-  local item = P .. 'item:' .. id
-  redis.call('HSET', item, 'state', 'queued', 'pending_alone', alone and '1' or '0')
-  redis.call('ZREM', P .. 'leases', id)
-  move_count(j, 'running', 'queued')
-  enqueue(id, j, redis.call('HGET', item, 'seq'), alone)
-end
-
-local function fail(id, j, reason, detail, now)
-  redis.call('HSET', P .. 'item:' .. id, 'reason', reason, 'detail', detail)
-  note_unrecorded(j, now) -- also before the job ends: nothing else in the object store tells of this
-  settle(id, j, 'running', 'failed', now)
-end
-
--- Behind the others, which may be healthy.
-local function to_the_back(id)
-  redis.call('HSET', P .. 'item:' .. id, 'seq', redis.call('INCR', P .. 'seq'))
-end
-
--- An attempt was lost. Only an item that was lost alone is to blame; one lost in company is tried alone first.
-local function lose(id, j, detail, max_losses, now)
-  local item = P .. 'item:' .. id
-  local losses = tonumber(redis.call('HGET', item, 'losses'))
-  if redis.call('HGET', item, 'alone') == '1' then
-    losses = redis.call('HINCRBY', item, 'losses', 1)
-    to_the_back(id)
-  end
-  if losses >= max_losses then
-    redis.call('ZADD', P .. 'dead', now, id)
-    fail(id, j, 'poison', detail, now)
-  else
-    requeue(id, j, true)
-  end
-end
-
--- An item as the object store tells of it: it waits, or has ended. Returns its state. ARGV from `at`: label map key,
--- instance map key, seed, file, state, attempts, reason, detail, picture, digest, bytes, timings, fence.
-local RESTORED_FIELDS = 13
-local OPTIONAL = { 'reason', 'detail', 'picture', 'digest', 'bytes', 'timings', 'fence' }
-local function restore_item(id, j, at, finished)
-  local state, item = ARGV[at + 4], P .. 'item:' .. id
-  local seq = create_item(id, ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
-  redis.call('HSET', item, 'state', state, 'attempts', ARGV[at + 5])
-  for offset, name in ipairs(OPTIONAL) do
-    local value = ARGV[at + 5 + offset]
-    if value ~= '' then redis.call('HSET', item, name, value) end
-  end
-  if state == 'queued' then
-    enqueue(id, j, seq, false)
-  else
-    local reason = state == 'failed' and ARGV[at + 6] or ''
-    redis.call('HSET', item, 'finished_ms', finished)
-    redis.call('RPUSH', P .. 'settled:' .. j.id, string.match(id, '%d+$'))
-    if reason == 'poison' then redis.call('ZADD', P .. 'dead', finished, id) end
-    redis.call('HINCRBY', P .. 'totals', 'items|' .. j.model .. '|' .. state .. '|' .. reason, 1)
-  end
-  return state
 end
 
 -- Fences rise for ever, also when Redis has lost everything: the counter starts at the time in microseconds, which is

@@ -10,7 +10,7 @@ end
 local expired = redis.call('ZRANGEBYSCORE', P .. 'deadlines', '-inf', now, 'LIMIT', 0, limit)
 for _, id in ipairs(expired) do
   local j = job(job_of(id))
-  dequeue(id, j, bucket_of(j, redis.call('HGET', P .. 'item:' .. id, 'pending_alone') == '1'))
+  withdraw(id, j)
   settle(id, j, 'queued', 'expired', now)
 end
 announce()

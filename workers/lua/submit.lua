@@ -2,12 +2,13 @@
 -- Of a bulk job the items come later, by fill.lua; they are admitted here.
 -- ARGV: job, owner, model, bucket, rank, pixels, deadline (ms from now or ''), format, quality, spec, digest,
 --       caps (items, pixels, owner items, owner pixels), the owner's quota (bytes or ''), bytes of the inputs,
---       number of items, then, unless it is a bulk job, per item: label map key, instance map key, seed, file
+--       number of items, then, unless it is a bulk job, per item: label map key, instance map key, seed, file,
+--       identity ('' if it is not to be coalesced)
 -- Returns {'accepted'} | {'exists', digest} | {'gone'} | {'full', scope, unit, cap, retry after (s)}
 --       | {'over quota', bytes that the owner has stored}
 local job_id, owner, model, bucket, rank = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local pixels = tonumber(ARGV[6])
-local FIRST, FIELDS = 19, 4
+local FIRST, FIELDS = 19, 5
 local BYTES_PER_ITEM = 4096
 local total = tonumber(ARGV[18])
 local is_bulk = #ARGV < FIRST
@@ -55,6 +56,7 @@ for index = 0, is_bulk and -1 or total - 1 do
   local at = FIRST + index * FIELDS
   local id = job_id .. ':' .. index
   enqueue(id, j, create_item(id, ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]), false)
+  if ARGV[at + 4] ~= '' then redis.call('HSET', P .. 'item:' .. id, 'identity', ARGV[at + 4]) end
 end
 count_open(j, total)
 count_stored(j, ARGV[17])

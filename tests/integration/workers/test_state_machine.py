@@ -59,8 +59,9 @@ class QueueMachine(RuleBasedStateMachine):
         priority=st.sampled_from(Priority),
         width=st.sampled_from([256, 512]),
         deadline=st.sampled_from([None, None, 3600.0, 0.0]),
+        pictures=st.none() | st.lists(st.sampled_from("xyz"), min_size=5, max_size=5),
     )
-    def submit(self, items, owner, model, priority, width, deadline):
+    def submit(self, items, owner, model, priority, width, deadline, pictures):
         self.names += 1
         spec = job_spec(
             f"j{self.names}", items, owner=owner, model=model, priority=priority, width=width, deadline_seconds=deadline
@@ -68,8 +69,9 @@ class QueueMachine(RuleBasedStateMachine):
         scopes = {"service": MAX_OPEN - self.model.open_items(), "owner": MAX_OWNED - self.model.open_items(owner)}
         full = next((scope for scope, room in scopes.items() if items > room), None)
         if full is None:
-            self.store.submit(spec)
-            self.model.submit(spec)
+            identities = [f"{spec.bucket}/{picture}" for picture in (pictures or [])[:items]]
+            self.store.submit(spec, identities=identities)
+            self.model.submit(spec, identities)
             self.model.jobs[spec.id].late = deadline == 0.0
         else:
             with pytest.raises(QueueFullError) as refused:
@@ -79,7 +81,7 @@ class QueueMachine(RuleBasedStateMachine):
     @initialize()
     def begin_with_work(self):
         for owner, priority in zip(OWNERS, Priority, strict=True):
-            self.submit(4, owner, "landscape", priority, 256, None)
+            self.submit(4, owner, "landscape", priority, 256, None, "xxyxx")
 
     @precondition(lambda self: self.model.gone)
     @rule(data=st.data())
@@ -107,7 +109,9 @@ class QueueMachine(RuleBasedStateMachine):
         for item in got:
             assert item.fence > self.newest_fence, "fences rise for ever"
             self.newest_fence = item.fence
-            self.model.jobs[item.job_id].items[item.index].fence = item.fence
+            known = self.model.jobs[item.job_id].items[item.index]
+            known.fence = item.fence
+            assert (item.twin and item.twin.picture_key) == known.twin
         self.claimed[worker] += got
 
     claim_more = also_claim = claim  # Hypothesis takes rules evenly; most of what matters follows from claims
@@ -277,8 +281,19 @@ def test_the_job_store_does_what_its_model_does(redis_client: RedisClient) -> No
         ("cancel", "redis.call('ZREM', pending, id)", ""),
         ("reap", "redis.call('HGET', item, 'alone') == '1'", "true"),
         ("give_back", "redis.call('ZREM', P .. 'leases', id)", ""),
+        ("give_back", "  free_parked(id)\n  enqueue(", "  enqueue("),
+        ("commit", "if twin then redis.call('HSET', item, 'twin', twin) end", ""),
+        ("cancel", "redis.call('ZREM', P .. 'parked:' .. v[2], id) == 1", "is_parked(id, v[2])"),
     ],
-    ids=["no fence", "canceled item stays listed", "blamed in company", "lease stays"],
+    ids=[
+        "no fence",
+        "canceled item stays listed",
+        "blamed in company",
+        "lease stays",
+        "still parked",
+        "twin not told",
+        "canceled item stays parked",
+    ],
 )
 def test_a_fault_planted_in_a_script_is_found(redis_client: RedisClient, fault: tuple[str, str, str]) -> None:
     with pytest.raises(AssertionError):
