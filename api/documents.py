@@ -13,6 +13,8 @@ from api.access import needed_scope
 from workers.keys import Scope
 
 OPENAPI_VERSION: Final = "3.1.0"
+UNREADABLE: Final = (400, 414, 431)
+"""What a request is answered whose head cannot be read, whatever it asks for."""
 SCHEMAS: Final = "#/components/schemas/"
 KEY_SCHEME: Final = "key"
 KEY_DESCRIPTION: Final = {
@@ -114,6 +116,7 @@ def build_document(
     for route, path in document["paths"].items():
         for operation in path.values():
             _document_access(operation, needed_scope(route))
+            operation["responses"] = problem_responses(*UNREADABLE) | operation["responses"]
             # What the library adds by itself where an operation documents no refused parameters: those take none.
             if "application/json" in operation["responses"]["422"]["content"]:
                 del operation["responses"]["422"]
