@@ -114,20 +114,27 @@ def worker(batches: int, rounds: int, threads: int, as_json: bool) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="BENCHMARKS.md", show_default=True)
 @click.option("--coco", type=click.Path(path_type=Path, exists=True), help="COCO-Stuff, to measure the engine on.")
 @click.option("--camvid", type=click.Path(path_type=Path, exists=True), help="CamVid, to measure training on.")
-def report(output: Path, coco: Path | None, camvid: Path | None) -> None:
-    """Run every benchmark, which takes a quarter of an hour on two cores, and write what came of it.
+@click.option("--only", metavar="WORDS", help="Measure those whose titles have this; keep OUTPUT's other sections.")
+def report(output: Path, coco: Path | None, camvid: Path | None, only: str | None) -> None:
+    """Run every benchmark, which takes half an hour on two cores, and write what came of it.
 
     Leave the machine alone meanwhile.
 
     \b
-    Example:
+    Examples:
         spade-serve bench report --coco data/coco_stuff --camvid data/camvid
+        spade-serve bench report --only "under load"
     """
+    chosen = [one for one in benchmarks(coco=coco, camvid=camvid) if only is None or only in one.title]
+    if not chosen:
+        titles = ", ".join(one.title for one in benchmarks(coco=coco, camvid=camvid))
+        raise click.UsageError(f"no benchmark's title has {only!r}; there are: {titles}")
+    earlier = output.read_text(encoding="utf-8") if only is not None and output.exists() else ""
 
     def say(benchmark: Benchmark) -> None:
         click.echo(f"{benchmark.title} …", err=True)
 
-    text = run_all(benchmarks(coco=coco, camvid=camvid), say)
+    text = run_all(chosen, say, earlier=earlier)
     with written_whole(output) as partial:
         partial.write_text(text, encoding="utf-8")
     click.echo(str(output))

@@ -19,6 +19,7 @@ from spade.benchmarks.tables import ENGINE_COLUMNS, TRAINING_COLUMNS, engine_row
 Figures = Mapping[str, Any]
 Command = Sequence[str | Path]
 _GIB: Final = 2**30
+_SECTION: Final = "## "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,21 +60,23 @@ def benchmarks(*, coco: Path | None, camvid: Path | None) -> list[Benchmark]:
     ]
 
 
-def run_all(chosen: Sequence[Benchmark], started: Callable[[Benchmark], None]) -> str:
+def run_all(chosen: Sequence[Benchmark], started: Callable[[Benchmark], None], *, earlier: str = "") -> str:
     """Runs benchmarks one after the other and returns the text of BENCHMARKS.md.
 
-    `started` hears of each before it runs.
+    `started` hears of each before it runs. `earlier` is the text of a run before, of which sections are kept that are
+    not measured anew.
 
     Raises BenchmarkError: where one fails.
     """
-    sections = []
+    kept = earlier.split(f"\n{_SECTION}")[1:]
+    sections = {section.partition("\n")[0]: f"{_SECTION}{section.rstrip()}\n" for section in kept}
     for benchmark in chosen:
         started(benchmark)
         figures = _run(benchmark)
         words = [word.name if isinstance(word, Path) else word for word in benchmark.command]
         shown = " ".join([*words, "--json"])
-        sections.append(f"## {benchmark.title}\n\n    {shown}\n\n{benchmark.render(figures)}")
-    return "\n".join([_head(), *sections])
+        sections[benchmark.title] = f"{_SECTION}{benchmark.title}\n\n    {shown}\n\n{benchmark.render(figures)}"
+    return "\n".join([_head(), *sections.values()])
 
 
 def _run(benchmark: Benchmark) -> Figures:

@@ -1,5 +1,6 @@
 """BENCHMARKS.md, from benchmarks that take no time."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -28,6 +29,23 @@ def test_every_benchmark_is_shown_with_its_command_and_its_figures() -> None:
     assert text.startswith("# Benchmarks\n")
     assert "## Nothing\n\n    python -c" in text
     assert text.endswith("1234.5!")
+
+
+def test_sections_of_an_earlier_run_are_kept_unless_they_are_measured_anew() -> None:
+    one, other = (Benchmark(title=title, command=python("print('{}')"), render=lambda _: "old") for title in "ab")
+    earlier = run_all([one, other], lambda _: None)
+    text = run_all([dataclasses.replace(other, render=lambda _: "new\n")], lambda _: None, earlier=earlier)
+    assert text.count("## ") == 2
+    first, second = text.split("\n## ")[1:]
+    assert (first.splitlines()[0], first.splitlines()[-1]) == ("a", "old")
+    assert (second.splitlines()[0], second.splitlines()[-1]) == ("b", "new")
+
+
+def test_words_that_no_title_has_are_refused_with_the_titles(tmp_path: Path) -> None:
+    arguments = ["bench", "report", "--only", "speed of light", "-o", str(tmp_path / "b.md")]
+    result = CliRunner().invoke(spade_serve, arguments)
+    assert result.exit_code == 2
+    assert "The queue" in result.output
 
 
 def test_a_benchmark_that_fails_ends_the_report_with_its_last_line() -> None:
