@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final
 
+from workers.errors import ObjectMissingError
 from workers.messages import ItemSpec, JobSpec, job_prefix
 from workers.storage import ObjectStore
 
@@ -47,14 +48,14 @@ def write_listing(job_id: str, instance_keys: Mapping[str, str | None]) -> dict[
 def read_items(objects: ObjectStore, spec: JobSpec, *, start: int) -> Iterator[ItemSpec]:
     """The items of a bulk job from `start` on, in order; one chunk of the list is in memory.
 
-    Raises `ObjectMissingError` or `StorageUnavailableError`.
+    Raises `StorageUnavailableError`.
     """
     bulk = spec.bulk
     assert bulk is not None
     for chunk in range(start // bulk.variations // CHUNK_MAPS, -(-bulk.maps // CHUNK_MAPS)):
-        lines = objects.get(listing_key(spec.id, chunk)).splitlines()
-        for number, line in enumerate(lines, start=chunk * CHUNK_MAPS):
-            label_map_key, instance_map_key = json.loads(line)
+        first = chunk * CHUNK_MAPS
+        pairs = _read_chunk(objects, listing_key(spec.id, chunk), maps=min(CHUNK_MAPS, bulk.maps - first))
+        for number, (label_map_key, instance_map_key) in enumerate(pairs, start=first):
             for variation in range(bulk.variations):
                 index = number * bulk.variations + variation
                 if index >= start:
@@ -65,6 +66,20 @@ def read_items(objects: ObjectStore, spec: JobSpec, *, start: int) -> Iterator[I
                         instance_map_key=instance_map_key,
                         seed=bulk.seed + variation,
                     )
+
+
+def _read_chunk(objects: ObjectStore, key: str, *, maps: int) -> list[tuple[str, str | None]]:
+    """The keys of label maps and instance maps. Where the list is gone or damaged its own key is each map's.
+
+    So these items fail one by one in their turn, with a reason that names the list, rather than being waited for.
+    """
+    try:
+        pairs = [
+            (str(label_map), instance_map) for label_map, instance_map in map(json.loads, objects.get(key).splitlines())
+        ]
+    except (ObjectMissingError, ValueError, TypeError):
+        pairs = []
+    return pairs if len(pairs) == maps else [(key, None)] * maps
 
 
 def _name(key: str) -> str:
