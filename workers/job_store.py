@@ -259,7 +259,7 @@ class JobStore:
                 self._client.zrem(f"{PREFIX}doomed", job_id)
             else:
                 seconds, microseconds = self._client.time()
-                self._client.zadd(f"{PREFIX}doomed", {job_id: seconds * 1000 + microseconds // 1000}, xx=True)
+                self._client.zadd(f"{PREFIX}doomed", {job_id: seconds * 1000 + microseconds / 1000}, xx=True)
 
 
 def spec_head(spec: JobSpec) -> str:
