@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 
 from support.jobs import expire_leases, job_spec, result_of
-from support.planted_faults import plant
+from support.planted_faults import FAULTS, plant
 from support.queue_checks import QueueChecks, restored_job
 from support.queue_model import QueueModel
 from support.queue_order import ModelJob
@@ -274,27 +274,7 @@ def test_the_job_store_does_what_its_model_does(redis_client: RedisClient) -> No
     run(redis_client, max_examples=30, stateful_step_count=40, phases=[Phase.reuse, Phase.generate])
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        ("commit", "return v[1] == 'running' and v[2] == fence", "return v[1] == 'running'"),
-        ("cancel", "redis.call('ZREM', pending, id)", ""),
-        ("reap", "redis.call('HGET', item, 'alone') == '1'", "true"),
-        ("give_back", "redis.call('ZREM', P .. 'leases', id)", ""),
-        ("give_back", "  free_parked(id)\n  enqueue(", "  enqueue("),
-        ("commit", "if twin then redis.call('HSET', item, 'twin', twin) end", ""),
-        ("cancel", "redis.call('ZREM', P .. 'parked:' .. v[2], id) == 1", "is_parked(id, v[2])"),
-    ],
-    ids=[
-        "no fence",
-        "canceled item stays listed",
-        "blamed in company",
-        "lease stays",
-        "still parked",
-        "twin not told",
-        "canceled item stays parked",
-    ],
-)
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 def test_a_fault_planted_in_a_script_is_found(redis_client: RedisClient, fault: tuple[str, str, str]) -> None:
     with pytest.raises(AssertionError):
         run(
