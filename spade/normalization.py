@@ -29,16 +29,11 @@ class SpadeNorm(nn.Module):
 
     def modulate(self, normalized: Tensor, semantics: Tensor | SparseSemantics) -> Tensor:
         """Takes N(x) (B, C, H, W), and semantics as `forward` does; returns (B, C, H, W)."""
-        # Scale and shift, from the label map alone.
-        height, width = normalized.shape[2:]
         if isinstance(semantics, SparseSemantics):
-            gamma, beta = semantics.modulation(self.shared, self.gamma, self.beta, height, width)
-        else:
-            resized = functional.interpolate(semantics, size=(height, width), mode="nearest")
-            hidden = functional.relu(self.shared(resized))
-            gamma, beta = self.gamma(hidden), self.beta(hidden)
-
-        y: Tensor = normalized * (1 + gamma) + beta
+            return semantics.modulate(normalized, self.shared, self.gamma, self.beta)
+        resized = functional.interpolate(semantics, size=normalized.shape[2:], mode="nearest")
+        hidden = functional.relu(self.shared(resized))
+        y: Tensor = normalized * (1 + self.gamma(hidden)) + self.beta(hidden)
         return y
 
 

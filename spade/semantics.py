@@ -7,6 +7,8 @@ B batch, K semantic channels, C channels, h w pixels at a layer's resolution, T 
 P distinct windows of ids, U distinct windows of hidden activations.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -52,20 +54,18 @@ class SparseSemantics:
             self._dense[height, width] = semantics
         return self._dense[height, width]
 
-    def modulation(
-        self, shared: nn.Conv2d, gamma: nn.Conv2d, beta: nn.Conv2d, height: int, width: int
-    ) -> tuple[Tensor, Tensor]:
-        """Gamma and beta, each (B, C, height, width), channels last in memory, as the dense form computes them."""
+    def modulate(self, normalized: Tensor, shared: nn.Conv2d, gamma: nn.Conv2d, beta: nn.Conv2d) -> Tensor:
+        """`normalized` (B, C, h, w) times 1 + gamma plus beta, channels last in memory, as the dense form has them."""
+        height, width = normalized.shape[2:]
         windows = self._windows_at(height, width, shared.kernel_size[0])
         hidden = self._hidden_activations(windows.ids, shared)
         if len(windows.hidden) > _DENSE_SHARE * windows.hidden_of_pixel.numel():
-            everywhere = functional.embedding(windows.ids_of_pixel, hidden).permute(0, 3, 1, 2)
-            return gamma(everywhere), beta(everywhere)
-        scale, shift = (
-            functional.embedding(windows.hidden_of_pixel, table).permute(0, 3, 1, 2)
-            for table in _window_products(hidden, windows.hidden, gamma, beta)
+            everywhere = _at_pixels(hidden, windows.ids_of_pixel)
+            return normalized * (1 + gamma(everywhere)) + beta(everywhere)  # type: ignore[no-any-return]
+        scale, shift = _window_products(hidden, windows.hidden, gamma, beta)
+        return _Modulated.apply(  # type: ignore[no-untyped-call,no-any-return]
+            normalized, scale, shift, windows.hidden_of_pixel
         )
-        return scale, shift
 
     def _hidden_activations(self, ids: Tensor, shared: nn.Conv2d) -> Tensor:
         """(P, hidden channels), of windows of ids (P, T)."""
@@ -76,6 +76,34 @@ class SparseSemantics:
         if key not in self._windows:
             self._windows[key] = find_windows(resize_codes(self._codes, height, width), kernel_size)
         return self._windows[key]
+
+
+class _Modulated(torch.autograd.Function):
+    """`normalized` (B, C, h, w) times 1 + scale plus shift, rows of (U, C) by the window of each pixel (B, h, w).
+
+    Backward gathers scales again rather than keep one for every pixel.
+    """
+
+    @staticmethod
+    def forward(context: Any, normalized: Tensor, scale: Tensor, shift: Tensor, window: Tensor) -> Tensor:  # noqa: ANN401 - torch's
+        context.save_for_backward(normalized, scale, window)
+        return normalized * (1 + _at_pixels(scale, window)) + _at_pixels(shift, window)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # noqa: ANN401
+        normalized, scale, window = context.saved_tensors
+        of_scale, of_shift = (
+            torch.ops.aten.embedding_dense_backward(each.permute(0, 2, 3, 1), window, len(scale), -1, False).to(
+                scale.dtype
+            )
+            for each in (gradient * normalized, gradient)
+        )
+        return gradient * (1 + _at_pixels(scale, window)), of_scale, of_shift, None
+
+
+def _at_pixels(table: Tensor, row_of_pixel: Tensor) -> Tensor:
+    """(B, C, h, w), channels last in memory: rows of (N, C) by the row of each pixel (B, h, w)."""
+    return functional.embedding(row_of_pixel, table).permute(0, 3, 1, 2)
 
 
 def _window_products(hidden: Tensor, windows: Tensor, *convolutions: nn.Conv2d) -> list[Tensor]:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from spade.allocator import keep_freed_memory
 from spade.config import GeneratorConfig
 from spade.discriminator import DiscriminatorConfig
 from spade.training.networks import InitConfig, build_networks
@@ -22,9 +21,8 @@ def training_step(
 ) -> TrainingStep:
     """A step of networks whose weights are the same at each call, without the perceptual loss.
 
-    `wrap` is as in TrainingStep. From here on the process keeps freed memory, as one that trains does.
+    `wrap` is as in TrainingStep.
     """
-    keep_freed_memory()
     torch.manual_seed(0)
     discriminator = DiscriminatorConfig(
         in_channels=config.semantic_channels + config.output_channels, base_channels=discriminator_channels

@@ -18,6 +18,7 @@ import torch
 import torch.distributed
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from spade.allocator import keep_freed_memory
 from spade.benchmarks.iteration import training_step
 from spade.config import GeneratorConfig, Norm
 from spade.data.samples import TrainingBatch
@@ -90,6 +91,7 @@ def _process(
 ) -> _Seconds:
     """What each process does; only the first one trains alone."""
     torch.set_num_threads(1)
+    keep_freed_memory()
     with joined_processes(os.environ, "cpu") as processes:
         together = training_step(config, discriminator_channels, StepConfig(), wrap=processes.wrap)
         # As one process does without others: there, synchronized statistics are its own.

@@ -9,6 +9,7 @@ from torch import Tensor
 from spade.config import Norm, Upsampling
 from spade.generator import SpadeGenerator
 from spade.labels import dense_semantics
+from spade.normalization import SpadeNorm
 from spade.semantics import SparseSemantics
 from spade.windows import find_windows
 from support.generators import small_config
@@ -80,3 +81,19 @@ def test_the_dense_form_is_the_same_at_every_resolution() -> None:
     for side in (64, 16, 2):
         resized = torch.nn.functional.interpolate(whole, size=(side, side), mode="nearest")
         assert torch.equal(sparse.dense(side, side), resized)
+
+
+def test_modulation_keeps_one_map_as_large_as_its_input_for_the_gradients() -> None:
+    form = small_config()
+    layer = SpadeNorm(16, form)
+    normalized = torch.randn(1, 16, 64, 64, requires_grad=True)
+    kept: set[int] = set()
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.numel() >= normalized.numel():
+            kept.add(tensor.untyped_storage().data_ptr())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        layer.modulate(normalized, SparseSemantics(blocky(1, 64, 6, block=16), None, form))
+    assert kept == {normalized.untyped_storage().data_ptr()}
