@@ -21,8 +21,9 @@ from api.documents import file_response, problem_responses
 from api.errors import BusyError, JobNotFinishedError
 from api.parameters import Size, StyleBlend
 from api.pictures import picture_name
-from api.representation import JOBS_PATH, ModelReference, represent_style
+from api.representation import JOBS_PATH, ModelReference
 from api.services import Services, current_services
+from api.styles import StyleOfImage, represent_style
 from workers.errors import ObjectMissingError, ServiceError, StorageUnavailableError
 from workers.messages import ItemView, JobView, State
 
@@ -54,7 +55,7 @@ class ArchivedItem(BaseModel):
     file: str = Field(description="Name of its label map in the request")
     label_map_sha256: str | None = Field(description="Of the PNG that the worker read; null if it is no longer stored")
     seed: int
-    style: str | StyleBlend | None
+    style: str | StyleBlend | StyleOfImage | None
     model: ModelReference
     code_version: str = Field(description="Of the service")
     size: Size

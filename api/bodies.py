@@ -24,7 +24,8 @@ FILE_PARTS: Final = ("label_map", "instance_map", "palette", "params", "style_im
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body(Generic[Parameters]):
-    """A request body. `instance_maps` is as long as `label_maps`, with None where there is none.
+    """A request body. `instance_maps` is as long as `label_maps`, with None where there is none; `style_image` is the
+    picture whose style is wanted.
 
     `prefix` is that of a bulk job, which has its label maps below it and none here.
     """
@@ -33,6 +34,7 @@ class Body(Generic[Parameters]):
     label_maps: tuple[SentFile, ...]
     instance_maps: tuple[SentFile | None, ...]
     palette_csv: SentFile | None
+    style_image: SentFile | None = None
     prefix: str | None = None
 
 
@@ -65,6 +67,7 @@ ObjectPrefix = Annotated[
 ]
 
 
+STYLE_IMAGE: Final = "A picture (PNG, JPEG, WebP) whose style all pictures take, of models that read styles"
 OBJECTS: Final = "Objects under `inputs/` in the bucket; under `inputs/OWNER/` where the service has API keys"
 
 
@@ -89,6 +92,8 @@ class JsonBody(BaseModel, Generic[Parameters]):
 class JobBody(JsonBody[JobParameters]):
     """A job as JSON: label maps in one of three ways, as base64, as object keys, or as a prefix of object keys."""
 
+    style_image: EncodedFile | None = Field(default=None, description=STYLE_IMAGE)
+
 
 class MapsBody(JsonBody[MapParameters]):
     """Label maps to be checked, as JSON: as base64, as object keys, or as a prefix of object keys."""
@@ -100,13 +105,13 @@ def read_job_body(request: Request, *, objects: ObjectStore, max_files: int, inp
     Raises MalformedBodyError, UnsupportedContentError or a RefusedError.
     """
     inputs = StoredInputs(objects=objects, prefix=input_prefix)
-    return _read_body(request, JobBody, JobParameters, inputs=inputs, max_files=max_files, in_bulk=True)
+    return _read_body(request, JobBody, JobParameters, inputs=inputs, max_files=max_files, for_job=True)
 
 
 def read_maps_body(request: Request, *, objects: ObjectStore, max_files: int, input_prefix: str) -> Body[MapParameters]:
     """The body of a check of label maps. Raises as `read_job_body`."""
     inputs = StoredInputs(objects=objects, prefix=input_prefix)
-    return _read_body(request, MapsBody, MapParameters, inputs=inputs, max_files=max_files, in_bulk=False)
+    return _read_body(request, MapsBody, MapParameters, inputs=inputs, max_files=max_files, for_job=False)
 
 
 def _read_body(
@@ -116,15 +121,17 @@ def _read_body(
     *,
     inputs: StoredInputs,
     max_files: int,
-    in_bulk: bool,
+    for_job: bool,
 ) -> Body[Parameters]:
     if request.mimetype == "multipart/form-data":
         body = _read_multipart(request, parameters_type, max_files=max_files)
     elif request.mimetype == "application/json":
-        body = _read_json(request, body_type, inputs=inputs, max_files=max_files, in_bulk=in_bulk)
+        body = _read_json(request, body_type, inputs=inputs, max_files=max_files, for_job=for_job)
     else:
         sent = f"{request.mimetype!r}" if request.mimetype else "no content type"
         raise UnsupportedContentError(f"the request has {sent}; send multipart/form-data or application/json")
+    if body.style_image is not None and not for_job:
+        raise refuse_parameter("style_image", "unknown-part", "label maps are checked without a style; leave it out")
     if not body.label_maps and body.prefix is None:
         raise refuse_files("no-label-map", "there is no label map; send at least one")
     if len(body.label_maps) > max_files:
@@ -142,19 +149,15 @@ def _read_multipart(request: Request, parameters_type: type[Parameters], *, max_
             raise refuse_parameter(name, "unknown-part", detail)
         if name in request.form and name != "params":
             raise refuse_parameter(name, "not-a-file", "send this part as a file, with a file name")
-    if "style_image" in request.files:
-        detail = "no model here has an encoder for style images; leave it out"
-        raise refuse_parameter("style_image", "no-encoder", detail)
-    palettes = _sent_files(request.files.getlist("palette"), "palette")
-    if len(palettes) > 1:
-        raise refuse_parameter("palette", "too-many", "there are several palettes; send one")
+    palette, style_image = (_sent_file(request, part) for part in ("palette", "style_image"))
     parameters = read_json(_params_text(request), parameters_type, what="params", most_values=SPARE_VALUES)
     label_maps, instance_maps = _sent_maps(request, max_files=max_files)
     return Body(
         parameters=parameters,
         label_maps=label_maps,
         instance_maps=instance_maps,
-        palette_csv=palettes[0] if palettes else None,
+        palette_csv=palette,
+        style_image=style_image,
     )
 
 
@@ -182,6 +185,13 @@ def _params_text(request: Request) -> bytes:
     return text
 
 
+def _sent_file(request: Request, part: str) -> SentFile | None:
+    files = _sent_files(request.files.getlist(part), part)
+    if len(files) > 1:
+        raise refuse_parameter(part, "too-many", f"there are {len(files)} of them; send one")
+    return files[0] if files else None
+
+
 def _sent_files(storages: Sequence[FileStorage], part: str) -> tuple[SentFile, ...]:
     def reader(storage: FileStorage) -> Callable[[], bytes]:
         def read() -> bytes:
@@ -197,7 +207,7 @@ def _sent_files(storages: Sequence[FileStorage], part: str) -> tuple[SentFile, .
 
 
 def _read_json(
-    request: Request, body_type: type[JsonBody[Parameters]], *, inputs: StoredInputs, max_files: int, in_bulk: bool
+    request: Request, body_type: type[JsonBody[Parameters]], *, inputs: StoredInputs, max_files: int, for_job: bool
 ) -> Body[Parameters]:
     request.max_content_length = min(request.max_content_length or MAX_JSON_BYTES, MAX_JSON_BYTES)
     text = request.get_data(cache=False)
@@ -210,7 +220,7 @@ def _read_json(
         raise refuse_parameter(ways[-1] if ways else "label_maps", "one-source", detail)
     label_maps: tuple[SentFile, ...] = ()
     instance_maps: tuple[SentFile | None, ...] = ()
-    if sent.prefix is not None and in_bulk:
+    if sent.prefix is not None and for_job:
         inputs.check_prefix(sent.prefix)  # listed later
     elif sent.prefix is not None:
         label_maps, instance_maps = inputs.listed(sent.prefix, max_files=max_files)
@@ -221,12 +231,14 @@ def _read_json(
         label_maps = tuple(inputs.file(key) for key in sent.label_map_keys or ())
         instance_maps = _match(label_maps, [inputs.file(key) for key in sent.instance_map_keys or ()])
     palette = sent.palette_csv
+    style_image = sent.style_image if isinstance(sent, JobBody) else None
     return Body(
         parameters=sent.params,
         label_maps=label_maps,
         instance_maps=instance_maps,
         palette_csv=None if palette is None else SentFile(name="palette_csv", read=palette.encode),
-        prefix=sent.prefix if in_bulk else None,
+        style_image=None if style_image is None else _encoded_file(style_image),
+        prefix=sent.prefix if for_job else None,
     )
 
 

@@ -99,7 +99,7 @@ class _Unpacking:
 def file_digest(body: Body[Any]) -> str:
     """sha256 over names and digests of all files, in order; of a bulk job over its prefix."""
     digest = hashlib.sha256(b"" if body.prefix is None else f"{body.prefix}\n".encode())
-    for file in (*body.label_maps, *body.instance_maps, body.palette_csv):
+    for file in (*body.label_maps, *body.instance_maps, body.palette_csv, body.style_image):
         part = "-" if file is None else f"{file.name}\0{hashlib.sha256(file.read()).hexdigest()}"
         digest.update(f"{part}\n".encode())
     return digest.hexdigest()

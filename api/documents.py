@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from api import problems
 from api.access import needed_scope
+from api.bodies import STYLE_IMAGE
 from workers.keys import Scope
 
 OPENAPI_VERSION: Final = "3.1.0"
@@ -30,6 +31,9 @@ PNGs; or, as the only one, a ZIP of them, in which `NAME.instance.png` is the in
 files may have as many bytes together as a request may. Folders stay in names; a file whose name begins with a dot is
 left out.
 """
+
+
+STYLE_IMAGE_PART: Final = {"type": "string", "contentMediaType": "image/*", "description": STYLE_IMAGE}
 
 
 def problem_responses(*statuses: int) -> ResponseDict:
@@ -76,8 +80,8 @@ def multipart_or_json(form_schema: dict[str, Any], body: type[BaseModel]) -> dic
     }
 
 
-def file_form(params: type[BaseModel]) -> dict[str, Any]:
-    """Schema of a multipart form with label maps."""
+def file_form(params: type[BaseModel], **more: dict[str, Any]) -> dict[str, Any]:
+    """Schema of a multipart form with label maps and, by their names, `more` parts."""
     file = {"type": "string", "contentMediaType": "image/png"}
     return {
         "type": "object",
@@ -92,6 +96,7 @@ def file_form(params: type[BaseModel]) -> dict[str, Any]:
                 "description": "Columns `color` (#rrggbb) or `r`, `g`, `b`, and `id` or `name`; one name is `unknown`.",
             },
             "params": {"$ref": f"{SCHEMAS}{params.__name__}"},
+            **more,
         },
     }
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Final
 
 from workers.messages import JobSpec
@@ -19,7 +19,7 @@ def identities(spec: JobSpec, objects: Mapping[str, bytes]) -> list[str]:
     digests = {key: hashlib.sha256(data).hexdigest() for key, data in objects.items()}
     common = [
         *(spec.owner, spec.bucket, spec.weights_digest, spec.picture_format, spec.picture_quality),
-        None if spec.style is None else asdict(spec.style),
+        None if spec.style is None else asdict(replace(spec.style, picture_key=None)),  # the key is the job's own
     ]
     return [
         _digest(

@@ -48,6 +48,7 @@ class Model(BaseModel):
     uses_instances: bool = Field(description="Whether it takes instance maps")
     seed_matters: bool = Field(description="Whether different seeds give different pictures")
     styles: list[str] = Field(description="Names for the parameter `style`")
+    reads_styles: bool = Field(description="Whether it takes a `style_image`")
     palettes: list[str] = Field(description="Names for the parameter `palette`")
     weights: Weights
     pixels_per_second: float | None = Field(description="Made over the last minute; null when that is not known")
@@ -70,7 +71,8 @@ class Model(BaseModel):
             unknown_id=card.unknown_id,
             uses_instances=card.uses_instances,
             seed_matters=card.latent,
-            styles=list(card.style_seeds),
+            styles=list(card.styles_by_name),
+            reads_styles=card.encoder is not None,
             palettes=palettes,
             weights=Weights(sha256=card.weights.sha256, bytes=card.weights.bytes),
             pixels_per_second=pixels_per_second,

@@ -12,15 +12,16 @@ from api.bodies import Body
 from api.bulk import list_inputs
 from api.decoding import MAX_REQUEST_PIXELS, DecodedMap, choose_palette, decode_maps, file_digest, resolve_model
 from api.errors import Fault, FilesRefusedError
-from api.parameters import JobParameters, MapParameters, StyleBlend, refuse_parameter
+from api.parameters import JobParameters, MapParameters, refuse_parameter
 from api.problems import MAX_FAULTS
 from api.services import Services
+from api.styles import choose_style
 from api.webhooks import check_webhook
 from model_store.card import ModelCard
 from spade.errors import ConfigError
 from spade.label_images import encode_ids_png, resize_nearest
 from workers import messages
-from workers.messages import BulkInputs, ItemSpec, JobSpec, Style
+from workers.messages import BulkInputs, ItemSpec, JobSpec
 
 DRAWN_SEEDS: Final = 2**32
 MAX_PICTURE_PIXELS: Final = 2**22
@@ -63,7 +64,7 @@ def prepare(body: Body[JobParameters], *, services: Services, owner: str, job_id
     parameters = body.parameters
     card = resolve_model(services.registry, parameters.model)
     height, width = picture_size(card, parameters)
-    _check_style(card, parameters.style)
+    style, style_objects = choose_style(body, card, job_id=job_id, turns=services.decoding_turns)
     if parameters.webhook is not None:
         check_webhook(parameters.webhook, services)
     seed = secrets.randbelow(DRAWN_SEEDS) if parameters.seed is None else parameters.seed
@@ -86,13 +87,13 @@ def prepare(body: Body[JobParameters], *, services: Services, owner: str, job_id
         priority=parameters.priority,
         picture_format=parameters.format.value,
         picture_quality=parameters.quality,
-        style=_style(parameters.style),
+        style=style,
         deadline_seconds=parameters.deadline_seconds,
         labels=parameters.labels,
         bulk=bulk,
         webhook=parameters.webhook,
     )
-    return PreparedJob(spec=spec, objects=objects)
+    return PreparedJob(spec=spec, objects=objects | style_objects)
 
 
 def _sent_inputs(
@@ -145,22 +146,6 @@ def _items(body: Body[JobParameters], job_id: str, *, first_seed: int) -> Iterat
                 instance_map_key=None if instance_map is None else messages.instance_map_key(job_id, map_index),
                 seed=first_seed + variation,
             )
-
-
-def _check_style(card: ModelCard, style: str | StyleBlend | None) -> None:
-    names = style.blend if isinstance(style, StyleBlend) else [] if style is None else [style]
-    for name in names:
-        if name not in card.style_seeds:
-            existing = ", ".join(card.style_seeds) or "none"
-            raise refuse_parameter(
-                "style", "unknown-style", f"the model {card.name} has no style {name!r}; it has: {existing}"
-            )
-
-
-def _style(style: str | StyleBlend | None) -> Style | None:
-    if isinstance(style, StyleBlend):
-        return Style(first=style.blend[0], second=style.blend[1], weight=style.weight)
-    return None if style is None else Style(first=style)
 
 
 def _check_count(items: int, most: int) -> None:

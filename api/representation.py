@@ -7,9 +7,10 @@ from typing import Annotated, Final
 from pydantic import BaseModel, Field, PlainSerializer
 
 from api.parameters import Size, StyleBlend
+from api.styles import StyleOfImage, represent_style
 from spade.pictures import PictureFormat
 from workers.figures import QueuePosition
-from workers.messages import CancelOutcome, ItemSpec, ItemView, JobSpec, JobView, Priority, State, Style
+from workers.messages import CancelOutcome, ItemSpec, ItemView, JobSpec, JobView, Priority, State
 from workers.webhook_messages import WebhookState, WebhookView
 
 JOBS_PATH: Final = "/v1/jobs"
@@ -100,7 +101,7 @@ class JobSummary(BaseModel):
     counts: Counts
     model: ModelReference
     size: Size
-    style: str | StyleBlend | None
+    style: str | StyleBlend | StyleOfImage | None
     format: PictureFormat
     quality: int
     priority: Priority
@@ -172,15 +173,6 @@ def summarize(job: JobView) -> JobSummary:
         webhook=None if job.webhook is None else _webhook(job.webhook),
         links=_links(job.id),
     )
-
-
-def represent_style(style: Style | None) -> str | StyleBlend | None:
-    """A style as a client writes it."""
-    if style is None:
-        return None
-    if style.second is None:
-        return style.first
-    return StyleBlend(blend=[style.first, style.second], weight=style.weight)
 
 
 def represent(job: JobView, items: Sequence[ItemView], position: QueuePosition | None, *, after: int = -1) -> Job:

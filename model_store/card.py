@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from model_store.errors import CardError
-from spade.config import GeneratorConfig
+from spade.config import EncoderConfig, GeneratorConfig
 from spade.errors import ConfigError
 from spade.records import record_from_mapping, record_to_mapping
 from spade.semantics_form import reads_pictures
@@ -55,10 +55,26 @@ class WeightsInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StylePreset:
-    """A style by name: the latent that a seed gives."""
+    """A style by name: the latent that a seed gives, or that `latent` spells out, as pictures' styles do.
+
+    Raises CardError: where there is not one of both.
+    """
 
     name: str
-    seed: int
+    seed: int | None = None
+    latent: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        _require((self.seed is None) != (self.latent is None), f"style {self.name!r}: give seed or latent, one of both")
+        _require(self.seed is None or self.seed >= 0, f"style {self.name!r}: seed must be 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderInfo:
+    """What finds the style of a picture: an encoder that was trained with the generator, in a file of its own."""
+
+    config: EncoderConfig
+    weights: WeightsInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +96,8 @@ class ModelCard:
     classes: tuple[LabelClass, ...]
     """Class i at place i; the unknown class is not among them."""
     weights: WeightsInfo
+    encoder: EncoderInfo | None = None
+    """None for a model that cannot read styles from pictures."""
     styles: tuple[StylePreset, ...] = ()
 
     def __post_init__(self) -> None:
@@ -96,9 +114,16 @@ class ModelCard:
         names = [style.name for style in self.styles]
         _require(self.latent or not names, "styles: the model has no latent, so there are none")
         _require(len(set(names)) == len(names), "styles: a name is given twice")
-        _require(all(style.seed >= 0 for style in self.styles), "styles: a seed must be 0 or more")
-        _require(bool(_SHA256.fullmatch(self.weights.sha256)), "weights: sha256 must be 64 hexadecimal digits")
-        _require(self.weights.bytes > 0, "weights: bytes must be positive")
+        latent_dim = self.generator.latent_dim
+        for style in self.styles:
+            fits = style.latent is None or len(style.latent) == latent_dim
+            _require(fits, f"style {style.name!r}: latent must be {latent_dim} numbers, as the generator's is")
+        _require_weights("weights", self.weights)
+        if self.encoder is not None:
+            given = self.encoder.config.latent_dim
+            _require(given == latent_dim, f"encoder: latent_dim is {given}, the generator's {latent_dim}")
+            _require(self.encoder.weights.seed is None, "encoder: its weights cannot come from a seed")
+            _require_weights("encoder", self.encoder.weights)
 
     @property
     def label_nc(self) -> int:
@@ -122,9 +147,9 @@ class ModelCard:
         return ids | {label_class.name: label_class.id for label_class in self.classes}
 
     @property
-    def style_seeds(self) -> dict[str, int]:
-        """Seeds of the style presets by their names."""
-        return {style.name: style.seed for style in self.styles}
+    def styles_by_name(self) -> dict[str, StylePreset]:
+        """The style presets by their names."""
+        return {style.name: style for style in self.styles}
 
     @property
     def height(self) -> int:
@@ -178,6 +203,11 @@ class ModelCard:
 def _require(holds: bool, message: str) -> None:
     if not holds:
         raise CardError(message)
+
+
+def _require_weights(what: str, weights: WeightsInfo) -> None:
+    _require(bool(_SHA256.fullmatch(weights.sha256)), f"{what}: sha256 must be 64 hexadecimal digits")
+    _require(weights.bytes > 0, f"{what}: bytes must be positive")
 
 
 def _require_unique(what: str, values: Iterable[str]) -> None:

@@ -9,9 +9,10 @@ from model_store.card import ModelCard
 from model_store.drawing import draw_weights
 from model_store.errors import WeightsError
 from model_store.registry import Registry
-from spade.checkpoint import load_generator, save_tensors
+from spade.checkpoint import load_encoder, load_generator, save_tensors
 from spade.config import GeneratorConfig
 from spade.device import pick_device
+from spade.encoder import ImageEncoder
 from spade.engine.cache import ModulationCache
 from spade.engine.config import EngineConfig
 from spade.files import PARTIAL_SUFFIX
@@ -52,6 +53,18 @@ def load_described_generator(registry: Registry, card: ModelCard) -> SpadeGenera
     generator = load_generator(path)
     _require_described(generator.config, card, path)
     return generator
+
+
+def load_described_encoder(registry: Registry, card: ModelCard) -> ImageEncoder:
+    """The encoder of `card` on the CPU, in evaluation mode.
+
+    Raises WeightsError, CheckpointError: where there is none, or its weights are absent or not those of the card.
+    """
+    path = registry.encoder_path(card)
+    encoder = load_encoder(path)
+    if card.encoder is None or encoder.config != card.encoder.config:
+        raise WeightsError(f"model {card.reference}: {path} holds another architecture than its card describes")
+    return encoder
 
 
 def _require_described(config: GeneratorConfig, card: ModelCard, path: Path) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from model_store.card import UNKNOWN_NAME, ModelCard
-from model_store.loading import load_described_generator, load_synthesizer
+from model_store.loading import load_described_encoder, load_described_generator, load_synthesizer
 from model_store.registry import Registry
+from model_store.styles import latent_of_pictures, latent_of_style
 from spade.checkpoint import load_generator
 from spade.config import GeneratorConfig
 from spade.device import pick_device
@@ -22,6 +24,7 @@ from spade.label_images import LabelMapError, decode_instance_map, decode_label_
 from spade.palettes import Palette
 from spade.pictures import EXTENSIONS, encode_picture
 from spade.semantics_form import require_classes
+from spade.style_pictures import StylePictureError, read_style_picture
 from spade.synthesis import Synthesizer
 
 MOST_OFFENDERS_NAMED = 5
@@ -103,6 +106,25 @@ def choose_palette(name: str | None, model: OfflineModel, registry: Registry) ->
     return registry.palette(model.card, name)
 
 
+def choose_latent(model: OfflineModel, registry: Registry, *, style: str | None, image: Path | None) -> Tensor | None:
+    """z (latent_dim,) of a style preset, or of the style that the model's encoder reads in a picture; None for neither.
+
+    Raises SpadeError: where the model has no such style or no encoder, or the picture cannot be read.
+    """
+    if style is None and image is None:
+        return None
+    if model.card is None:
+        raise ConfigError("a bare weights file has no styles: name a model of the registry, or leave them out")
+    if style is not None:
+        return latent_of_style(model.card, style)
+    assert image is not None
+    try:
+        picture = read_style_picture(image.read_bytes())
+    except StylePictureError as error:
+        raise ConfigError(f"{image}: {error}") from error
+    return latent_of_pictures(load_described_encoder(registry, model.card), [picture])
+
+
 def plan_pictures(
     label_maps: Sequence[Path], instance_maps: Sequence[Path], seeds: Sequence[int], folder: Path, extension: str
 ) -> list[Plan]:
@@ -137,10 +159,13 @@ def make_pictures(
     *,
     size: tuple[int, int] | None,
     palette: Palette | None,
+    latent: Tensor | None = None,
     picture_format: str = next(iter(EXTENSIONS)),
     quality: int = 90,
 ) -> Iterator[Picture]:
     """Makes and writes the pictures one by one; `size` is (height, width), the model's own if None.
+
+    `latent`, where given, decides what otherwise the seeds do.
 
     Raises ConfigError, OutOfMemoryError: where a map cannot be used or the size cannot be made.
     """
@@ -154,7 +179,7 @@ def make_pictures(
             raise ConfigError(str(error) + _offenders_named(error)) from error
         for seed, output in plan.outputs.items():
             start = time.perf_counter()
-            pixels = model.synthesizer.synthesize(label_map, instance_map, [seed])[0]
+            pixels = model.synthesizer.synthesize(label_map, instance_map, [seed], [latent])[0]
             with written_whole(output) as partial:
                 partial.write_bytes(encode_picture(pixels, picture_format, quality))
             seconds = time.perf_counter() - start

@@ -1,7 +1,8 @@
 """Which models exist: cards that ship with the program, and cards in a models folder. Light: needs no torch.
 
 Both have the layout `<name>/<version>/card.json`; weights lie in the models folder beside where the card would be, as
-`<name>/<version>/model.safetensors`.
+`<name>/<version>/model.safetensors` and, of a model that reads styles from pictures, `encoder.safetensors`. Weights
+that ship with the program lie beside their card.
 """
 
 import hashlib
@@ -11,13 +12,14 @@ from pathlib import Path
 
 import platformdirs
 
-from model_store.card import ModelCard
+from model_store.card import ModelCard, WeightsInfo
 from model_store.errors import CardError, UnknownModelError, WeightsError
 from spade.palettes import Palette, gaugan_palette
 
 BUILT_IN_MODELS = Path(__file__).parent / "models"
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
+ENCODER_FILE = "encoder.safetensors"
 LATEST = "latest"
 BLACK = 0x000000
 
@@ -99,18 +101,33 @@ class Registry:
     def weights_file(self, card: ModelCard) -> Path:
         """Where the weights of `card` belong, whether they are there or not.
 
-        Raises WeightsError: where the registry has no models folder.
+        Raises WeightsError: where the registry has no models folder, and the weights do not ship with the program.
         """
-        if self._models_dir is None:
-            raise WeightsError(f"model {card.reference}: no models folder is set, so its weights cannot be kept")
-        return self._models_dir / card.name / card.version / WEIGHTS_FILE
+        return self._file(card, WEIGHTS_FILE)
 
     def weights_path(self, card: ModelCard) -> Path:
         """The weights of `card`, verified: the whole file is hashed once per process, and again when it changes.
 
         Raises WeightsError: where the file is absent or is not the one that the card names.
         """
-        path = self.weights_file(card)
+        return self._verified_path(card, WEIGHTS_FILE, card.weights)
+
+    def encoder_path(self, card: ModelCard) -> Path:
+        """The encoder's weights, verified as `weights_path` does. Raises WeightsError: also where there is none."""
+        if card.encoder is None:
+            raise WeightsError(f"model {card.reference}: it has no encoder, so it cannot read styles from pictures")
+        return self._verified_path(card, ENCODER_FILE, card.encoder.weights)
+
+    def _file(self, card: ModelCard, name: str) -> Path:
+        shipped = BUILT_IN_MODELS / card.name / card.version / name
+        if shipped.exists():
+            return shipped
+        if self._models_dir is None:
+            raise WeightsError(f"model {card.reference}: no models folder is set, so its weights cannot be kept")
+        return self._models_dir / card.name / card.version / name
+
+    def _verified_path(self, card: ModelCard, name: str, expected: WeightsInfo) -> Path:
+        path = self._file(card, name)
         try:
             state = _file_state(path)
         except FileNotFoundError as error:
@@ -120,9 +137,9 @@ class Registry:
             if verified is None or verified[0] != state:
                 verified = (state, file_sha256(path))
                 self._verified[path] = verified
-        if verified[1] != card.weights.sha256:
+        if verified[1] != expected.sha256:
             raise WeightsError(
-                f"model {card.reference}: {path} has sha256 {verified[1]}, its card says {card.weights.sha256}; "
+                f"model {card.reference}: {path} has sha256 {verified[1]}, its card says {expected.sha256}; "
                 "the file was changed or damaged: delete it, or restore it from where it came"
             )
         return path

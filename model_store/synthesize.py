@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="Pictures of each label map, with seeds in a row.",
 )
+@click.option("--style", metavar="NAME", help="One of the model's styles, rather than what a seed gives.")
+@click.option(
+    "--style-image", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Picture whose style to take."
+)
 @click.option("--size", type=Size(), help="Picture size, width x height in pixels; the model's own if not given.")
 @click.option("--palette", "palette_name", metavar="gaugan|model|FILE.csv", help="Colours of RGB label maps.")
 @click.option(
@@ -51,6 +55,8 @@ def synthesize(
     output: Path,
     seed: int,
     variations: int,
+    style: str | None,
+    style_image: Path | None,
     size: tuple[int, int] | None,
     palette_name: str | None,
     instance_maps: tuple[Path, ...],
@@ -70,12 +76,17 @@ def synthesize(
     Examples:
       spade synthesize landscape map.png -o out/
       spade synthesize landscape painted.png -o out/ --palette gaugan --variations 4
+      spade synthesize landscape map.png -o out/ --style sunset
       spade synthesize coco-stuff labels/*.png -o out/ --format jpeg
       spade synthesize mine.safetensors map.png -o out/ --size 512x512
     """
     # torch takes a second to load, which --help should not wait for.
-    from model_store.offline import choose_palette, make_pictures, open_model, plan_pictures
+    from model_store.offline import choose_latent, choose_palette, make_pictures, open_model, plan_pictures
 
+    if style is not None and style_image is not None:
+        raise click.UsageError("give --style or --style-image, one of both")
+    if variations > 1 and (style is not None or style_image is not None):
+        raise click.UsageError("a style leaves nothing to the seeds, so all --variations would be equal: leave one out")
     seeds = range(seed, seed + variations)
     plans = plan_pictures(label_maps, instance_maps, seeds, output, EXTENSIONS[picture_format])
     _require_writable(output)
@@ -90,6 +101,7 @@ def synthesize(
         plans,
         size=size,
         palette=choose_palette(palette_name, opened, registry),
+        latent=choose_latent(opened, registry, style=style, image=style_image),
         picture_format=picture_format,
         quality=quality,
     )

@@ -1,22 +1,36 @@
 """The command `spade export run`: from a training run to models that others load."""
 
-import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from model_store.card import LabelClass, ModelCard, Training, WeightsInfo
+from model_store.card import LabelClass, ModelCard, StylePreset, Training
 from model_store.errors import CardError
 from model_store.options import models_dir_option
-from model_store.registry import CARD_FILE, WEIGHTS_FILE, Registry, default_models_folder, file_sha256
-from spade.files import clear_partials, written_whole
+from model_store.registry import default_models_folder
 from spade.palettes import format_color
+
+_DIGITS = 5
+"""After the point, of a latent's numbers in a card: its spread is about 1."""
 
 if TYPE_CHECKING:
     from spade.generator import SpadeGenerator
     from spade.training.finished import TrainedRun
+
+
+class NamedPath(click.ParamType[tuple[str, Path]]):
+    """NAME=PATH of something that exists."""
+
+    name = "NAME=PATH"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
+        """As click asks."""
+        name, separator, path = value.partition("=")
+        if not (name and separator and Path(path).exists()):
+            self.fail(f"{value!r}: write NAME=PATH of a picture or a folder of pictures that exists", param, ctx)
+        return name, Path(path)
 
 
 @click.command("run")
@@ -30,6 +44,14 @@ if TYPE_CHECKING:
 @click.option("--title", help="Of the model's card; its name if not given.")
 @click.option("--licence", default="unstated", show_default=True, help="Of the weights.")
 @click.option("--data", help="What it was trained on and under which terms; the dataset's folder if not given.")
+@click.option(
+    "--style",
+    "styles",
+    multiple=True,
+    type=NamedPath(),
+    help="A style of the model: what its encoder reads in a picture, or on average in the pictures of a folder.",
+)
+@click.option("--half", is_flag=True, help="Keep weights in float16, in half the space.")
 @click.option(
     "--weights",
     type=click.Choice(["average", "last"]),
@@ -46,6 +68,8 @@ def export_run(
     title: str | None,
     licence: str,
     data: str | None,
+    styles: tuple[tuple[str, Path], ...],
+    half: bool,
     weights: str | None,
     dataroot: str | None,
     device: str,
@@ -58,11 +82,12 @@ def export_run(
     \b
     Examples:
       spade export run runs/camvid --model camvid@1 --licence "research use" --data "CamVid, 11 classes"
+      spade export run runs/landscape --model landscape@2 --half --style sunset=sunsets/ --style fog=fog.png
       spade export run runs/coco --published checkpoints/coco --weights last
       spade export run runs/sketches -o sketches.safetensors
     """
     # torch takes a second to load, which --help should not wait for.
-    from spade.checkpoint import save_generator
+    from spade.checkpoint import save_network
     from spade.generator import SpadeGenerator
     from spade.training.finished import Weights, read_trained_run
     from spade.training.published_export import export_published
@@ -80,38 +105,35 @@ def export_run(
     if not isinstance(generator, SpadeGenerator):
         raise CardError(f"{trained.place}: a pix2pixHD generator; the service knows SPADE's only")
     if output is not None:
-        save_generator(output, generator)
+        save_network(output, generator, half=half)
         click.echo(output)
     if reference is not None:
+        from model_store.versions import add_version
+
+        card = _card(
+            trained, generator, reference, title=title, licence=licence, data=data, styles=_styles(trained, styles)
+        )
         folder = models_dir or default_models_folder()
-        click.echo(add_version(trained, generator, folder, reference, title=title, licence=licence, data=data))
+        click.echo(add_version(folder, card, generator, trained.networks.encoder, half=half))
 
 
-def add_version(
+def _card(
     run: "TrainedRun",
     generator: "SpadeGenerator",
-    models_dir: Path,
     reference: str,
     *,
     title: str | None,
     licence: str,
     data: str | None,
-) -> Path:
-    """Writes the version's folder, weights before card: without its card nobody sees it. Returns the folder.
-
-    Raises CardError: where the name or version is not allowed, or is taken. CheckpointError: where the weights cannot
-    be written.
-    """
-    from spade.checkpoint import save_generator
+    styles: tuple[StylePreset, ...],
+) -> ModelCard:
+    from model_store.versions import NOT_YET_WRITTEN
 
     name, _, version = reference.partition("@")
-    folder = models_dir / name / (version or "1")
-    if any(card.reference == f"{name}@{folder.name}" for card in Registry(models_dir).cards()):
-        raise CardError(f"{name}@{folder.name}: there is such a model already; choose another version")
     dataset = run.config.dataset
-    unweighed = ModelCard(
+    return ModelCard(
         name=name,
-        version=folder.name,
+        version=version or "1",
         title=title or name,
         description=f"Trained on {run.position.pictures} pictures, as far as epoch {run.position.epoch}.",
         training=Training.TRAINED,
@@ -119,15 +141,33 @@ def add_version(
         data=data or f"{dataset.mode} {dataset.root}".strip(),
         generator=generator.config,
         classes=_classes(run),
-        weights=WeightsInfo(sha256="0" * 64, bytes=1),  # not known yet; the rest is checked before anything is written
+        weights=NOT_YET_WRITTEN,
+        styles=styles,
     )
-    clear_partials(folder)
-    weights = folder / WEIGHTS_FILE
-    save_generator(weights, generator)
-    info = WeightsInfo(sha256=file_sha256(weights), bytes=weights.stat().st_size)
-    with written_whole(folder / CARD_FILE) as partial:
-        partial.write_text(dataclasses.replace(unweighed, weights=info).to_json(), encoding="utf-8")
-    return folder
+
+
+def _styles(run: "TrainedRun", given: tuple[tuple[str, Path], ...]) -> tuple[StylePreset, ...]:
+    """Presets by what the encoder reads in pictures. Raises CardError: where there is no encoder or no picture."""
+    from model_store.styles import latent_of_pictures
+    from spade.style_pictures import StylePictureError, read_style_picture
+
+    if not given:
+        return ()
+    encoder = run.networks.encoder
+    if encoder is None:
+        raise CardError(f"{run.place}: a run without an encoder (--vae), so it cannot read styles from pictures")
+    presets = []
+    for name, path in given:
+        files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+        try:
+            pictures = [read_style_picture(file.read_bytes()) for file in files]
+        except (OSError, StylePictureError) as error:
+            raise CardError(f"style {name!r}: {path}: {error}") from error
+        if not pictures:
+            raise CardError(f"style {name!r}: there is no picture in {path}")
+        latent = latent_of_pictures(encoder, pictures)
+        presets.append(StylePreset(name=name, latent=tuple(round(value, _DIGITS) for value in latent.tolist())))
+    return tuple(presets)
 
 
 def _classes(run: "TrainedRun") -> tuple[LabelClass, ...]:

@@ -132,7 +132,7 @@ def import_published_command(file: Path, output: Path, dataset: str | None, as_j
       spade import-published coco_pretrained/latest_net_G.pth -o coco.safetensors --dataset coco
       spade import-published mine.pth -o mine.safetensors --size 512x512 --label-nc 20 --no-edges --upsampling more
     """
-    from spade.checkpoint import save_generator
+    from spade.checkpoint import save_network
     from spade.published_import import DATASETS, PublishedHints, import_generator
 
     if given["upsampling"] is not None:
@@ -140,7 +140,7 @@ def import_published_command(file: Path, output: Path, dataset: str | None, as_j
     known = DATASETS[dataset] if dataset else PublishedHints()
     hints = dataclasses.replace(known, **{name: value for name, value in given.items() if value is not None})
     generator = import_generator(file, hints)
-    save_generator(output, generator)
+    save_network(output, generator)
     config = generator.config.to_dict()
     if as_json:
         click.echo(json.dumps({"output": str(output), "config": config}))

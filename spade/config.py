@@ -1,4 +1,4 @@
-"""What a generator is made of. Light: needs no torch, so that the API can read model cards."""
+"""What a generator and an encoder are made of. Light: needs no torch, so that the API can read model cards."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -136,5 +136,36 @@ class GeneratorConfig:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, where: str = "generator config") -> Self:
+        """Raises ConfigError: where a key is missing, unknown, or has a value that does not fit."""
+        return record_from_mapping(cls, data, where=where)
+
+
+ENCODER_SIDE = 256
+"""Encoders resize pictures to this many pixels a side, so that their last layer always sees 4 x 4."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderConfig:
+    """Architecture of an encoder, normalized by instances as the published one is.
+
+    Raises ConfigError: where a number is below 1.
+    """
+
+    latent_dim: int = 256
+    base_channels: int = 64
+    in_channels: int = 3
+    spectral_norm: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("latent_dim", "base_channels", "in_channels"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"encoder: {name} is {getattr(self, name)}; it must be at least 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON object; `from_dict` reads it back."""
+        return record_to_mapping(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, where: str = "encoder config") -> Self:
         """Raises ConfigError: where a key is missing, unknown, or has a value that does not fit."""
         return record_from_mapping(cls, data, where=where)

@@ -3,7 +3,6 @@
 B batch, H W pixels.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -11,30 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spade.activations import leaky_relu
-from spade.errors import ConfigError
+from spade.config import ENCODER_SIDE, EncoderConfig
 from spade.spectral import spectral_norm
 
-_SIDE = 256
-"""Pictures are resized to this many pixels a side, so that the last layer always sees 4 x 4."""
 _WIDTHS = (1, 2, 4, 8, 8, 8)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderConfig:
-    """Architecture of an encoder, normalized by instances as the published one is.
-
-    Raises ConfigError: where a number is below 1.
-    """
-
-    latent_dim: int = 256
-    base_channels: int = 64
-    in_channels: int = 3
-    spectral_norm: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("latent_dim", "base_channels", "in_channels"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"encoder: {name} is {getattr(self, name)}; it must be at least 1")
 
 
 class ImageEncoder(nn.Module):
@@ -47,15 +26,15 @@ class ImageEncoder(nn.Module):
         self.convolutions = nn.ModuleList(
             self._halving(channels_in, channels_out) for channels_in, channels_out in pairwise(widths)
         )
-        flat = widths[-1] * (_SIDE >> len(_WIDTHS)) ** 2
+        flat = widths[-1] * (ENCODER_SIDE >> len(_WIDTHS)) ** 2
         self.mean = nn.Linear(flat, config.latent_dim)
         self.log_variance = nn.Linear(flat, config.latent_dim)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance, each (B, latent_dim), of pictures (B, 3, any height, any width) in [-1, 1]."""
         x = pictures
-        if x.shape[2:] != (_SIDE, _SIDE):
-            x = functional.interpolate(x, size=(_SIDE, _SIDE), mode="bilinear", align_corners=False)
+        if x.shape[2:] != (ENCODER_SIDE, ENCODER_SIDE):
+            x = functional.interpolate(x, size=(ENCODER_SIDE, ENCODER_SIDE), mode="bilinear", align_corners=False)
         for convolution in self.convolutions:
             x = leaky_relu(functional.instance_norm(convolution(x)))
         x = x.flatten(1)

@@ -1,7 +1,6 @@
-"""Styles: named places of the latent space, and blends of two."""
+"""Blends of two styles: what lies between two places of the latent space."""
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -12,28 +11,16 @@ from spade.errors import ConfigError
 _PARALLEL: Final = 1e-6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StyleMix:
-    """The latents that two seeds give, mixed: `weight` 0 is the first, 1 the second.
-
-    Raises ConfigError: where the weight is not from 0 to 1.
-    """
-
-    first_seed: int
-    second_seed: int
-    weight: float
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.weight <= 1:
-            raise ConfigError(f"style: weight is {self.weight}; it must be from 0 to 1")
-
-
 def blend_latents(first: Tensor, second: Tensor, weight: float) -> Tensor:
     """z (n,), float32, between two (n,) along the arc (spherical interpolation, Shoemake 1985), lengths in proportion.
+
+    `weight` 0 is the first, 1 the second. Raises ConfigError: where it is not from 0 to 1.
 
     Latents of a normal distribution lie near a sphere of radius sqrt(n). Halfway along a straight line they would be
     shorter by a factor of sqrt(2), where the generator was never trained.
     """
+    if not 0 <= weight <= 1:
+        raise ConfigError(f"style: weight is {weight}; it must be from 0 to 1")
     a, b = first.double(), second.double()
     lengths = a.norm(), b.norm()
     if min(lengths) == 0:

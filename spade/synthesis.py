@@ -22,7 +22,6 @@ from spade.errors import ConfigError, OutOfMemoryError
 from spade.generator import SpadeGenerator
 from spade.plain import PlainPictures
 from spade.semantics_form import reads_pictures
-from spade.styles import StyleMix, blend_latents
 
 MAX_SEED = 2**63 - 1
 
@@ -38,12 +37,6 @@ def latent_from_seed(seed: int, latent_dim: int) -> Tensor:
     if not 0 <= seed <= MAX_SEED:
         raise ConfigError(f"seed {seed}: it must be from 0 to {MAX_SEED}")
     return torch.randn(latent_dim, generator=torch.Generator().manual_seed(seed))
-
-
-def latent_of_style(style: StyleMix, latent_dim: int) -> Tensor:
-    """z (latent_dim,), float32 on the CPU, of a style. Raises ConfigError: as `latent_from_seed`."""
-    first, second = latent_from_seed(style.first_seed, latent_dim), latent_from_seed(style.second_seed, latent_dim)
-    return blend_latents(first, second, style.weight)
 
 
 class Synthesizer:
@@ -94,14 +87,13 @@ class Synthesizer:
         label_maps: NDArray[np.integer] | NDArray[np.float32],
         instance_maps: NDArray[np.integer] | None,
         seeds: Sequence[int],
-        styles: Sequence[StyleMix | None] | None = None,
+        latents: Sequence[Tensor | None] | None = None,
     ) -> NDArray[np.uint8]:
         """RGB pictures (B, H, W, 3), uint8, one per label map; what else is in the batch makes no difference.
 
         `label_maps` (B, H, W) holds class ids 0..label_nc-1 and label_nc for unknown, or (B, 3, H, W) pictures in
         [-1, 1] for a model that reads those; `instance_maps` (B, H, W), or None for the borders between classes;
-        `seeds`, B of them, decide z where the model has a latent and, of B `styles`, there is
-        none.
+        `seeds`, B of them, decide z (latent_dim,) where the model has a latent and, of B `latents`, there is none.
 
         Raises ConfigError: where the sizes or ids do not fit the model. OutOfMemoryError: where the batch is too big.
         """
@@ -114,19 +106,19 @@ class Synthesizer:
             pictures = self._maker.pictures(
                 _tensor(label_maps),
                 None if instance_maps is None else _tensor(instance_maps),
-                self._latents(seeds, styles or [None] * batch),
+                self._latents(seeds, latents or [None] * batch),
             )
             return to_pixels(pictures)
 
-    def _latents(self, seeds: Sequence[int], styles: Sequence[StyleMix | None]) -> Tensor | None:
+    def _latents(self, seeds: Sequence[int], latents: Sequence[Tensor | None]) -> Tensor | None:
         dim = self.config.latent_dim
         if dim is None:
             return None
-        latents = [
-            latent_from_seed(seed, dim) if style is None else latent_of_style(style, dim)
-            for seed, style in zip(seeds, styles, strict=True)
+        chosen = [
+            latent_from_seed(seed, dim) if latent is None else latent
+            for seed, latent in zip(seeds, latents, strict=True)
         ]
-        return torch.stack(latents).to(self.device)
+        return torch.stack(chosen).to(self.device)
 
 
 def _tensor(values: NDArray[np.integer] | NDArray[np.float32]) -> Tensor:

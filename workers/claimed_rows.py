@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workers.messages import Batch, BulkInputs, ClaimedItem, Style
+from workers.messages import Batch, BulkInputs, ClaimedItem
+from workers.styles import Style
 from workers.twins import Twin
 
 

@@ -9,14 +9,12 @@ from numpy.typing import NDArray
 from model_store.card import ModelCard
 from model_store.registry import Registry
 from spade.cpus import usable_cpus
-from spade.errors import ConfigError
 from workers.inputs import Inputs
-from workers.messages import Style
 from workers.settings import WorkerSettings
+from workers.style_latents import StyleLatents
 
 if TYPE_CHECKING:
     from spade.engine.cache import ModulationCache
-    from spade.styles import StyleMix
     from spade.synthesis import Synthesizer
 
 
@@ -46,6 +44,7 @@ class LocalEngine:
         self._settings = settings
         self._cache: ModulationCache | None = None
         self._synthesizers: dict[str, Synthesizer] = {}
+        self._styles = StyleLatents(registry)
         self._lock = threading.Lock()
 
     def load(self, model: str, version: str) -> None:
@@ -57,8 +56,8 @@ class LocalEngine:
         synthesizer = self._synthesizer(inputs.batch.model, inputs.batch.model_version)
         seeds = [item.seed for item in inputs.items]
         card = self._registry.card(inputs.batch.model, inputs.batch.model_version)
-        styles = [_style_mix(card, item.style) for item in inputs.items]
-        return synthesizer.synthesize(inputs.label_maps, inputs.instance_maps, seeds, styles)
+        latents = self._styles.latents(card, inputs)
+        return synthesizer.synthesize(inputs.label_maps, inputs.instance_maps, seeds, latents)
 
     def _synthesizer(self, model: str, version: str) -> "Synthesizer":
         with self._lock:
@@ -80,16 +79,3 @@ class LocalEngine:
         if self._cache is None:
             self._cache = ModulationCache(config.cache_bytes)
         return load_synthesizer(self._registry, card, device=settings.device, engine=config, cache=self._cache)
-
-
-def _style_mix(card: ModelCard, style: Style | None) -> "StyleMix | None":
-    """The seeds of a style. Raises `ConfigError` for a preset that the card does not have any more."""
-    if style is None:
-        return None
-    from spade.styles import StyleMix
-
-    seeds = card.style_seeds
-    second = style.first if style.second is None else style.second
-    if missing := {style.first, second} - seeds.keys():
-        raise ConfigError(f"the model {card.reference} has no style {min(missing)!r}")
-    return StyleMix(first_seed=seeds[style.first], second_seed=seeds[second], weight=style.weight)

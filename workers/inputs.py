@@ -1,12 +1,14 @@
 """From claimed items to arrays: label maps are fetched and decoded while the engine is busy with the batch before."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_store.registry import Registry
 from spade.label_images import LabelMapError, decode_instance_map
+from spade.style_pictures import StylePictureError, read_style_picture
 from workers.errors import ObjectMissingError
 from workers.messages import Batch, ClaimedItem, MapReading
 from workers.sent_maps import InputError, SentMaps
@@ -22,6 +24,7 @@ class Inputs:
     label_maps: NDArray[np.int32]  # (B, H, W) class ids, unknown as label_nc
     instance_maps: NDArray[np.int32]  # (B, H, W) of which only equality counts; the label map where none was sent
     decode_seconds: float  # of one item, fetching included
+    style_pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)  # RGB (H, W, 3) by object key
 
     def only(self, keep: list[bool]) -> "Inputs":
         """The same without the items that are no longer ours."""
@@ -32,6 +35,7 @@ class Inputs:
             label_maps=self.label_maps[mask],
             instance_maps=self.instance_maps[mask],
             decode_seconds=self.decode_seconds,
+            style_pictures=self.style_pictures,
         )
 
 
@@ -43,6 +47,8 @@ class InputLoader:
         self._batch = batch
         self._sent = SentMaps(objects, registry, batch)
         self._loaded: dict[str, NDArray[np.int32]] = {}
+        self.style_pictures: dict[str, NDArray[np.uint8]] = {}
+        """Of the items loaded so far, as `Inputs` has them."""
         self._loaded_sent: dict[tuple[str, str], tuple[NDArray[np.int32], NDArray[np.int32] | None]] = {}
 
     def load(self, item: ClaimedItem) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -51,6 +57,8 @@ class InputLoader:
         Without an instance map the label map stands in: then edges are where the class changes.
         Raises `InputError`, or `StorageUnavailableError`.
         """
+        if item.style is not None and item.style.picture_key is not None:
+            self._load_style_picture(item.style.picture_key)
         if item.reading is not None:
             label_map, instances = self._sent_maps(item, item.reading)
             return label_map, label_map if instances is None else instances
@@ -64,6 +72,14 @@ class InputLoader:
         if key not in self._loaded_sent:
             self._loaded_sent[key] = self._sent.read(item, reading)
         return self._loaded_sent[key]
+
+    def _load_style_picture(self, key: str) -> None:
+        if key in self.style_pictures:
+            return
+        try:
+            self.style_pictures[key] = read_style_picture(self._objects.get(key))
+        except (ObjectMissingError, StylePictureError) as error:
+            raise InputError(f"the stored style picture {key!r} cannot be read: {error}") from error
 
     def _object(self, key: str) -> NDArray[np.int32]:
         if key not in self._loaded:

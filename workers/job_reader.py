@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from workers.errors import JobExpiredError, JobUnknownError
 from workers.figures import QueuePosition, QueueStats, StoreStats, Total
-from workers.messages import ItemView, JobView, Priority, State, Style
+from workers.messages import ItemView, JobView, Priority, State
 from workers.redis_client import PREFIX, RedisClient, translated_errors
+from workers.styles import Style
 from workers.webhook_messages import WebhookState, WebhookView
 
 _PAGE: Final = 100

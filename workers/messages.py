@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Self
 
+from workers.styles import Style
 from workers.twins import Twin
 from workers.webhook_messages import WebhookView
 
@@ -83,20 +84,6 @@ class BulkInputs:
     def from_values(cls, values: dict[str, Any]) -> Self:
         """Read what `dataclasses.asdict` made."""
         return cls(**{**values, "reading": MapReading(**values["reading"])})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Style:
-    """A style preset of the model, or a blend of two: `weight` 0 is the first, 1 the second."""
-
-    first: str
-    second: str | None = None
-    weight: float = 0.0
-
-    @classmethod
-    def from_values(cls, values: dict[str, Any] | None) -> Self | None:
-        """Read what `dataclasses.asdict` made."""
-        return None if values is None else cls(**values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +171,11 @@ def label_map_key(job_id: str, map_index: int) -> str:
 def instance_map_key(job_id: str, map_index: int) -> str:
     """Where the instance map of a label map goes."""
     return f"{job_prefix(job_id)}inputs/{map_index}.instance.png"
+
+
+def style_picture_key(job_id: str) -> str:
+    """Where the picture goes whose style all pictures of the job take, in the encoder's size."""
+    return f"{job_prefix(job_id)}inputs/style.png"
 
 
 def picture_key(job_id: str, index: int, fence: int, picture_format: str) -> str:

@@ -197,6 +197,7 @@ class Pipeline:
             label_maps=np.array([label_map for _, label_map, _ in loaded], dtype=np.int32).reshape(shape),
             instance_maps=np.array([instances for _, _, instances in loaded], dtype=np.int32).reshape(shape),
             decode_seconds=(time.perf_counter() - started) / len(batch.items),
+            style_pictures=loader.style_pictures,
         )
 
     def _set_aside(self, item: ClaimedItem, batch: Batch, error: StorageUnavailableError) -> None:

@@ -13,7 +13,7 @@ import torch
 from spade.benchmarks.maps import BenchMap, MapKind, drawn_maps
 from spade.benchmarks.memory import peak_memory_alone
 from spade.benchmarks.plain import latent_of, plain_pictures
-from spade.checkpoint import load_generator, save_generator
+from spade.checkpoint import load_generator, save_network
 from spade.generator import SpadeGenerator
 from spade.synthesis import Synthesizer
 
@@ -40,7 +40,7 @@ def measure_processes(generator: SpadeGenerator, one: BenchMap, threads: int) ->
     (random,) = drawn_maps(MapKind.RANDOM, generator.config, 1)
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder, "weights.safetensors")
-        save_generator(weights, generator)
+        save_network(weights, generator)
         peaks = [
             peak_memory_alone(function, weights, chosen, threads)
             for chosen in (one, random)

@@ -14,9 +14,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from spade.checkpoint import describe
-from spade.config import GeneratorConfig
+from spade.config import EncoderConfig, GeneratorConfig
 from spade.discriminator import DiscriminatorConfig, MultiscaleDiscriminator
-from spade.encoder import EncoderConfig, ImageEncoder
+from spade.encoder import ImageEncoder
 from spade.errors import ParityError
 from spade.generator import SpadeGenerator
 from spade.pix2pixhd import Pix2PixHDConfig, Pix2PixHDGenerator

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from spade.config import GeneratorConfig
+from spade.config import EncoderConfig, GeneratorConfig
 from spade.data.config import DatasetConfig
 from spade.device import DEVICES
 from spade.discriminator import DiscriminatorConfig
-from spade.encoder import EncoderConfig
 from spade.errors import ConfigError
 from spade.pix2pixhd import Pix2PixHDConfig
 from spade.semantics_form import PICTURE_CHANNELS, SemanticsForm

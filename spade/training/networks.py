@@ -8,9 +8,9 @@ from types import MappingProxyType
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from spade.config import GeneratorConfig
+from spade.config import EncoderConfig, GeneratorConfig
 from spade.discriminator import DiscriminatorConfig, MultiscaleDiscriminator
-from spade.encoder import EncoderConfig, ImageEncoder
+from spade.encoder import ImageEncoder
 from spade.errors import ConfigError
 from spade.generator import SpadeGenerator
 from spade.pix2pixhd import Pix2PixHDConfig, Pix2PixHDGenerator

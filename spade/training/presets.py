@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from spade.config import EncoderConfig
 from spade.data.config import DatasetConfig, Mode, Preprocess
 from spade.data.presets import PRESETS, Preset
-from spade.encoder import EncoderConfig
 from spade.errors import ConfigError
 from spade.records import record_from_mapping, record_to_mapping
 from spade.semantics_form import PICTURE_CHANNELS, semantic_channels

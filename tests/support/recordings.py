@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from spade.config import EncoderConfig
 from spade.data.samples import TrainingBatch
 from spade.discriminator import DiscriminatorConfig, MultiscaleDiscriminator
-from spade.encoder import EncoderConfig, ImageEncoder
+from spade.encoder import ImageEncoder
 from spade.losses import Objective
 from spade.parity.evaluation import RECORDED_CHANNELS, our_fake, our_semantics
 from spade.parity.recording import Recording

@@ -167,11 +167,6 @@ def test_a_label_map_sent_as_text_is_refused(post):
     assert "as a file" in problem["detail"]
 
 
-def test_a_style_image_is_refused_while_no_model_has_an_encoder(post, label_map):
-    problem = assert_problem(post(parts={"style_image": (io.BytesIO(label_map), "s.png")}), 422, "parameters-refused")
-    assert "no model here has an encoder" in problem["detail"]
-
-
 def test_a_named_palette_beside_a_csv_is_refused(post):
     parts = {"palette": (io.BytesIO(b"color,id\n#000000,1\n"), "own.csv")}
     problem = assert_problem(post(parts=parts, palette="gaugan"), 422, "parameters-refused")

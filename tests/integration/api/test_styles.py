@@ -8,8 +8,8 @@ from support.jobs import read_spec
 from support.problems import assert_problem
 from workers.engine import LocalEngine
 from workers.inputs import Inputs
-from workers.messages import Style
 from workers.settings import WorkerSettings
+from workers.styles import Style
 
 BLEND = {"blend": ["style-1", "style-2"], "weight": 0.3}
 

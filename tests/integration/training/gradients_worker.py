@@ -13,10 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from spade.blocks import SpadeBlock
-from spade.config import GeneratorConfig
+from spade.config import EncoderConfig, GeneratorConfig
 from spade.data.samples import SampleKey, TrainingBatch
 from spade.discriminator import DiscriminatorConfig
-from spade.encoder import EncoderConfig
 from spade.training.distributed import Processes, joined_processes
 from spade.training.networks import InitConfig, build_networks
 from spade.training.noise import SampleNoise

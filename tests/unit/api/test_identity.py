@@ -6,7 +6,8 @@ import pytest
 
 from api.identity import identities
 from support.jobs import job_spec
-from workers.messages import BulkInputs, JobSpec, Style, instance_map_key, label_map_key
+from workers.messages import BulkInputs, JobSpec, instance_map_key, label_map_key
+from workers.styles import Style
 
 
 def identity(spec: JobSpec, label_map: bytes = b"map", instance_map: bytes = b"instances") -> str:

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from model_store.card import ModelCard
 from model_store.cli import spade
-from spade.checkpoint import save_generator
+from spade.checkpoint import save_network
 from support.generators import settled_generator
 from support.refusals import refusal
 
@@ -60,7 +60,7 @@ def test_a_weights_file_becomes_a_file_of_one_size_and_json_tells_about_it(
     run: Run, output: Path, tmp_path: Path
 ) -> None:
     weights = tmp_path / "mine.safetensors"
-    save_generator(weights, settled_generator(instance_edges=False))
+    save_network(weights, settled_generator(instance_edges=False))
     result = run(weights, "-o", output, "--size", "96x32", "--opset", 20, "--json")
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)

@@ -10,8 +10,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from spade.checkpoint import load_generator, save_generator
-from spade.config import GeneratorConfig
+from spade.checkpoint import load_encoder, load_generator, save_network
+from spade.config import EncoderConfig, GeneratorConfig
+from spade.encoder import ImageEncoder
 from spade.errors import CheckpointError
 from spade.files import written_whole
 from spade.generator import SpadeGenerator
@@ -20,13 +21,13 @@ from spade.generator import SpadeGenerator
 @pytest.fixture
 def saved(tiny: GeneratorConfig, tmp_path: Path) -> Path:
     path = tmp_path / "model.safetensors"
-    save_generator(path, SpadeGenerator(tiny))
+    save_network(path, SpadeGenerator(tiny))
     return path
 
 
 def test_a_saved_generator_is_loaded_with_its_config_and_every_tensor(tiny: GeneratorConfig, tmp_path: Path) -> None:
     generator = SpadeGenerator(tiny)
-    save_generator(tmp_path / "new folder" / "model.safetensors", generator)
+    save_network(tmp_path / "new folder" / "model.safetensors", generator)
     loaded = load_generator(tmp_path / "new folder" / "model.safetensors")
     assert loaded.config == tiny
     assert not loaded.training
@@ -45,7 +46,7 @@ def test_training_can_go_on_from_a_loaded_generator(saved: Path) -> None:
 
 def test_equal_generators_make_equal_files(saved: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.safetensors"
-    save_generator(again, load_generator(saved))
+    save_network(again, load_generator(saved))
     assert again.read_bytes() == saved.read_bytes()
 
 
@@ -83,7 +84,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("metadata", "named"),
     [
-        (None, "holds no generator config"),
+        (None, "holds no config of a network"),
         ({"config": "{"}, "config cannot be used"),
         ({"config": '{"label_nc": 4}'}, "'dont_care' is missing"),
     ],
@@ -120,12 +121,34 @@ def test_the_first_tensor_that_does_not_fit_is_named(saved: Path, tiny: Generato
 def test_a_place_that_cannot_be_written_is_named(tiny: GeneratorConfig, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CheckpointError, match="cannot be written"):
-        save_generator(tmp_path / "file" / "model.safetensors", SpadeGenerator(tiny))
+        save_network(tmp_path / "file" / "model.safetensors", SpadeGenerator(tiny))
+
+
+def test_weights_of_layers_may_be_kept_in_half_the_space(saved: Path, tmp_path: Path) -> None:
+    generator = load_generator(saved)
+    save_network(tmp_path / "half.safetensors", generator, half=True)
+    assert (tmp_path / "half.safetensors").stat().st_size < 0.65 * saved.stat().st_size
+    loaded = load_generator(tmp_path / "half.safetensors").state_dict()
+    for name, tensor in generator.state_dict().items():
+        assert loaded[name].dtype == tensor.dtype, name
+        assert torch.allclose(loaded[name], tensor, rtol=2**-10, atol=2**-24), name
+        assert tensor.ndim > 1 or torch.equal(loaded[name], tensor), name
+
+
+def test_a_saved_encoder_is_loaded(tmp_path: Path) -> None:
+    encoder = ImageEncoder(EncoderConfig(latent_dim=4, base_channels=2)).eval()
+    save_network(tmp_path / "encoder.safetensors", encoder)
+    loaded = load_encoder(tmp_path / "encoder.safetensors")
+    pictures = torch.rand(2, 3, 64, 96)
+    assert not loaded.training
+    torch.testing.assert_close(loaded(pictures), encoder(pictures))
+    with pytest.raises(CheckpointError, match="config cannot be used"):
+        load_generator(tmp_path / "encoder.safetensors")
 
 
 def test_half_precision_is_refused_before_a_file_is_made(tiny: GeneratorConfig, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="float16"):
-        save_generator(tmp_path / "model.safetensors", SpadeGenerator(tiny).half())
+        save_network(tmp_path / "model.safetensors", SpadeGenerator(tiny).half())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,9 +5,9 @@ from itertools import chain
 import pytest
 import torch
 
-from spade.config import GeneratorConfig, Upsampling
+from spade.config import EncoderConfig, GeneratorConfig, Upsampling
 from spade.discriminator import DiscriminatorConfig, MultiscaleDiscriminator, scores, split
-from spade.encoder import EncoderConfig, ImageEncoder, sample_latent
+from spade.encoder import ImageEncoder, sample_latent
 from spade.errors import ConfigError
 from spade.generator import SpadeGenerator
 from spade.pix2pixhd import Pix2PixHDConfig, Pix2PixHDGenerator

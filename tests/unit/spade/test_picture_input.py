@@ -11,7 +11,7 @@ from torch import Tensor
 
 from model_store.card import LabelClass, ModelCard, Training, WeightsInfo
 from model_store.errors import CardError
-from spade.checkpoint import load_generator, save_generator
+from spade.checkpoint import load_generator, save_network
 from spade.config import GeneratorConfig
 from spade.engine.engine import Engine
 from spade.errors import ConfigError
@@ -68,7 +68,7 @@ def test_a_synthesizer_makes_what_the_plain_network_makes_from_a_file(
 ) -> None:
     config = replace(config, latent_dim=latent_dim)
     torch.manual_seed(0)
-    save_generator(tmp_path / "a.safetensors", SpadeGenerator(config))
+    save_network(tmp_path / "a.safetensors", SpadeGenerator(config))
     assert load_generator(tmp_path / "a.safetensors").config == config
     synthesizer = Synthesizer.from_file(tmp_path / "a.safetensors", device=torch.device("cpu"))
     made = synthesizer.synthesize(pictures().numpy(), None, [3, 4])

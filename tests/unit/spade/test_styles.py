@@ -1,11 +1,11 @@
-"""Styles: what a preset's latent is, and what lies between two."""
+"""Blends: what lies between two styles."""
 
 import pytest
 import torch
 
 from spade.errors import ConfigError
-from spade.styles import StyleMix, blend_latents
-from spade.synthesis import latent_from_seed, latent_of_style
+from spade.styles import blend_latents
+from spade.synthesis import latent_from_seed
 
 DIM = 64
 
@@ -13,8 +13,7 @@ DIM = 64
 def test_the_ends_of_a_blend_are_the_styles_themselves():
     first, second = latent_from_seed(1, DIM), latent_from_seed(2, DIM)
     for weight, end in ((0.0, first), (1.0, second)):
-        mixed = latent_of_style(StyleMix(first_seed=1, second_seed=2, weight=weight), DIM)
-        torch.testing.assert_close(mixed, end)
+        torch.testing.assert_close(blend_latents(first, second, weight), end)
 
 
 def test_a_blend_stays_as_long_as_the_styles_are_in_proportion():
@@ -34,4 +33,4 @@ def test_a_style_blended_with_itself_or_its_opposite_is_no_accident():
 @pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan")])
 def test_a_weight_beyond_the_ends_is_refused(weight):
     with pytest.raises(ConfigError, match="weight"):
-        StyleMix(first_seed=1, second_seed=2, weight=weight)
+        blend_latents(latent_from_seed(1, DIM), latent_from_seed(2, DIM), weight)

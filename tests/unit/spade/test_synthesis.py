@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spade.benchmarks.plain import plain_pictures
-from spade.checkpoint import load_generator, save_generator
+from spade.checkpoint import load_generator, save_network
 from spade.config import GeneratorConfig, Norm
 from spade.engine.convolutions import DirectConvolution
 from spade.errors import ConfigError, OutOfMemoryError
@@ -110,7 +110,7 @@ def test_weights_of_a_file_are_let_go_once_the_engine_has_its_own(
         return generator
 
     monkeypatch.setattr("spade.synthesis.load_generator", watched)
-    save_generator(tmp_path / "tiny.safetensors", SpadeGenerator(tiny))
+    save_network(tmp_path / "tiny.safetensors", SpadeGenerator(tiny))
     gc.disable()  # so that they go at once, not some time
     try:
         model = Synthesizer.from_file(tmp_path / "tiny.safetensors", device=torch.device("cpu"))

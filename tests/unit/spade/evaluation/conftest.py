@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from spade.checkpoint import save_generator
+from spade.checkpoint import save_network
 from spade.config import GeneratorConfig
 from spade.data.config import DatasetConfig
 from spade.evaluation.dataset_options import DatasetChoice
@@ -119,7 +119,7 @@ def model_file(tmp_path: Path) -> Path:
     config = GeneratorConfig(label_nc=3, dont_care=True, instance_edges=False, **sizes)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        save_generator(tmp_path / "model.safetensors", SpadeGenerator(config))
+        save_network(tmp_path / "model.safetensors", SpadeGenerator(config))
     return tmp_path / "model.safetensors"
 
 

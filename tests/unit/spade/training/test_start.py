@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spade.checkpoint import save_generator
+from spade.checkpoint import save_network
 from spade.config import GeneratorConfig, Upsampling
 from spade.errors import CheckpointError
 from spade.published_import import PublishedHints, import_generator
@@ -132,7 +132,7 @@ def test_a_safetensors_file_and_a_version_give_the_generator(
     tiny_config: TrainingConfig, other_seed: TrainingConfig, networks_of: NetworksOf, tmp_path: Path, kind: str
 ) -> None:
     file = tmp_path / "model.safetensors"
-    save_generator(file, networks_of(other_seed).generator)
+    save_network(file, networks_of(other_seed).generator)
     weights = {"file": str(file), "folder": str(tmp_path), "version": "mine@1.2"}[kind]
     networks = networks_of(tiny_config)
     start_from(StartConfig(weights=weights), networks, {"mine@1.2": file}.__getitem__)
@@ -234,7 +234,7 @@ def test_what_shapes_do_not_show_is_held_against_the_files_own_configuration(
     from spade.generator import SpadeGenerator
 
     config: GeneratorConfig = replace(tiny_config.generator, **change)
-    save_generator(tmp_path / "a.safetensors", SpadeGenerator(config))
+    save_network(tmp_path / "a.safetensors", SpadeGenerator(config))
     with pytest.raises(CheckpointError, match=named):
         start_from(StartConfig(weights=str(tmp_path / "a.safetensors")), networks_of(tiny_config))
 
