@@ -16,6 +16,7 @@ CHECKS = (
     *("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance"),
     *("response_schema_conformance", "unsupported_method", "allow_header_conformance"),
 )
+_MOST_SHOWN = 2000
 OPERATIONS = 14
 NOT_FUZZED = 110  # cases of an operation, about, that the phase called coverage makes however few are asked for
 
@@ -49,7 +50,9 @@ def described_cases(
     if ".json" not in reports:
         return [], [f"schemathesis did not run: {(done.stdout + done.stderr)[-2000:]}"]
     said = json.loads(reports[".json"])
-    wrong = [_shortened(failure) for failure in [*said["failures"], *said["errors"]]]
+    wrong = [_shortened(failure) for failure in said["failures"]]
+    if said["errors"]:  # of schemathesis itself; its report has but their titles
+        wrong.append(done.stdout.partition(" ERRORS ")[2][:_MOST_SHOWN])
     return list(_answers(reports[".ndjson"])), wrong
 
 
@@ -67,4 +70,4 @@ def _answers(events: str) -> Iterator[tuple[Case, Answer]]:
 
 
 def _shortened(failure: dict[str, Any]) -> str:
-    return json.dumps(failure)[:600]
+    return json.dumps(failure)[:_MOST_SHOWN]
