@@ -14,14 +14,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 import httpx
 from httpx_sse import ServerSentEvent, SSEError, connect_sse
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from ulid import ULID
 
-from api.errors import fault_text
+from api.client_answers import ClientError, checked, is_for_later, parse, retry_after
 from api.models import Model, ModelList
 from api.parameters import JobParameters
 from api.problems import Problem
@@ -35,9 +35,6 @@ _LISTEN_AGAIN_SECONDS: Final = 5.0
 _SILENCE_SECONDS: Final = 20.0
 """More than a stream of events is ever silent."""
 _LOOPBACK: Final = ("127.0.0.1", "[::1]", "localhost")
-_NOT_NOW: Final = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
-
-Answer = TypeVar("Answer", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +45,6 @@ class JobEvent:
     kind: str
     job: JobSummary | None = None
     item: Item | None = None
-
-
-class ClientError(Exception):
-    """The service did not do what it was asked. `problem` is its own report, where it made one."""
-
-    def __init__(self, message: str, *, problem: Problem | None = None) -> None:
-        super().__init__(message)
-        self.problem = problem
 
 
 class SpadeClient:
@@ -106,37 +95,49 @@ class SpadeClient:
         parameters: JobParameters,
         *,
         instance_maps: Sequence[Path] = (),
+        style_image: Path | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Send label maps as one job; with `instance_maps`, one for each label map, in the same order.
 
-        Instead of many label maps there may be one ZIP of them, which holds the instance maps too. Calls with the same
-        `idempotency_key` make one job; without one, each call makes a job.
+        Instead of many label maps there may be one ZIP of them, which holds the instance maps too. `style_image` is a
+        picture whose style the pictures take. Calls with the same `idempotency_key` make one job; without one, each
+        call makes a job.
         """
-        # An id of one's own is as good as a key, and unlike one made of a key it sorts by time.
-        method, path, headers = "PUT", f"/v1/jobs/{ULID()}", {}
-        if idempotency_key is not None:
-            method, path, headers = "POST", "/v1/jobs", {"Idempotency-Key": idempotency_key}
+        method, path, headers = _once(idempotency_key)
         params = parameters.model_dump_json(exclude_defaults=True)
+        style_images = () if style_image is None else (style_image,)
 
         def send() -> httpx.Response:
             with ExitStack() as files:
                 parts = [
                     (part, (path.name, files.enter_context(path.open("rb"))))
-                    for part, paths in (("label_map", label_maps), ("instance_map", instance_maps))
+                    for part, paths in (
+                        *(("label_map", label_maps), ("instance_map", instance_maps)),
+                        ("style_image", style_images),
+                    )
                     for path in paths
                 ]
                 return self._http.request(method, path, data={"params": params}, files=parts, headers=headers)
 
-        return _parse(self._send(send), Job)
+        return parse(self._send(send), Job)
+
+    def submit_prefix(self, prefix: str, parameters: JobParameters, *, idempotency_key: str | None = None) -> Job:
+        """Make a bulk job of the label maps that lie in the bucket below `prefix`, such as inputs/mine/.
+
+        Calls with the same `idempotency_key` make one job; without one, each call makes a job.
+        """
+        method, path, headers = _once(idempotency_key)
+        body = {"params": parameters.model_dump(mode="json", exclude_defaults=True), "prefix": prefix}
+        return parse(self._send(lambda: self._http.request(method, path, json=body, headers=headers)), Job)
 
     def job(self, job_id: str) -> Job:
         """The job as it is now."""
-        return _parse(self._get(f"/v1/jobs/{job_id}"), Job)
+        return parse(self._get(f"/v1/jobs/{job_id}"), Job)
 
     def jobs(self, *, limit: int = 50) -> JobPage:
         """The newest jobs."""
-        return _parse(self._get("/v1/jobs", {"limit": limit}), JobPage)
+        return parse(self._get("/v1/jobs", {"limit": limit}), JobPage)
 
     def events(self, job_id: str, *, last_event_id: str = "") -> Iterator[JobEvent]:
         """What happens to the job from after an event on, until its end, or until the service closes the stream."""
@@ -145,7 +146,7 @@ class SpadeClient:
             with connect_sse(self._http, "GET", path, headers=headers, timeout=self._stream_timeout) as source:
                 if not source.response.is_success:
                     source.response.read()
-                if _checked(source.response).status_code == httpx.codes.NO_CONTENT:
+                if checked(source.response).status_code == httpx.codes.NO_CONTENT:
                     return
                 for sent in source.iter_sse():
                     if (event := _event(sent)) is not None:
@@ -169,7 +170,7 @@ class SpadeClient:
                 except ClientError:  # what is to be told of it comes from the request for the job
                     listen_at = time.monotonic() + _LISTEN_AGAIN_SECONDS
             asked = time.monotonic()
-            job = _parse(self._get(f"/v1/jobs/{job_id}", {"wait": _FOLLOW_SECONDS}), Job)
+            job = parse(self._get(f"/v1/jobs/{job_id}", {"wait": _FOLLOW_SECONDS}), Job)
             on_change(job)
             if job.state.is_final:
                 return job
@@ -206,15 +207,15 @@ class SpadeClient:
 
     def cancel(self, job_id: str) -> Cancellation:
         """Cancel what can be canceled; the answer says what happened to each item."""
-        return _parse(self._send(lambda: self._http.post(f"/v1/jobs/{job_id}/cancel")), Cancellation)
+        return parse(self._send(lambda: self._http.post(f"/v1/jobs/{job_id}/cancel")), Cancellation)
 
     def models(self) -> ModelList:
         """Every model of the service."""
-        return _parse(self._get("/v1/models"), ModelList)
+        return parse(self._get("/v1/models"), ModelList)
 
     def model(self, reference: str) -> Model:
         """A model by `name` (its newest version) or `name@version`."""
-        return _parse(self._get(f"/v1/models/{reference}"), Model)
+        return parse(self._get(f"/v1/models/{reference}"), Model)
 
     def _get(self, path: str, params: Mapping[str, int] | None = None) -> httpx.Response:
         return self._send(lambda: self._http.get(path, params=params))
@@ -235,36 +236,20 @@ class SpadeClient:
                     ) from error
             else:
                 self._was_reached = True
-                pause_seconds = max(pause_seconds, _retry_after(response))
-                if not _is_for_later(response) or time.monotonic() + pause_seconds > deadline:
-                    return _checked(response)
+                pause_seconds = max(pause_seconds, retry_after(response))
+                if not is_for_later(response) or time.monotonic() + pause_seconds > deadline:
+                    return checked(response)
             threading.Event().wait(pause_seconds)
 
 
-def _is_for_later(response: httpx.Response) -> bool:
-    """Whether it may be asked again; a conflict only if it passes by itself, as that with a request still going on.
+def _once(idempotency_key: str | None) -> tuple[str, str, dict[str, str]]:
+    """Method, path and headers of a submission that may be repeated and makes one job.
 
-    The object store, to which the service redirects for pictures, may fail now and then in any way.
+    An id of one's own is as good as a key, and unlike one made of a key it sorts by time.
     """
-    is_passing = response.status_code == httpx.codes.CONFLICT and "Retry-After" in response.headers
-    is_failed_store = bool(response.history) and response.is_server_error
-    return is_passing or is_failed_store or response.status_code in _NOT_NOW
-
-
-def _retry_after(response: httpx.Response) -> float:
-    text = response.headers.get("Retry-After", "")
-    return float(text) if text.isdecimal() else 0.0
-
-
-def _checked(response: httpx.Response) -> httpx.Response:
-    if response.is_success:
-        return response
-    try:
-        problem = Problem.model_validate_json(response.content)
-    except ValidationError as error:
-        raise ClientError(f"{response.url} answered {response.status_code} {response.reason_phrase}") from error
-    faults = [fault_text(fault) for fault in problem.errors or []]
-    raise ClientError("\n".join([f"{problem.title}: {problem.detail}", *faults[1:]]), problem=problem)
+    if idempotency_key is None:
+        return "PUT", f"/v1/jobs/{ULID()}", {}
+    return "POST", "/v1/jobs", {"Idempotency-Key": idempotency_key}
 
 
 def _event(sent: ServerSentEvent) -> JobEvent | None:
@@ -278,10 +263,3 @@ def _event(sent: ServerSentEvent) -> JobEvent | None:
             problem = Problem.model_validate_json(sent.data)
             raise ClientError(f"{problem.title}: {problem.detail}", problem=problem)
     return None
-
-
-def _parse(response: httpx.Response, answer: type[Answer]) -> Answer:
-    try:
-        return answer.model_validate_json(response.content)
-    except ValidationError as error:
-        raise ClientError(f"{response.url} did not answer as this service does; is the address right?") from error

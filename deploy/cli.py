@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from api.client import ClientError
+from api.client_answers import ClientError
 from deploy.audit_command import audit
 from deploy.bench.commands import bench
 from deploy.dead_letter_commands import dead_letters

@@ -37,7 +37,10 @@ class UnfinishedError(DeployError):
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--prefix", metavar="KEYS", help="Instead of PATHS: label maps in the bucket below inputs/..., as bulk job."
+)
 @click.option("--model", required=True, help="Name, or name@version; see `spade-serve models`.")
 @click.option("--seed", type=click.IntRange(0), help="Of the first variation; drawn and told if absent.")
 @click.option("--variations", type=click.IntRange(1), default=1, show_default=True, help="Pictures a label map.")
@@ -45,6 +48,11 @@ class UnfinishedError(DeployError):
     "--style",
     metavar="NAME",
     help="Style in place of a seed, see `spade-serve models`; or a blend of two, like style-1:style-2:0.3.",
+)
+@click.option(
+    "--style-image",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Picture whose style to take, of models that read styles.",
 )
 @click.option("--size", help="WIDTHxHEIGHT; the model's own by default.")
 @click.option("--palette", help="Palette of RGB label maps: gaugan or model.")
@@ -67,10 +75,12 @@ class UnfinishedError(DeployError):
 @json_option
 def submit(
     paths: tuple[Path, ...],
+    prefix: str | None,
     model: str,
     seed: int | None,
     variations: int,
     style: str | None,
+    style_image: Path | None,
     size: str | None,
     palette: str | None,
     picture_format: str,
@@ -91,10 +101,15 @@ def submit(
     instance map of NAME.png.
 
     \b
-    Example:
+    Examples:
         spade-serve submit maps/ --model landscape --seed 7 --out pictures
+        spade-serve submit --prefix inputs/mine/ --model landscape --archive
     """
-    label_maps, instance_maps = find_maps(paths)
+    if bool(paths) == bool(prefix):
+        raise click.UsageError("give label maps, or --prefix, one of both")
+    if prefix and style_image is not None:
+        raise click.UsageError("a bulk job takes a --style, not a --style-image")
+    label_maps, instance_maps = find_maps(paths) if paths else ([], [])
     values: dict[str, Any] = {"model": model, "seed": seed, "variations": variations, "size": size, "palette": palette}
     values |= {
         "style": _style(style),
@@ -105,7 +120,10 @@ def submit(
     }
     parameters = _job_parameters(values)
     with SpadeClient(service_url(url, state), key=key) as client:
-        job = client.submit(label_maps, parameters, instance_maps=instance_maps)
+        if prefix:
+            job = client.submit_prefix(prefix, parameters)
+        else:
+            job = client.submit(label_maps, parameters, instance_maps=instance_maps, style_image=style_image)
         if not as_json:
             click.echo(f"job {job.id}, {job.counts.total} to make")
         pictures: list[Path] = []

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from api.client import ClientError, SpadeClient
+from api.client import SpadeClient
+from api.client_answers import ClientError
 from api.parameters import JobParameters
 from api.representation import Job
 from chaos.engine import FIRST_HARMLESS

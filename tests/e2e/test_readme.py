@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from workers.metrics import WorkerMetrics
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"(<!-- not run[^\n]*\n)?```bash\n(.*?)```", README, re.DOTALL)
+PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 RUN = [text for not_run, text in BLOCKS if not not_run]
 
 
@@ -56,13 +58,27 @@ def test_the_commands_do_what_the_page_says(commands: str, environment: dict[str
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.parametrize("program", PROGRAMS, ids=range(1, len(PROGRAMS) + 1))
+def test_the_programs_do_what_the_page_says(program: str, environment: dict[str, str], folder: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_blocks_that_are_marked_are_not_run() -> None:
     assert len(BLOCKS) - len(RUN) == README.count("<!-- not run") > 0
 
 
 def test_the_commands_leave_the_pictures_where_the_page_says(folder: Path) -> None:
     found = {str(path.relative_to(folder)) for path in [*folder.glob("*.png"), *folder.glob("pictures/*")]}
-    assert found == {"beach.png", "pictures/0-lake.png", "pictures/1-snow.png", "pictures/canyon.png"}
+    assert found == {"beach.png", "lake.png", "pictures/0-lake.png", "pictures/1-snow.png", "pictures/canyon.png"}
     for name in found:
         with Image.open(folder / name) as picture:
             assert picture.size == (256, 256)

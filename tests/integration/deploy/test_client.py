@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from api.client import ClientError, SpadeClient
+from api.client import SpadeClient
+from api.client_answers import ClientError
 from api.parameters import JobParameters
 from api.representation import JobSummary
 from deploy.examples import example_label_maps

@@ -15,6 +15,7 @@ from PIL import Image
 from api.client import SpadeClient
 from deploy.cli import main
 from deploy.examples import example_label_maps
+from deploy.store_access import access_stores
 from support.programs import SPADE_SERVE, Up
 from support.waiting import wait_until
 
@@ -82,6 +83,30 @@ def test_submit_downloads_an_archive(spade_serve: Any, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / f"{answer['job']['id']}.zip"] == [Path(answer["pictures"][0])]
     with ZipFile(answer["pictures"][0]) as archive:
         assert archive.namelist() == ["beach-0.png", "manifest.json"]
+
+
+def test_submit_takes_what_lies_below_a_prefix(spade_serve: Any, up: Up, tmp_path: Path) -> None:
+    objects = access_stores(up.state).objects
+    for path in (BEACH, LAKE):
+        objects.put(f"inputs/mine/{Path(path).name}", Path(path).read_bytes())
+    result = spade_serve("submit", "--prefix", "inputs/mine/", "--model", "landscape", "--out", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in tmp_path.iterdir()} == {"0-beach.png", "1-lake.png"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), (BEACH, "--prefix", "inputs/"), ("--prefix", "inputs/", "--style-image", BEACH)]
+)
+def test_submit_wants_label_maps_or_a_prefix(spade_serve: Any, arguments: tuple[str, ...]) -> None:
+    result = spade_serve("submit", *arguments, "--model", "landscape")
+    assert result.exit_code == 2
+    assert "--prefix" in result.stderr or "bulk job" in result.stderr
+
+
+def test_submit_sends_a_style_image_along(spade_serve: Any) -> None:
+    result = spade_serve("submit", BEACH, "--model", "coco-stuff", "--style-image", LAKE)
+    assert result.exit_code == 1
+    assert "the model coco-stuff has no encoder to read styles from pictures" in result.stderr
 
 
 def test_submit_takes_a_zip(spade_serve: Any, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.client import ClientError, SpadeClient
+from api.client import SpadeClient
+from api.client_answers import ClientError
 from deploy.examples import example_label_maps
 from deploy.local.child import Child
 from deploy.local.ports import free_port
