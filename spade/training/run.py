@@ -13,7 +13,7 @@ from spade.blocks import SpadeBlock
 from spade.data.config import Phase
 from spade.data.errors import DatasetError, lost_readers_told
 from spade.data.opening import open_dataset
-from spade.errors import SpadeError
+from spade.errors import CheckpointError, ConfigError, SpadeError
 from spade.perceptual import PerceptualLoss, load_vgg19
 from spade.synthesis import out_of_memory_translated
 from spade.training.checkpoint_store import CheckpointStore
@@ -125,7 +125,10 @@ def _begun(
         return config, ()
     if origin is not None:
         return config, ("what it started from is not read again",)
-    started = start_from(config.start, networks, find_version)
+    try:
+        started = start_from(config.start, networks, find_version)
+    except CheckpointError as error:  # weights that this configuration cannot use, today or tomorrow
+        raise ConfigError(str(error)) from error
     return replace(config, start=started.config), started.notes
 
 

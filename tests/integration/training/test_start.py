@@ -86,7 +86,7 @@ def test_a_run_with_other_classes_starts_from_a_version_of_a_model(
     assert exported.exit_code == 0, exported.output
     environment = {"SPADE_MODELS_DIR": str(models)}
     options = ("--label-nc", 6, "--start-from", "mine@3")
-    line = refusal(train("-o", tmp_path / "run", *options, env=environment), exit_code=1)
+    line = refusal(train("-o", tmp_path / "run", *options, env=environment), exit_code=64)
     assert "model.safetensors: tensor start.weight is float32 (32, 4, 3, 3), this configuration has float32" in line
     assert line.endswith("(32, 6, 3, 3); if the classes are others, say --start-from-other-classes")
 
@@ -99,7 +99,7 @@ def test_a_run_with_other_classes_starts_from_a_version_of_a_model(
     assert ours["start.weight"].shape[1] == 6
 
     unknown = train("-o", tmp_path / "none", "--start-from", "yours", env=environment)
-    assert "yours: there is no such file or folder to start from, and there is no model" in refusal(unknown, 1)
+    assert "yours: there is no such file or folder to start from, and there is no model" in refusal(unknown, 64)
 
 
 def test_a_run_starts_from_another_runs_folder(train: Train, finished_run: Path, tmp_path: Path) -> None:
