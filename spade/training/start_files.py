@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from spade.checkpoint import load_generator
+from spade.checkpoint import load_encoder, load_generator
 from spade.config import GeneratorConfig
 from spade.errors import CheckpointError, SpadeError
 from spade.pix2pixhd import Pix2PixHDConfig, Pix2PixHDGenerator
@@ -31,6 +31,7 @@ _VERSION = re.compile(r"[a-z0-9][a-z0-9-]*(@[0-9.]+)?")
 _GENERATOR_MARK = "_net_G."
 _LATEST = "latest_net_G.pth"
 _MODEL = "model.safetensors"
+_ENCODER = "encoder.safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +58,7 @@ def read_trained_networks(weights: str, networks: Networks, find_version: FindVe
     """
     path = _chosen(_existing(weights, find_version))
     if path.suffix == ".safetensors":
-        generator = load_generator(path)
-        return {"generator": TrainedNetwork(file=path, tensors=generator.state_dict(), config=generator.config)}
+        return _own_files(path)
     if path.suffix == ".pth":
         return _published(path, networks)
     run = read_trained_run(str(path), {})
@@ -72,6 +72,16 @@ def read_trained_networks(weights: str, networks: Networks, find_version: FindVe
         config=run.networks.generator.config,
     )
     return found | {"generator": generator_of_run}
+
+
+def _own_files(path: Path) -> TrainedNetworks:
+    """A generator's file of ours and, where it is a model's, the encoder's beside it."""
+    generator = load_generator(path)
+    found = {"generator": TrainedNetwork(file=path, tensors=generator.state_dict(), config=generator.config)}
+    encoder = path.with_name(_ENCODER)
+    if path.name == _MODEL and encoder.is_file():
+        found["encoder"] = TrainedNetwork(file=encoder, tensors=load_encoder(encoder).state_dict())
+    return found
 
 
 def _existing(weights: str, find_version: FindVersion | None) -> Path:

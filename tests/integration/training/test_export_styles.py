@@ -31,7 +31,7 @@ def sunsets(tmp_path: Path) -> Path:
 
 
 def test_styles_are_read_from_pictures_and_make_pictures(
-    spade: Callable[..., Result], vae_run: Path, sunsets: Path, tmp_path: Path
+    spade: Callable[..., Result], train: Callable[..., Result], vae_run: Path, sunsets: Path, tmp_path: Path
 ) -> None:
     models = tmp_path / "models"
     options = ("--models-dir", models, "--device", "cpu")
@@ -41,6 +41,10 @@ def test_styles_are_read_from_pictures_and_make_pictures(
     card = Registry(models).resolve("mine")
     assert [style.name for style in card.styles] == ["sunset", "one"]
     assert card.encoder is not None
+
+    finer = train("--vae", "--start-from", models / "mine" / "1", "-o", tmp_path / "finer")
+    assert finer.exit_code == 0, finer.output
+    assert f"encoder: starts from {models}/mine/1/encoder.safetensors" in finer.stderr
 
     label_map = tmp_path / "map.png"
     Image.fromarray(np.tile(np.arange(4, dtype=np.uint8), (64, 16))).save(label_map)
