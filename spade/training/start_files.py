@@ -20,6 +20,7 @@ from spade.published import (
     published_pix2pixhd_name,
 )
 from spade.published_import import read_published_generator
+from spade.training.checkpoint_store import S3_SCHEME
 from spade.training.finished import read_trained_run
 from spade.training.networks import Networks
 from spade.weights import read_tensors
@@ -88,6 +89,8 @@ def _existing(weights: str, find_version: FindVersion | None) -> Path:
     path = Path(weights).expanduser()
     if path.exists():
         return path
+    if weights.startswith(S3_SCHEME):
+        raise CheckpointError(f"{weights}: bring the weights here first: spade export run {weights} -o FILE.safetensors")
     if find_version is None or not _VERSION.fullmatch(weights):
         raise CheckpointError(f"{weights}: there is no such file or folder to start from")
     try:

@@ -98,6 +98,8 @@ def test_a_run_with_other_classes_starts_from_a_version_of_a_model(
     assert torch.allclose(ours["up_2.conv_0.bias"], theirs["up_2.conv_0.bias"], atol=1e-20)
     assert ours["start.weight"].shape[1] == 6
 
+    remote = train("-o", tmp_path / "none", "--start-from", "s3://spade/mine", env=environment)
+    assert "first: spade export run s3://spade/mine -o FILE.safetensors" in refusal(remote, 64)
     unknown = train("-o", tmp_path / "none", "--start-from", "yours", env=environment)
     assert "yours: there is no such file or folder to start from, and there is no model" in refusal(unknown, 64)
 
