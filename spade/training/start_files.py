@@ -90,7 +90,8 @@ def _existing(weights: str, find_version: FindVersion | None) -> Path:
     if path.exists():
         return path
     if weights.startswith(S3_SCHEME):
-        raise CheckpointError(f"{weights}: bring the weights here first: spade export run {weights} -o FILE.safetensors")
+        command = f"spade export run {weights} -o FILE.safetensors"
+        raise CheckpointError(f"{weights}: bring the weights here first: {command}")
     if find_version is None or not _VERSION.fullmatch(weights):
         raise CheckpointError(f"{weights}: there is no such file or folder to start from")
     try:
