@@ -9,9 +9,10 @@ from deploy.audit_command import audit
 from deploy.bench.commands import bench
 from deploy.dead_letter_commands import dead_letters
 from deploy.errors import DeployError
-from deploy.job_commands import models, status, submit
+from deploy.job_commands import status, submit
 from deploy.key_commands import keys
 from deploy.local.commands import demo, doctor, up
+from deploy.model_commands import models
 from deploy.process_commands import api, worker
 from deploy.recovery_commands import requeue
 from spade.options import OneLineErrors

@@ -1,4 +1,4 @@
-"""`spade-serve submit`, `status` and `models`: a running service, from the command line."""
+"""`spade-serve submit` and `status`: jobs of a running service, from the command line."""
 
 import json
 from collections.abc import Sequence
@@ -41,13 +41,13 @@ class UnfinishedError(DeployError):
 @click.option(
     "--prefix", metavar="KEYS", help="Instead of PATHS: label maps in the bucket below inputs/..., as bulk job."
 )
-@click.option("--model", required=True, help="Name, or name@version; see `spade-serve models`.")
+@click.option("--model", required=True, help="Name, or name@version; see `spade-serve models list`.")
 @click.option("--seed", type=click.IntRange(0), help="Of the first variation; drawn and told if absent.")
 @click.option("--variations", type=click.IntRange(1), default=1, show_default=True, help="Pictures a label map.")
 @click.option(
     "--style",
     metavar="NAME",
-    help="Style in place of a seed, see `spade-serve models`; or a blend of two, like style-1:style-2:0.3.",
+    help="Style in place of a seed, see `spade-serve models list`; or a blend of two, like style-1:style-2:0.3.",
 )
 @click.option(
     "--style-image",
@@ -165,38 +165,6 @@ def status(job_id: str | None, url: str | None, key: str | None, state: Path, as
             for job in answer.jobs
         ]
         print_table(columns, rows)
-
-
-@click.command()
-@url_option
-@key_option
-@state_option
-@json_option
-def models(url: str | None, key: str | None, state: Path, as_json: bool) -> None:
-    """List the models that the service has.
-
-    \b
-    Example:
-        spade-serve models
-    """
-    with SpadeClient(service_url(url, state), key=key) as client:
-        answer = client.models()
-    if as_json:
-        print_json(answer.model_dump(mode="json"))
-        return
-    columns = ("model", "training", "size", "classes", "title", "styles")
-    rows = [
-        (
-            f"{model.name}@{model.version}",
-            model.training,
-            f"{model.size.width}x{model.size.height}",
-            str(len(model.classes)),
-            model.title,
-            ", ".join(model.styles),
-        )
-        for model in answer.models
-    ]
-    print_table(columns, rows)
 
 
 def find_maps(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:

@@ -10,7 +10,7 @@ import click
 from deploy.exposure import require_keys
 from deploy.local.services import api_command, api_environment, forget_metrics, worker_command
 from model_store.registry import Registry, default_models_folder
-from workers.runtime import served_models
+from workers.served_models import ServedModels
 from workers.settings import Settings
 
 
@@ -50,7 +50,7 @@ def worker() -> None:
     """
     environment = _checked_environment()
     settings = Settings.from_environment(environment)
-    served_models(settings, Registry(settings.models_dir))  # raises here rather than in the process's log
+    ServedModels(settings.worker.models, Registry(settings.models_dir))  # raises here rather than in the process's log
     _become(worker_command(hostname=f"worker-{os.getpid()}@{socket.gethostname()}"), environment)
 
 

@@ -1,16 +1,19 @@
-"""Adding a version of a model to a models folder: weights first, then the card, without which nobody sees it."""
+"""Adding versions of models to a models folder, weights first, then the card that makes them seen; removing them."""
 
 import dataclasses
+import shutil
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from model_store.card import EncoderInfo, ModelCard, WeightsInfo
-from model_store.errors import CardError
+from model_store.errors import CardError, WeightsError
 from model_store.registry import CARD_FILE, ENCODER_FILE, WEIGHTS_FILE, Registry, file_sha256
-from spade.checkpoint import save_network
-from spade.encoder import ImageEncoder
 from spade.files import clear_partials, written_whole
-from spade.generator import SpadeGenerator
+
+if TYPE_CHECKING:
+    from spade.encoder import ImageEncoder
+    from spade.generator import SpadeGenerator
 
 NOT_YET_WRITTEN: Final = WeightsInfo(sha256="0" * 64, bytes=1)
 """What a card says of weights that `add_version` writes."""
@@ -19,8 +22,8 @@ NOT_YET_WRITTEN: Final = WeightsInfo(sha256="0" * 64, bytes=1)
 def add_version(
     models_dir: Path,
     card: ModelCard,
-    generator: SpadeGenerator,
-    encoder: ImageEncoder | None = None,
+    generator: "SpadeGenerator",
+    encoder: "ImageEncoder | None" = None,
     *,
     half: bool = False,
 ) -> Path:
@@ -30,19 +33,92 @@ def add_version(
 
     Raises CardError: where there is such a version already. CheckpointError: where the weights cannot be written.
     """
-    if any(other.reference == card.reference for other in Registry(models_dir).cards()):
-        raise CardError(f"{card.reference}: there is such a model already; choose another version")
-    folder = models_dir / card.name / card.version
+    _require_new(models_dir, card)
+    folder = version_folder(models_dir, card)
     clear_partials(folder)
     card = dataclasses.replace(card, weights=_written(folder / WEIGHTS_FILE, generator, half=half))
     if encoder is not None:
         weights = _written(folder / ENCODER_FILE, encoder, half=half)
         card = dataclasses.replace(card, encoder=EncoderInfo(config=encoder.config, weights=weights))
-    with written_whole(folder / CARD_FILE) as partial:
-        partial.write_text(card.to_json(), encoding="utf-8")
+    _write_card(folder, card)
     return folder
 
 
-def _written(path: Path, network: SpadeGenerator | ImageEncoder, *, half: bool) -> WeightsInfo:
+def _written(path: Path, network: "SpadeGenerator | ImageEncoder", *, half: bool) -> WeightsInfo:
+    from spade.checkpoint import save_network  # torch takes a second to load
+
     save_network(path, network, half=half)
     return WeightsInfo(sha256=file_sha256(path), bytes=path.stat().st_size)
+
+
+def copy_version(source: Path, models_dir: Path) -> ModelCard:
+    """Adds the version whose card and weights lie in the folder `source`, verified. Returns its card.
+
+    Raises CardError: where the card cannot be used, or there is such a version already. WeightsError: where a file is
+    absent or is not the one that the card names.
+    """
+    card = read_card(source / CARD_FILE)
+    _require_new(models_dir, card)
+    files = files_of(card)
+    for name, info in files.items():
+        require_digest(source / name, info, card)
+    folder = version_folder(models_dir, card)
+    clear_partials(folder)
+    for name in files:
+        with written_whole(folder / name) as partial:
+            shutil.copyfile(source / name, partial)
+    _write_card(folder, card)
+    return card
+
+
+def remove_version(models_dir: Path, card: ModelCard) -> None:
+    """Removes the version's folder, the card first, so that nobody finds it half there.
+
+    Raises CardError: where the version ships with the program.
+    """
+    folder = version_folder(models_dir, card)
+    if not (folder / CARD_FILE).is_file():
+        raise CardError(f"{card.reference} ships with the program, so it cannot be removed")
+    (folder / CARD_FILE).unlink()
+    shutil.rmtree(folder)
+    with suppress(OSError):  # the folder of other versions
+        folder.parent.rmdir()
+
+
+def files_of(card: ModelCard) -> dict[str, WeightsInfo]:
+    """The weights' files by name; those that are drawn from a seed are not among them."""
+    files = {} if card.weights.seed is not None else {WEIGHTS_FILE: card.weights}
+    return files if card.encoder is None else {**files, ENCODER_FILE: card.encoder.weights}
+
+
+def version_folder(models_dir: Path, card: ModelCard) -> Path:
+    """Where the version lies in a models folder."""
+    return models_dir / card.name / card.version
+
+
+def read_card(path: Path) -> ModelCard:
+    """The card at `path`. Raises CardError."""
+    try:
+        return ModelCard.from_json(path.read_text(encoding="utf-8"), where=str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CardError(f"{path}: {error}") from error
+
+
+def require_digest(path: Path, expected: WeightsInfo, card: ModelCard) -> None:
+    """Raises WeightsError: where the file is absent or is not the one that `card` names."""
+    try:
+        found = file_sha256(path)
+    except OSError as error:
+        raise WeightsError(f"model {card.reference}: {path}: {error.strerror}") from error
+    if found != expected.sha256:
+        raise WeightsError(f"model {card.reference}: {path} has sha256 {found}, its card says {expected.sha256}")
+
+
+def _require_new(models_dir: Path, card: ModelCard) -> None:
+    if any(other.reference == card.reference for other in Registry(models_dir).cards()):
+        raise CardError(f"{card.reference}: there is such a model already; choose another version")
+
+
+def _write_card(folder: Path, card: ModelCard) -> None:
+    with written_whole(folder / CARD_FILE) as partial:
+        partial.write_text(card.to_json(), encoding="utf-8")

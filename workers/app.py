@@ -12,7 +12,8 @@ from spade.errors import SpadeError
 from workers.engine import LocalEngine
 from workers.logs import log_json_lines
 from workers.redis_client import connect
-from workers.runtime import Runtime, served_models
+from workers.runtime import Runtime
+from workers.served_models import ServedModels
 from workers.settings import Settings
 from workers.wakeup import TASK_NAME, WakeUp, create_celery, queue_name
 
@@ -26,12 +27,23 @@ settings = Settings.from_environment(os.environ)
 log_json_lines(settings.log_level)
 registry = Registry(settings.models_dir)
 app = create_celery(settings.redis_url)
-app.conf.task_queues = [Queue(queue_name(model)) for model in served_models(settings, registry)]
+served = ServedModels(settings.worker.models, registry)
+app.conf.task_queues = [Queue(queue_name(model)) for model in served.names]
+_hostname: list[str] = []
+
+
+def _listen(model: str) -> None:
+    """Take wake-ups for a model that this worker did not know when it started."""
+    app.control.add_consumer(queue_name(model), destination=_hostname)
+
+
 runtime = Runtime(
     settings,
     registry=registry,
     engine=LocalEngine(registry, settings.worker),
     wake_up=WakeUp(app, connect(settings.redis_url)),
+    served=served,
+    listen=_listen,
 )
 
 
@@ -47,8 +59,9 @@ def keep_logging(**_: Any) -> None:  # noqa: ANN401 - Celery's signals carry wha
 
 
 @signals.worker_init.connect
-def start(**_: Any) -> None:  # noqa: ANN401 - as above
+def start(sender: Any, **_: Any) -> None:  # noqa: ANN401 - as above
     """Begin, or end the process: Celery logs what this raises and would go on without the models."""
+    _hostname.append(sender.hostname)
     try:
         runtime.start()
     except SpadeError as error:

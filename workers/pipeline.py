@@ -30,6 +30,7 @@ from workers.messages import Batch, ClaimedItem
 from workers.metrics import WorkerMetrics
 from workers.publishing import Publisher
 from workers.sent_maps import InputError
+from workers.served_models import ServedModels
 from workers.storage import ObjectStore
 
 _PUBLISHERS: Final = 2
@@ -42,7 +43,7 @@ class ClaimLimits:
 
     worker: str
     device: str
-    models: tuple[str, ...]
+    models: ServedModels
     max_items: int
     max_pixels: int
 
@@ -150,7 +151,7 @@ class Pipeline:
             claim = self._parts.store.claim(
                 worker=limits.worker,
                 device=limits.device,
-                models=limits.models,
+                models=limits.models.names,
                 max_items=limits.max_items,
                 max_pixels=limits.max_pixels,
             )

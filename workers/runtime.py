@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -23,6 +24,7 @@ from workers.publishing import Publisher
 from workers.reaper import Reaper
 from workers.recorder import Recorder
 from workers.redis_client import connect
+from workers.served_models import ServedModels
 from workers.settings import Settings, WorkerSettings
 from workers.storage import ObjectStore
 from workers.wakeup import WakeUp
@@ -35,6 +37,7 @@ _STUCK_SECONDS: Final = 600.0
 _DRAIN_SECONDS: Final = 60.0
 _MAX_REAPER_INTERVAL_SECONDS: Final = 5.0
 _FILL_INTERVAL_SECONDS: Final = 1.0
+_LOOK_INTERVAL_SECONDS: Final = 3.0
 
 
 class Runtime:
@@ -43,7 +46,17 @@ class Runtime:
     Once `stopping` is set, nothing more is claimed.
     """
 
-    def __init__(self, settings: Settings, *, registry: Registry, engine: Engine, wake_up: WakeUp) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        registry: Registry,
+        engine: Engine,
+        wake_up: WakeUp,
+        served: ServedModels,
+        listen: Callable[[str], None],
+    ) -> None:
+        """`listen` is told of models that are served from then on, so that wake-ups for them arrive."""
         self.stopping = threading.Event()
         self._ready = threading.Event()
         self._registry = registry
@@ -72,7 +85,7 @@ class Runtime:
             wake=wake_up.send,
             record=recorder.record,
         )
-        self._pipeline = Pipeline(parts, self._claim_limits(settings), stop=self.stopping)
+        self._pipeline = Pipeline(parts, self._claim_limits(settings, served), stop=self.stopping)
         reaper = Reaper(
             store=store,
             reader=reader,
@@ -85,10 +98,11 @@ class Runtime:
         filler = Filler(client, store=store, objects=objects)
         fill = partial(filler.fill_all, holder=self._worker, wake=wake_up.send, stop=self.stopping)
         filling = Periodic("filler", fill, interval_seconds=_FILL_INTERVAL_SECONDS)
+        looking = Periodic("models", partial(served.look_again, listen), interval_seconds=_LOOK_INTERVAL_SECONDS)
         health = self._health(settings.worker, metrics_registry)
         webhooks = _webhooks(settings.webhooks, WebhookStore(client), reader, metrics)
         self._beside: list[HealthServer | LeaseKeeper | Periodic | Reaper | WebhookDeliverer]
-        self._beside = [*health, leases, reaper, filling, *webhooks]
+        self._beside = [*health, leases, reaper, filling, looking, *webhooks]
 
     def start(self) -> None:
         """Start the threads beside the loop and load the models that the worker was told to serve.
@@ -113,11 +127,11 @@ class Runtime:
         for part in reversed(self._beside):
             part.stop()
 
-    def _claim_limits(self, settings: Settings) -> ClaimLimits:
+    def _claim_limits(self, settings: Settings, served: ServedModels) -> ClaimLimits:
         return ClaimLimits(
             worker=self._worker,
             device=settings.worker.device,
-            models=served_models(settings, self._registry),
+            models=served,
             max_items=settings.worker.batch_items,
             max_pixels=settings.worker.batch_pixels,
         )
@@ -149,12 +163,3 @@ def _webhooks(
         return []
     targets = WebhookTargets(settings.policy)
     return [WebhookDeliverer(store=store, reader=reader, targets=targets, settings=settings, metrics=metrics)]
-
-
-def served_models(settings: Settings, registry: Registry) -> tuple[str, ...]:
-    """Names of the models that a worker serves: those it was told, or all there are.
-
-    Raises `UnknownModelError` for a name that is none; one with a version is none, since a queue has all versions.
-    """
-    told = (registry.card(name).name for name in settings.worker.models)
-    return tuple(told) or tuple(dict.fromkeys(card.name for card in registry.cards()))

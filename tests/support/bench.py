@@ -21,6 +21,7 @@ from workers.pipeline import ClaimLimits, Pipeline, PipelineParts
 from workers.publishing import Publisher
 from workers.recorder import Recorder
 from workers.redis_client import RedisClient
+from workers.served_models import ServedModels
 from workers.settings import QueueSettings
 from workers.storage import ObjectStore
 
@@ -78,6 +79,7 @@ class Bench:
         self.registry = CollectorRegistry()
         self.woken: list[str] = []
         metrics = WorkerMetrics(self.registry)
+        registry = Registry(None)
         publisher = Publisher(
             store=self.store, objects=objects, leases=self.leases, metrics=metrics, wake=self.woken.append
         )
@@ -85,7 +87,7 @@ class Bench:
             PipelineParts(
                 store=self.store,
                 objects=read_from or objects,
-                registry=Registry(None),
+                registry=registry,
                 engine=self.engine,
                 leases=self.leases,
                 publisher=publisher,
@@ -94,7 +96,13 @@ class Bench:
                 wake=self.woken.append,
                 record=self.recorder.record,
             ),
-            ClaimLimits(worker="w", device="cpu", models=("landscape",), max_items=batch_items, max_pixels=10**9),
+            ClaimLimits(
+                worker="w",
+                device="cpu",
+                models=ServedModels(["landscape"], registry),
+                max_items=batch_items,
+                max_pixels=10**9,
+            ),
             stop=self.stop,
         )
 

@@ -7,16 +7,11 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from model_store.card import LabelClass, ModelCard, Training
 from model_store.registry import Registry
-from model_store.versions import NOT_YET_WRITTEN, add_version
-from spade.config import EncoderConfig
-from spade.encoder import ImageEncoder
-from support.generators import settled_generator
 from support.jobs import read_spec
+from support.models import add_small_model
 from support.problems import assert_problem
 from workers.engine import LocalEngine
 from workers.inputs import InputLoader, Inputs
@@ -34,22 +29,7 @@ def picture(color: str, *, size: tuple[int, int] = (80, 60), file_format: str = 
 @pytest.fixture(autouse=True)
 def _reader(settings) -> None:
     """The model `reader`, which reads styles from pictures; its weights are drawn."""
-    generator = settled_generator(latent_dim=4)
-    torch.manual_seed(1)
-    encoder = ImageEncoder(EncoderConfig(latent_dim=4, base_channels=2)).eval()
-    card = ModelCard(
-        name="reader",
-        version="1",
-        title="Reader",
-        description="For tests",
-        training=Training.UNTRAINED,
-        licence="Apache-2.0",
-        data="none",
-        generator=generator.config,
-        classes=tuple(LabelClass(id=i, name=f"class {i}", color=f"#0000{i:02x}") for i in range(5)),
-        weights=NOT_YET_WRITTEN,
-    )
-    add_version(settings.models_dir, card, generator, encoder)
+    add_small_model(settings.models_dir, "reader")
 
 
 @pytest.fixture

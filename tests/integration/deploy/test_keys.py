@@ -183,18 +183,19 @@ def test_the_commands_send_the_key_of_the_environment_or_of_a_file(
     key = make_key(objects)
     url = start().program.url
     (tmp_path / "key").write_text(f"{key.text}\n")
-    assert run("models", "--url", url).returncode == 1
+    assert run("models", "list", "--url", url).returncode == 1
     refused = run("status", "--url", url)
     assert refused.stderr.startswith("Error: An API key is needed: ")
     assert len(refused.stderr.splitlines()) == 1
-    assert run("models", "--url", url, SPADE_API_KEY=key.text).returncode == 0
-    assert run("models", "--url", url, "--key-file", str(tmp_path / "key"), SPADE_API_KEY="other").returncode == 0
+    assert run("models", "list", "--url", url, SPADE_API_KEY=key.text).returncode == 0
+    by_file = ("--key-file", str(tmp_path / "key"))
+    assert run("models", "list", "--url", url, *by_file, SPADE_API_KEY="other").returncode == 0
     (tmp_path / "map.png").write_bytes(beach())
     sent = run(
         "submit", str(tmp_path / "map.png"), "--model", "landscape", "--no-wait", "--url", url, SPADE_API_KEY=key.text
     )
     assert sent.returncode == 0, sent.stderr
-    wrong = run("models", "--url", url, SPADE_API_KEY="password")
+    wrong = run("models", "list", "--url", url, SPADE_API_KEY="password")
     assert wrong.returncode == 1
     assert wrong.stderr.startswith("Error: the API key is none")
     assert "password" not in wrong.stderr

@@ -52,7 +52,7 @@ def test_a_stack_of_one_machine_serves_nobody_else(runner: CliRunner, host: str,
     assert not (tmp_path / "state").exists()
 
 
-@pytest.mark.parametrize("command", [["status"], ["models"], ["submit", ".", "--model", "landscape"]])
+@pytest.mark.parametrize("command", [["status"], ["models", "list"], ["submit", ".", "--model", "landscape"]])
 def test_without_a_service_the_error_says_how_to_get_one(
     runner: CliRunner, command: list[str], tmp_path: Path, maps: Path
 ) -> None:
@@ -65,7 +65,7 @@ def test_without_a_service_the_error_says_how_to_get_one(
 def test_a_service_that_does_not_answer_is_named(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("SPADE_URL", url)
-    result = runner.invoke(main, ["models"])
+    result = runner.invoke(main, ["models", "list"])
     assert result.exit_code == 1
     assert result.output.startswith(f"Error: no answer from {url} (")
     assert len(result.output.splitlines()) == 1
@@ -73,7 +73,7 @@ def test_a_service_that_does_not_answer_is_named(runner: CliRunner, monkeypatch:
 
 def test_the_address_of_a_stack_is_found_in_its_state_folder(runner: CliRunner, tmp_path: Path) -> None:
     config = StateFolder(tmp_path).configure(port=None, workers=1)
-    result = runner.invoke(main, ["models", "--state", str(tmp_path)])
+    result = runner.invoke(main, ["models", "list", "--state", str(tmp_path)])
     assert result.output.startswith(f"Error: no answer from {config.url} (")
 
 

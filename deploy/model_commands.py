@@ -1,0 +1,208 @@
+"""`spade-serve models`: versions of models, of a running service, in a models folder and in the object store."""
+
+from pathlib import Path
+
+import click
+
+from api.client import SpadeClient
+from deploy.model_transfer import choose_stored, pull, push, stored_cards
+from deploy.options import key_option, print_json, print_table, service_url, state_option, url_option
+from deploy.quantities import write_size
+from deploy.store_access import service_settings
+from model_store.card import ModelCard
+from model_store.options import models_dir_option
+from model_store.registry import Registry, default_models_folder
+from model_store.versions import copy_version, remove_version
+from spade.options import json_option
+from workers.storage import ObjectStore
+
+
+@click.group()
+def models() -> None:
+    """List, add, remove, share and verify versions of models.
+
+    A model is named NAME, which means its newest version, NAME@latest, which means the same, or NAME@VERSION. A service
+    takes a version that is added to its models folder for new jobs at once; jobs that were accepted before keep theirs.
+
+    \b
+    Examples:
+        spade-serve models list
+        spade-serve models push landscape
+    """
+
+
+@models.command("list")
+@url_option
+@key_option
+@state_option
+@json_option
+def list_command(url: str | None, key: str | None, state: Path, as_json: bool) -> None:
+    """List the models that the service has.
+
+    \b
+    Example:
+        spade-serve models list
+    """
+    with SpadeClient(service_url(url, state), key=key) as client:
+        answer = client.models()
+    if as_json:
+        print_json(answer.model_dump(mode="json"))
+        return
+    columns = ("model", "training", "size", "classes", "title", "styles")
+    rows = [
+        (
+            f"{model.name}@{model.version}",
+            model.training,
+            f"{model.size.width}x{model.size.height}",
+            str(len(model.classes)),
+            model.title,
+            ", ".join(model.styles),
+        )
+        for model in answer.models
+    ]
+    print_table(columns, rows)
+
+
+@models.command()
+@click.argument("reference")
+@models_dir_option
+@json_option
+def show(reference: str, models_dir: Path | None, as_json: bool) -> None:
+    """Show the card of a model in the models folder.
+
+    \b
+    Example:
+        spade-serve models show landscape
+    """
+    card = _registry(models_dir).resolve(reference)
+    if as_json:
+        print_json(card.to_dict())
+        return
+    generator = card.generator
+    rows = [
+        ("model", f"{card.reference}, {card.training}"),
+        ("title", card.title),
+        ("description", card.description),
+        ("licence", card.licence),
+        ("data", card.data),
+        ("size", f"{card.width}x{card.height}"),
+        ("channels", f"{generator.base_channels} base, {generator.hidden_channels} hidden"),
+        ("latent", "none" if generator.latent_dim is None else str(generator.latent_dim)),
+        ("classes", ", ".join(label_class.name for label_class in card.classes)),
+        ("styles", ", ".join(card.styles_by_name) or "none"),
+        ("weights", f"{write_size(card.weights.bytes)}, sha256 {card.weights.sha256}"),
+    ]
+    if card.encoder is not None:
+        rows.append(("encoder", f"{write_size(card.encoder.weights.bytes)}, sha256 {card.encoder.weights.sha256}"))
+    print_table(("", ""), rows)
+
+
+@models.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@models_dir_option
+def add(folder: Path, models_dir: Path | None) -> None:
+    """Add the version in FOLDER, its card.json and weights, to the models folder.
+
+    \b
+    Example:
+        spade-serve models add ~/Downloads/landscape/3
+    """
+    card = copy_version(folder, models_dir or default_models_folder())
+    click.echo(f"{card.reference} is added")
+
+
+@models.command()
+@click.argument("reference")
+@models_dir_option
+def remove(reference: str, models_dir: Path | None) -> None:
+    """Remove a version, NAME@VERSION, from the models folder; the newest of the rest is the latest then.
+
+    Items that still wait for it fail, unless a worker has it loaded. Models that ship with the program stay.
+
+    \b
+    Example:
+        spade-serve models remove landscape@3
+    """
+    if "@" not in reference:
+        raise click.UsageError(f"say which version: {reference}@VERSION")
+    folder = models_dir or default_models_folder()
+    card = Registry(folder).resolve(reference)
+    remove_version(folder, card)
+    click.echo(f"{card.reference} is removed")
+
+
+@models.command("push")
+@click.argument("reference")
+@models_dir_option
+@state_option
+def push_command(reference: str, models_dir: Path | None, state: Path) -> None:
+    """Put a version into the object store, from which other machines pull it.
+
+    \b
+    Example:
+        spade-serve models push landscape
+    """
+    registry = _registry(models_dir)
+    card = registry.resolve(reference)
+    pushed = push(registry, card, _objects(state))
+    click.echo(f"{card.reference} is in the store{'' if pushed else ' already'}")
+
+
+@models.command("pull")
+@click.argument("reference", required=False)
+@click.option("--all", "all_of_them", is_flag=True, help="Every version that the store has.")
+@models_dir_option
+@state_option
+def pull_command(reference: str | None, all_of_them: bool, models_dir: Path | None, state: Path) -> None:
+    """Bring a version from the object store into the models folder, verified.
+
+    \b
+    Examples:
+        spade-serve models pull landscape@3
+        spade-serve models pull --all
+    """
+    if (reference is None) != all_of_them:
+        raise click.UsageError("name a model, or say --all")
+    objects = _objects(state)
+    cards = stored_cards(objects) if reference is None else [choose_stored(objects, reference)]
+    for card in cards:
+        pulled = pull(objects, card, models_dir or default_models_folder())
+        click.echo(f"{card.reference} is {'added' if pulled else 'there already'}")
+
+
+@models.command()
+@click.argument("reference", required=False)
+@models_dir_option
+def verify(reference: str | None, models_dir: Path | None) -> None:
+    """Read a model's weights, or all models', and hold them against their cards.
+
+    \b
+    Example:
+        spade-serve models verify
+    """
+    registry = _registry(models_dir)
+    for card in registry.cards() if reference is None else [registry.resolve(reference)]:
+        click.echo(f"{card.reference}: {_verified(registry, card)}")
+
+
+def _verified(registry: Registry, card: ModelCard) -> str:
+    """Raises WeightsError, CheckpointError."""
+    if card.weights.seed is not None and not registry.weights_file(card).exists():
+        return "weights not drawn yet"
+    from model_store.loading import load_described_encoder, load_described_generator
+
+    load_described_generator(registry, card)
+    if card.encoder is not None:
+        load_described_encoder(registry, card)
+    return "as its card says"
+
+
+def _registry(models_dir: Path | None) -> Registry:
+    return Registry(models_dir or default_models_folder())
+
+
+def _objects(state: Path) -> ObjectStore:
+    """The object store, which has answered."""
+    objects = ObjectStore(service_settings(state).storage)
+    objects.ping()
+    return objects
