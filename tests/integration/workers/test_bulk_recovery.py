@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from support.bench import Bench
 from support.bulk_jobs import audit, submit
-from support.jobs import claim_batch, result_of
+from support.jobs import claim, claim_batch, result_of
 from support.recovery import Recoverer
+from workers.dead_letters import DeadLetters
 from workers.messages import State
 from workers.recovery import Outcome
 from workers.scripts import Scripts
@@ -40,3 +43,29 @@ def test_a_picture_that_a_worker_commits_before_its_item_is_back_stays_the_resul
     assert lost.recovery.requeue().jobs == {Outcome.OPENED: 1}
     assert bench.states("j") == [State.SUCCEEDED, State.SUCCEEDED, State.QUEUED]
     assert audit(lost) == {}
+
+
+def test_an_item_whose_picture_is_to_be_made_again_does_not_go_back_to_an_older_failure(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = Recoverer.of(bench)
+    submit(bench, "j", 2, stored=2)
+    bench.filler.fill("j")
+    held = claim_batch(bench.store, items=1)
+    while (batch := claim(bench.store).batch) is not None:
+        bench.store.lose(batch.items, detail="it crashed")
+    bench.recorder.record_leftovers()
+    letters = DeadLetters(bench.client, reader=bench.reader, repairs=lost.repairs, recorder=bench.recorder)
+    with monkeypatch.context() as killed:  # before it noted in the journal that the item waits again
+        killed.setattr(bench.recorder, "record_reopened", lambda *_: None)
+        letters.retry(["j:1"])
+    lost.work()
+    assert [item.index for item in held.items] == [0]
+    bench.client.flushall()
+    lost.recovery.requeue()
+    assert bench.states("j") == [State.QUEUED, State.SUCCEEDED]
+    bench.objects.delete(bench.reader.item("j", 1).picture_key or "")
+    assert audit(lost, fix=True) == {"picture-missing": 1}
+    bench.client.flushall()
+    lost.recovery.requeue()
+    assert bench.states("j") == [State.QUEUED, State.QUEUED]
