@@ -1,7 +1,5 @@
 """Retention under faults: the record goes at once, the objects as soon as the object store lets them go."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from deploy.local.child import Child
@@ -21,21 +19,6 @@ from workers.storage import ObjectStore
 def store(redis_client: RedisClient) -> JobStore:
     """Keeps nothing that has ended."""
     return JobStore(redis_client, QueueSettings(retention_seconds=0))
-
-
-@pytest.fixture
-def stubborn(own_s3: tuple[Child, StorageSettings]) -> Iterator[tuple[FaultProxy, ObjectStore]]:
-    """An object store that can be told not to delete something."""
-    settings = own_s3[1]
-    proxy = FaultProxy(int(settings.endpoint.rpartition(":")[2]))
-    changed = StorageSettings(
-        endpoint=proxy.endpoint,
-        access_key=settings.access_key,
-        secret_key=settings.secret_key,
-        bucket=settings.bucket,
-    )
-    with proxy.serving():
-        yield proxy, ObjectStore(changed)
 
 
 def make_pictures(client: RedisClient, objects: ObjectStore, *job_ids: str) -> Bench:
