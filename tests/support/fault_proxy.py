@@ -43,8 +43,10 @@ class FaultProxy(socketserver.ThreadingTCPServer):
         self.upstream_port = upstream_port
         self.mode = Mode.PASS
         self.undeletable = b""  # deletions that name this are refused
+        self.unanswered = b""  # deletions that name this are not answered
         self.unreadable = b""  # reads of keys that have this in them are refused
         self.struck: Counter[Mode] = Counter()
+        self.hanging = threading.Event()  # set once a request was not answered
         self.pause = threading.Event()
 
     @property
@@ -95,6 +97,10 @@ class _Connection(socketserver.BaseRequestHandler):
             self.server.struck[mode] += 1
         elif self.server.refuses(head, request):
             mode = Mode.UNAVAILABLE
+        if self.server.unanswered and head.startswith((b"DELETE", b"POST")) and self.server.unanswered in request:
+            self.server.hanging.set()
+            self.server.pause.wait(_IDLE_SECONDS)
+            return False
         match mode:
             case Mode.ERROR | Mode.UNAVAILABLE:
                 answer = f"HTTP/1.1 {mode} Trouble\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
