@@ -185,12 +185,14 @@ def cancel_job(path: JobPath) -> Response:
     """
     services = current_services()
     job = services.job_reader.job(path.job_id, owner=visible_owner())  # tells an expired job from an unknown one
-    outcomes, ended = services.job_store.cancel(job.id, owner=job.owner)
+    outcomes, _ = services.job_store.cancel(job.id, owner=job.owner)
     if job.filled < job.total:
-        ended += services.filler.fill(job.id)  # as canceled, so that nothing is left to be done
+        services.filler.fill(job.id)  # as canceled, so that nothing is left to be done
     if not {CancelOutcome.REMOVED_FROM_BATCH, CancelOutcome.DISCARDED}.isdisjoint(outcomes):
         services.wake_up.send(job.model)  # identical items may have waited for one of these
-    services.recorder.record(ended)  # before it is answered, so that it holds even if Redis loses everything
+    # Before it is answered, so that it holds even if Redis loses everything; also where the job was ended by an earlier
+    # call that was killed, or by a worker that brought in its last items.
+    services.recorder.record([job.id])
     job = services.job_reader.job(job.id, owner=job.owner)
     items = [CanceledItem(index=index, outcome=outcome) for index, outcome in enumerate(outcomes[:PAGE_ITEMS])]
     return answer_json(Cancellation(job=summarize(job), outcomes=Counter(outcomes), items=items))
