@@ -138,9 +138,10 @@ def submit_job_with_id(path: NewJobPath, header: PreferHeader) -> Response:
     responses={"200": json_response("A page of jobs", JobPage), **problem_responses(422, 503)},
 )
 def list_jobs(query: ListQuery) -> Response:
-    """List jobs, newest first
+    """List one's own jobs, newest first
 
-    `next` leads to the page after. A page may hold fewer jobs than `limit`, even none, and still have a next one.
+    Also with a key that may read everybody's. `next` leads to the page after. A page may hold fewer jobs than `limit`,
+    even none, and still have a next one.
     """
     page = read_page(current_services().job_reader, current_owner(), query)
     arguments = [(name, value) for name, value in request.args.items(multi=True) if name != "cursor"]
