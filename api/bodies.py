@@ -2,12 +2,13 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Generic, TypeVar
 
 from flask import Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from werkzeug.datastructures import FileStorage
 
 from api.errors import UnsupportedContentError
@@ -19,6 +20,8 @@ from api.zipped_maps import InstanceMaps, LabelMaps, is_zip, read_zipped_maps
 from workers.storage import ObjectStore
 
 Parameters = TypeVar("Parameters", bound=MapParameters)
+KEY_PATTERN: Final = re.compile(r"inputs/[^\x00-\x1f]+")
+PREFIX_PATTERN: Final = re.compile(r"inputs/[^\x00-\x1f]*")
 FILE_PARTS: Final = ("label_map", "instance_map", "palette", "params", "style_image")
 
 
@@ -47,6 +50,19 @@ class EncodedFile(BaseModel):
     content: str = Field(description="The bytes in base64", json_schema_extra={"contentEncoding": "base64"})
 
 
+def _object_key(key: str) -> str:
+    if KEY_PATTERN.fullmatch(key) is None:
+        raise ValueError("it must begin with inputs/, like inputs/mine/lake.png, and have no control characters")
+    return _plain_path(key)
+
+
+def _object_prefix(prefix: str) -> str:
+    if PREFIX_PATTERN.fullmatch(prefix) is None:
+        raise ValueError("it must begin with inputs/, like inputs/mine/, and have no control characters")
+    _plain_path(prefix.rpartition("/")[0])  # what follows is the beginning of a name
+    return prefix
+
+
 def _plain_path(key: str) -> str:
     """Path segments that mean another folder, or none, are no names of objects; clients and stores fold them."""
     if not {"", ".", ".."}.isdisjoint(key.split("/")):
@@ -54,16 +70,15 @@ def _plain_path(key: str) -> str:
     return key
 
 
-def _plain_prefix(prefix: str) -> str:
-    _plain_path(prefix.rpartition("/")[0])  # what follows is the beginning of a name
-    return prefix
-
-
 ObjectKey = Annotated[
-    str, StringConstraints(pattern=r"^inputs/[^\x00-\x1f]+$", max_length=1000), AfterValidator(_plain_path)
+    str,
+    Field(max_length=1000, json_schema_extra={"pattern": f"^{KEY_PATTERN.pattern}$"}),
+    AfterValidator(_object_key),
 ]
 ObjectPrefix = Annotated[
-    str, StringConstraints(pattern=r"^inputs/[^\x00-\x1f]*$", max_length=1000), AfterValidator(_plain_prefix)
+    str,
+    Field(max_length=1000, json_schema_extra={"pattern": f"^{PREFIX_PATTERN.pattern}$"}),
+    AfterValidator(_object_prefix),
 ]
 
 

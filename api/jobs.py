@@ -145,9 +145,10 @@ def submit_job_with_id(path: NewJobPath, header: PreferHeader) -> Response:
     responses={"200": json_response("A page of jobs", JobPage), **problem_responses(422, 503)},
 )
 def list_jobs(query: ListQuery) -> Response:
-    """List jobs, newest first
+    """List one's own jobs, newest first
 
-    `next` leads to the page after. A page may hold fewer jobs than `limit`, even none, and still have a next one.
+    Also with a key that may read everybody's. `next` leads to the page after. A page may hold fewer jobs than `limit`,
+    even none, and still have a next one.
     """
     page = read_page(current_services().job_reader, current_owner(), query)
     arguments = [(name, value) for name, value in request.args.items(multi=True) if name != "cursor"]
@@ -192,12 +193,14 @@ def cancel_job(path: JobPath) -> Response:
     """
     services = current_services()
     job = services.job_reader.job(path.job_id, owner=visible_owner())  # tells an expired job from an unknown one
-    outcomes, ended = services.job_store.cancel(job.id, owner=job.owner)
+    outcomes, _ = services.job_store.cancel(job.id, owner=job.owner)
     if job.filled < job.total:
-        ended += services.filler.fill(job.id)  # as canceled, so that nothing is left to be done
+        services.filler.fill(job.id)  # as canceled, so that nothing is left to be done
     if not {CancelOutcome.REMOVED_FROM_BATCH, CancelOutcome.DISCARDED}.isdisjoint(outcomes):
         services.wake_up.send(job.model)  # identical items may have waited for one of these
-    services.recorder.record(ended)  # before it is answered, so that it holds even if Redis loses everything
+    # Before it is answered, so that it holds even if Redis loses everything; also where the job was ended by an earlier
+    # call that was killed, or by a worker that brought in its last items.
+    services.recorder.record([job.id])
     job = services.job_reader.job(job.id, owner=job.owner)
     items = [CanceledItem(index=index, outcome=outcome) for index, outcome in enumerate(outcomes[:PAGE_ITEMS])]
     return answer_json(Cancellation(job=summarize(job), outcomes=Counter(outcomes), items=items))

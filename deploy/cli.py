@@ -26,10 +26,16 @@ class _Commands(OneLineErrors):
         try:
             return super().invoke(ctx)
         except (DeployError, ClientError, ServiceError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(f"{error}{_hint(error)}") from error
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             raise SystemExit(130) from None
+
+
+def _hint(error: Exception) -> str:
+    """How to do with a command what the service says of requests."""
+    is_unknown = isinstance(error, ClientError) and error.problem is not None and error.problem.status == 401
+    return "; here: give its file with --key-file, or the key in SPADE_API_KEY" if is_unknown else ""
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

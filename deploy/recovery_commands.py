@@ -38,7 +38,7 @@ def requeue(from_store: bool, state: Path, as_json: bool) -> None:  # noqa: ARG0
     if done.unreadable:
         raise UnreadableJobsError(
             f"{done.jobs[Outcome.UNREADABLE]} stored jobs cannot be read: {', '.join(done.unreadable[:10])}; "
-            "see to their job.json and record.json, then run this again"
+            "see to what the bucket has below jobs/ID/ of each, then run this again"
         )
 
 

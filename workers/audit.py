@@ -175,11 +175,11 @@ class Audit:
 
     def _make_again(self, name: str, picture_key: str) -> bool:
         """Put an item back whose picture is gone or damaged: the same inputs and seed give the same picture."""
-        job_id, _, _ = name.rpartition(":")
+        job_id, _, index = name.rpartition(":")
         retried = self._repairs.retry([(name, picture_key)]) == [RetryAnswer.RETRIED]
         if retried:
             self._objects.delete(picture_key)  # a damaged one would count as the result after a loss of Redis
-            self._recorder.record([job_id])
+            self._recorder.record_reopened(job_id, [int(index)])
         return retried
 
     def _check_pictures(

@@ -2,7 +2,7 @@
 
 A bulk job is accepted whole, with all its items counted, before any of them is there. From then on whoever has the time
 brings them in: each step says how many were there before, so that it may be repeated, broken off at any point and done
-by several at once. Nothing but the object store is needed, so that the same way leads back after a loss of Redis.
+by several at once. The lists of them are in the object store, so that the same way leads back after a loss of Redis.
 """
 
 import json
@@ -15,12 +15,12 @@ from itertools import islice
 from typing import Any, Final
 
 from workers import bulk, journal
-from workers.errors import ObjectMissingError
+from workers.errors import JobUnknownError, ObjectMissingError, StorageUnavailableError
 from workers.job_store import JobStore
-from workers.messages import ItemSpec, JobSpec, State, record_key, spec_key
+from workers.messages import ItemSpec, JobSpec, State, record_key
 from workers.rebuilding import rebuild_item
 from workers.redis_client import PREFIX, RedisClient, translated_errors
-from workers.repairs import RestoredItem, item_arguments
+from workers.repairs import Repairs, RestoredItem, item_arguments
 from workers.scripts import Scripts
 from workers.storage import ObjectStore
 from workers.stored_jobs import StoredPicture, stored_job
@@ -51,10 +51,14 @@ class Filler:
         self._client = client
         self._store = store
         self._objects = objects
+        self._repairs = Repairs(client)
         self._scripts = Scripts(client)
 
     def fill_all(self, *, holder: str, wake: Callable[[str], None], stop: threading.Event) -> None:
-        """Bring in the items of every job that lacks some, unless somebody else is about it already."""
+        """Bring in the items of every job that lacks some, unless somebody else is about it already.
+
+        A job of which the object store does not hand out what is needed keeps none of the others waiting.
+        """
         with translated_errors():
             waiting = self._client.zrange(f"{PREFIX}filling", 0, -1)
         if not waiting or not self._store.reserve(_TURN, holder=holder, seconds=_TURN_SECONDS):
@@ -66,7 +70,11 @@ class Filler:
 
         try:
             for job_id in waiting:
-                self.fill(job_id, next_step=next_step)
+                try:
+                    self.fill(job_id, next_step=next_step)
+                except StorageUnavailableError as error:
+                    self._objects.ping()
+                    _log.warning("items of a bulk job wait", extra={"job": job_id, "error": str(error)})
         finally:
             self._store.unreserve(_TURN, holder=holder)
 
@@ -79,10 +87,9 @@ class Filler:
         if filled is None:
             return ()
         try:
-            spec = JobSpec.from_json(self._objects.get(spec_key(job_id)))
-            past = self._past(spec)
-            return self._fill(spec, past, filled, next_step)
-        except (ObjectMissingError, ValueError, TypeError, KeyError) as error:
+            spec = self._repairs.description(job_id)
+            return self._fill(spec, self._past(spec), filled, next_step)
+        except (JobUnknownError, ObjectMissingError, ValueError, TypeError, KeyError) as error:
             _log.error("items of a bulk job cannot be read", extra={"job": job_id, "error": str(error)})
             return ()
 

@@ -36,7 +36,7 @@ class Claim:
 class Commit:
     """Answer to a commit: per result whether it was published, and the jobs that ended with it.
 
-    `unknown` says of which results the job is not known at all: Redis has lost it. `freed` items waited for one of
+    `unknown` says of which results the item is not known at all: Redis has lost it. `freed` items waited for one of
     these and may be claimed now.
     """
 

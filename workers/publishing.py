@@ -99,7 +99,7 @@ class Publisher:
             else:
                 self._metrics.refused.labels(model).inc()
                 _log.warning("result came too late", extra={"item": result.item.id, "fence": result.item.fence})
-                if not unknown:  # of a job that Redis has lost, the picture is the result when it is requeued
+                if not unknown:  # of an item that Redis has lost, the picture is the result when it is requeued
                     self._objects.delete(result.picture_key)
         if commit.freed:
             self._wake(model)  # whoever looked while they were waiting for these pictures found nothing

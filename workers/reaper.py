@@ -7,21 +7,18 @@ from workers.job_reader import JobReader
 from workers.job_store import JobStore
 from workers.periodic import Periodic
 from workers.recorder import Recorder
-from workers.retention import Retention
-from workers.storage import ObjectStore
 
 _log = logging.getLogger(__name__)
 
 
 class Reaper:
-    """Returns lost items to the queue, expires late ones, stores missing records, removes old jobs, wakes workers."""
+    """Returns lost items to the queue, expires late ones, stores missing records, wakes workers."""
 
     def __init__(
         self,
         *,
         store: JobStore,
         reader: JobReader,
-        objects: ObjectStore,
         recorder: Recorder,
         wake: Callable[[str], None],
         worker: str,
@@ -29,7 +26,6 @@ class Reaper:
     ) -> None:
         self._store = store
         self._reader = reader
-        self._retention = Retention(store=store, objects=objects)
         self._recorder = recorder
         self._wake = wake
         self._worker = worker
@@ -45,14 +41,13 @@ class Reaper:
         self._rounds.stop()
 
     def reap(self) -> None:
-        """One round. Raises `QueueUnavailableError` or `StorageUnavailableError`; the next round goes on from there."""
+        """One round. Raises `QueueUnavailableError`; the next round goes on from there."""
         while (reaped := self._store.reap()).lost or reaped.expired:  # so many at a time
             _log.warning("items taken back", extra={"lost": reaped.lost, "expired": reaped.expired})
         for queue in self._reader.stats().queues:
             if sum(queue.waiting.values()):
                 self._wake(queue.model)
         self._recorder.record_leftovers()
-        self._retention.enforce()
 
     def _reap_if_it_is_our_turn(self) -> None:
         # The lock lives a little shorter than the interval: whoever comes first after it has the next round.

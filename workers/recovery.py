@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from workers.errors import ObjectMissingError
+from workers.errors import ObjectMissingError, StorageUnavailableError
 from workers.filling import Filler
 from workers.messages import ItemSpec, JobSpec, State, record_key, spec_key
 from workers.rebuilding import rebuild_item
@@ -73,8 +73,18 @@ class Recovery:
     def restore(self, stored: StoredJob) -> tuple[Outcome, Counter[State]]:
         """Take one job back; its items by state if that was done.
 
-        A bulk job is known from the start and its items follow; broken off, workers bring in the rest.
+        A bulk job is known from the start and its items follow; broken off, workers bring in the rest. One of which the
+        object store does not hand out everything is unreadable for now. Raises `QueueUnavailableError`, or
+        `StorageUnavailableError` where the object store is away altogether.
         """
+        try:
+            return self._restore(stored)
+        except StorageUnavailableError as error:
+            self._objects.ping()
+            _log.error("stored job cannot be read", extra={"job": stored.id, "error": str(error)})
+            return Outcome.UNREADABLE, Counter()
+
+    def _restore(self, stored: StoredJob) -> tuple[Outcome, Counter[State]]:
         nothing: Counter[State] = Counter()
         if self._repairs.is_known(stored.id):
             self._recorder.record(self._filler.fill(stored.id))

@@ -24,6 +24,7 @@ from workers.publishing import Publisher
 from workers.reaper import Reaper
 from workers.recorder import Recorder
 from workers.redis_client import connect
+from workers.retention import Retention
 from workers.served_models import ServedModels
 from workers.settings import Settings, WorkerSettings
 from workers.storage import ObjectStore
@@ -86,15 +87,17 @@ class Runtime:
             record=recorder.record,
         )
         self._pipeline = Pipeline(parts, self._claim_limits(settings, served), stop=self.stopping)
+        reaper_seconds = min(_MAX_REAPER_INTERVAL_SECONDS, settings.queue.lease_seconds / 4)
         reaper = Reaper(
             store=store,
             reader=reader,
-            objects=objects,
             recorder=recorder,
             wake=wake_up.send,
             worker=self._worker,
-            interval_seconds=min(_MAX_REAPER_INTERVAL_SECONDS, settings.queue.lease_seconds / 4),
+            interval_seconds=reaper_seconds,
         )
+        remove = partial(Retention(store=store, objects=objects).take_turn, holder=self._worker, stop=self.stopping)
+        removing = Periodic("retention", remove, interval_seconds=reaper_seconds)
         filler = Filler(client, store=store, objects=objects)
         fill = partial(filler.fill_all, holder=self._worker, wake=wake_up.send, stop=self.stopping)
         filling = Periodic("filler", fill, interval_seconds=_FILL_INTERVAL_SECONDS)
@@ -102,7 +105,7 @@ class Runtime:
         health = self._health(settings.worker, metrics_registry)
         webhooks = _webhooks(settings.webhooks, WebhookStore(client), reader, metrics)
         self._beside: list[HealthServer | LeaseKeeper | Periodic | Reaper | WebhookDeliverer]
-        self._beside = [*health, leases, reaper, filling, looking, *webhooks]
+        self._beside = [*health, leases, reaper, removing, filling, looking, *webhooks]
 
     def start(self) -> None:
         """Start the threads beside the loop and load the models that the worker was told to serve.

@@ -4,6 +4,8 @@ It claims, commits and stores records as a worker does, and looks after what is 
 """
 
 import os
+import threading
+from functools import partial
 from typing import Any, Final
 
 from celery import signals
@@ -12,9 +14,11 @@ from deploy.bench.jobs import null_result
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
 from workers.logs import log_json_lines
+from workers.periodic import Periodic
 from workers.reaper import Reaper
 from workers.recorder import Recorder
 from workers.redis_client import connect
+from workers.retention import Retention
 from workers.settings import Settings
 from workers.storage import ObjectStore
 from workers.wakeup import TASK_NAME, WakeUp, create_celery, queue_name
@@ -29,13 +33,18 @@ _store, _reader, _objects = JobStore(_client, _settings.queue), JobReader(_clien
 _recorder = Recorder(store=_store, reader=_reader, objects=_objects)
 app = create_celery(_settings.redis_url)
 app.conf.task_default_queue = queue_name(_settings.worker.models[0])
+_stopping = threading.Event()
 _reaper = Reaper(
     store=_store,
     reader=_reader,
-    objects=_objects,
     recorder=_recorder,
     wake=WakeUp(app, _client).send,
     worker="null",
+    interval_seconds=_REAPER_SECONDS,
+)
+_removing = Periodic(
+    "retention",
+    partial(Retention(store=_store, objects=_objects).take_turn, holder="null", stop=_stopping),
     interval_seconds=_REAPER_SECONDS,
 )
 
@@ -55,9 +64,12 @@ def synthesize(model: str) -> None:
 def start(**_: Any) -> None:  # noqa: ANN401 - Celery's signals carry what they like
     """Look after the queue from now on."""
     _reaper.start()
+    _removing.start()
 
 
 @signals.worker_shutdown.connect
 def stop(**_: Any) -> None:  # noqa: ANN401 - as above
     """The loop has ended."""
+    _stopping.set()
+    _removing.stop()
     _reaper.stop()

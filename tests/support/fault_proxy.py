@@ -43,7 +43,10 @@ class FaultProxy(socketserver.ThreadingTCPServer):
         self.upstream_port = upstream_port
         self.mode = Mode.PASS
         self.undeletable = b""  # deletions that name this are refused
+        self.unanswered = b""  # deletions that name this are not answered
+        self.unreadable = b""  # reads of keys that have this in them are refused
         self.struck: Counter[Mode] = Counter()
+        self.hanging = threading.Event()  # set once a request was not answered
         self.pause = threading.Event()
 
     @property
@@ -60,6 +63,13 @@ class FaultProxy(socketserver.ThreadingTCPServer):
         finally:
             self.shutdown()
             self.server_close()
+
+    def refuses(self, head: bytes, request: bytes) -> bool:
+        """Whether this is about an object that is to make trouble for ever."""
+        if head.startswith((b"DELETE", b"POST")):
+            return bool(self.undeletable) and self.undeletable in request
+        path = head.partition(b"?")[0].partition(b" HTTP/")[0]
+        return bool(self.unreadable) and head.startswith(b"GET") and self.unreadable in path
 
     def handle_error(self, *_: object) -> None:
         """Connections break; that is what they are here for."""
@@ -85,8 +95,12 @@ class _Connection(socketserver.BaseRequestHandler):
         mode = self.server.mode
         if mode is not Mode.PASS:
             self.server.struck[mode] += 1
-        elif self.server.undeletable and head.startswith((b"DELETE", b"POST")) and self.server.undeletable in request:
+        elif self.server.refuses(head, request):
             mode = Mode.UNAVAILABLE
+        if self.server.unanswered and head.startswith((b"DELETE", b"POST")) and self.server.unanswered in request:
+            self.server.hanging.set()
+            self.server.pause.wait(_IDLE_SECONDS)
+            return False
         match mode:
             case Mode.ERROR | Mode.UNAVAILABLE:
                 answer = f"HTTP/1.1 {mode} Trouble\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

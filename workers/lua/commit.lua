@@ -1,7 +1,8 @@
 -- Publish results, each only if its fence is still the item's newest. Repeating a commit whose answer was lost is
 -- harmless: the same picture under the same fence is committed already.
 -- ARGV: per item: id, fence, picture key, digest, bytes, timings.
--- Returns {per item 1 (published) | 0 (refused) | -1 (refused, and no such job is known, nor was removed after its time),
+-- Returns {per item 1 (published) | 0 (refused) | -1 (refused, and no such item is known, nor was removed after its time:
+--          Redis has lost it, and is perhaps just being told of it again),
 --          ended jobs, items that need not wait any longer for one of these}
 local now = now_ms()
 local slot = math.floor(now / SLOT_MS)
@@ -25,7 +26,7 @@ for i = 1, #ARGV, 6 do
     settle(id, j, 'running', 'succeeded', now)
     drained(j, slot)
     published[#published + 1] = 1
-  elseif redis.call('EXISTS', P .. 'job:' .. job_of(id), P .. 'gone:' .. job_of(id)) == 0 then
+  elseif redis.call('EXISTS', P .. 'item:' .. id, P .. 'gone:' .. job_of(id)) == 0 then
     published[#published + 1] = -1
   else
     published[#published + 1] = redis.call('HGET', P .. 'item:' .. id, 'picture') == picture and 1 or 0

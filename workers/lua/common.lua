@@ -184,15 +184,14 @@ local function note_unrecorded(j, now)
   redis.call('ZADD', P .. 'unrecorded', now, j.id)
 end
 
--- Fences rise for ever, also when Redis has lost everything: the counter starts at the time in microseconds, which is
--- above all that was counted before at less than a million claims a second.
+-- Fences rise for ever, also when Redis has lost everything, or the last seconds of it: each is at least the time in
+-- microseconds, which is above all that were given before at less than a million claims a second.
 local function next_fence()
-  local key = P .. 'fence'
-  if redis.call('EXISTS', key) == 0 then
-    local time = redis.call('TIME')
-    redis.call('SET', key, time[1] .. string.format('%06d', tonumber(time[2])))
-  end
-  return redis.call('INCR', key)
+  local time = redis.call('TIME')
+  local fence = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  fence = math.max(fence, tonumber(redis.call('GET', P .. 'fence') or 0) + 1)
+  redis.call('SET', P .. 'fence', string.format('%.0f', fence))
+  return fence
 end
 
 local function raise_fence(newest)

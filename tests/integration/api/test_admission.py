@@ -94,6 +94,18 @@ def test_a_job_whose_submission_broke_keeps_its_inputs_but_was_not_acknowledged(
     assert sorted(objects.keys("jobs/")) == [f"jobs/{job.id}/inputs/{i}.png" for i in (0, 1)]
 
 
+def test_a_bulk_job_whose_submission_broke_does_not_stay_open_for_ever(
+    make_client, services, objects, reader, label_map, redis_client
+):
+    objects.put("inputs/set/a.png", label_map)
+    client = make_client(job_store=Recorded(redis_client, lost_reply=True))
+    response = client.post("/v1/jobs", json={"params": {"model": "landscape"}, "prefix": "inputs/set/"})
+    assert_problem(response, 503, "submission-uncertain")
+    (job,) = reader.jobs("local")
+    services.filler.fill(job.id)
+    assert [item.file for item in reader.items(reader.job(job.id))] == ["set/a.png"]
+
+
 def test_a_job_that_never_reached_the_queue_leaves_no_description_to_rebuild_it_from(send, redis_client, objects):
     assert send(job_store=Recorded(redis_client, lost_reply=False)).status_code == 503
     assert not [key for key in objects.keys("jobs/") if key.endswith("job.json")]

@@ -13,7 +13,7 @@ from spade.label_images import encode_ids_png
 from support.jobs import read_spec
 from support.problems import assert_problem
 from workers.bulk import read_items
-from workers.messages import State
+from workers.messages import State, record_key
 
 MAPS = 1100
 
@@ -130,6 +130,15 @@ def test_a_job_canceled_before_its_items_are_there_ends_with_all_of_them_cancele
     assert [item["state"] for item in client.get(job["links"]["self"]).json["items"]] == ["canceled"] * 3
     assert services.job_reader.stats().open_items == 0
     assert client.post(job["links"]["cancel"]).json["outcomes"] == {"dequeued": 3}
+
+
+@pytest.mark.usefixtures("small")
+def test_a_cancel_that_is_answered_is_recorded_whoever_ended_the_job(submit, services, client, objects):
+    job = submit().json
+    services.job_store.cancel(job["id"], owner="local")
+    assert services.filler.fill(job["id"]) == (job["id"],)  # whoever did this was killed before it recorded it
+    assert client.post(job["links"]["cancel"]).json["job"]["state"] == "canceled"
+    assert json.loads(objects.get(record_key(job["id"])))["state"] == "canceled"
 
 
 def test_events_and_the_archive_come_page_by_page(submit, objects, services, client, work, label_map):

@@ -87,6 +87,16 @@ def test_objects_outside_the_input_folder_are_refused(client, source):
     assert_problem(response, 422, "parameters-refused")
 
 
+def test_a_malformed_prefix_or_key_is_told_how_it_has_to_begin(client):
+    for source, example in (
+        ({"prefix": "mine/"}, "inputs/mine/"),
+        ({"label_map_keys": ["a.png"]}, "inputs/mine/lake.png"),
+    ):
+        response = client.post("/v1/jobs", json={"params": {"model": "landscape"}, **source})
+        fault = assert_problem(response, 422, "parameters-refused")["errors"][0]
+        assert fault["detail"] == f"it must begin with inputs/, like {example}, and have no control characters"
+
+
 def test_objects_that_are_not_there_are_refused_by_name(client):
     keys = ["inputs/set/a.png", "inputs/b.png"]
     response = client.post("/v1/jobs", json={"params": {"model": "landscape"}, "label_map_keys": keys})

@@ -186,6 +186,7 @@ def test_the_commands_send_the_key_of_the_environment_or_of_a_file(
     assert run("models", "list", "--url", url).returncode == 1
     refused = run("status", "--url", url)
     assert refused.stderr.startswith("Error: An API key is needed: ")
+    assert "--key-file, or the key in SPADE_API_KEY" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
     assert run("models", "list", "--url", url, SPADE_API_KEY=key.text).returncode == 0
     by_file = ("--key-file", str(tmp_path / "key"))

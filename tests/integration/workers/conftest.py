@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from deploy.local.child import Child
 from support.bench import Bench
+from support.fault_proxy import FaultProxy
 from support.jobs import claim_batch, finish, job_spec
 from support.receivers import SECRET, Receiver, receiving
 from support.servers import new_s3_server, storage_of
@@ -38,6 +39,21 @@ def own_s3(tmp_path: Path) -> Iterator[tuple[Child, StorageSettings]]:
     server = new_s3_server(tmp_path / "data")
     with Child(server, log=tmp_path / "s3.log") as child:
         yield child, storage_of(server)
+
+
+@pytest.fixture
+def stubborn(own_s3: tuple[Child, StorageSettings]) -> Iterator[tuple[FaultProxy, ObjectStore]]:
+    """An object store that can be told not to delete something, or not to hand it out."""
+    settings = own_s3[1]
+    proxy = FaultProxy(int(settings.endpoint.rpartition(":")[2]))
+    changed = StorageSettings(
+        endpoint=proxy.endpoint,
+        access_key=settings.access_key,
+        secret_key=settings.secret_key,
+        bucket=settings.bucket,
+    )
+    with proxy.serving():
+        yield proxy, ObjectStore(changed)
 
 
 QUICK = {"secrets": (SECRET,), "allow": ("127.0.0.1",), "timeout_seconds": 20.0, "first_retry_seconds": 0.02}

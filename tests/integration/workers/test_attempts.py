@@ -1,7 +1,13 @@
 """How attempts end, on a real Redis-protocol server: published, lost, given back, canceled, expired."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
+from deploy.local.child import Child
+from deploy.local.ports import free_port
+from deploy.local.servers import RedisServer, new_password
 from support.jobs import claim, claim_batch, expire_leases, finish, job_spec, result_of
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
@@ -24,6 +30,27 @@ def test_a_late_commit_is_refused_and_the_newer_one_stands(
     assert job_store.commit([result_of(late)]).published == (False,)
     assert reader.item("j", 0).picture_key == picture_key("j", 0, newer.fence, "png")
     assert reader.job("j").counts[State.SUCCEEDED] == 1
+
+
+def test_a_redis_that_lost_its_last_seconds_gives_no_fence_twice(tmp_path: Path) -> None:
+    server = RedisServer(folder=tmp_path / "redis", port=free_port(), password=new_password())
+    with Child(server, log=tmp_path / "redis.log") as child, closing(connect(server.url)) as client:
+        store = JobStore(client, QueueSettings())
+        store.submit(job_spec("j", 2))
+        claim_batch(store, items=1)
+        child.kill()
+        shutil.copytree(server.folder, tmp_path / "kept")
+        child.start()
+        child.wait_ready()
+        lost = claim_batch(store, items=1, worker="late").items[0]
+        child.kill()
+        shutil.rmtree(server.folder)
+        shutil.copytree(tmp_path / "kept", server.folder)
+        child.start()
+        child.wait_ready()
+        again = claim_batch(store, items=1).items[0]
+        assert (again.id, again.fence > lost.fence) == (lost.id, True)
+        assert store.commit([result_of(lost)]).published == (False,)
 
 
 def test_a_commit_whose_answer_was_lost_may_be_repeated(job_store: JobStore, reader: JobReader) -> None:

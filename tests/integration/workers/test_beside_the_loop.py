@@ -3,13 +3,10 @@
 from support.bench import SIZE, Bench
 from support.jobs import OWNER
 from support.waiting import wait_until
-from workers.job_store import JobStore
-from workers.messages import State, job_prefix, label_map_key
+from workers.messages import State, record_key
 from workers.metrics import QueueCollector
 from workers.reaper import Reaper
-from workers.redis_client import PREFIX, RedisClient
-from workers.settings import QueueSettings
-from workers.storage import ObjectStore
+from workers.redis_client import PREFIX
 
 
 def test_the_lease_keeper_keeps_what_is_ours_and_forgets_what_is_not(bench: Bench) -> None:
@@ -25,12 +22,10 @@ def test_the_lease_keeper_keeps_what_is_ours_and_forgets_what_is_not(bench: Benc
     assert bench.reader.item("j", 1).state is State.RUNNING
 
 
-def test_the_reaper_returns_records_wakes_and_removes(redis_client: RedisClient, objects: ObjectStore) -> None:
-    bench = Bench(redis_client, objects)
+def test_the_reaper_returns_records_and_wakes(bench: Bench) -> None:
     reaper = Reaper(
-        store=JobStore(redis_client, QueueSettings(retention_seconds=0)),
+        store=bench.store,
         reader=bench.reader,
-        objects=objects,
         recorder=bench.recorder,
         wake=bench.woken.append,
         worker="w",
@@ -40,11 +35,11 @@ def test_the_reaper_returns_records_wakes_and_removes(redis_client: RedisClient,
     bench.submit("ended", 1)
     bench.store.cancel("ended", owner=OWNER)
     reaper.start()
-    wait_until(lambda: bench.woken and not list(objects.keys(job_prefix("ended"))), "a full round")
+    wait_until(lambda: bench.woken and not bench.store.unrecorded_jobs(), "a full round")
     reaper.stop()
     assert set(bench.woken) == {"landscape"}
     assert bench.states("waits") == [State.QUEUED]
-    assert list(objects.keys(job_prefix("waits"))) == [label_map_key("waits", 0)]
+    assert bench.objects.exists(record_key("ended"))
 
 
 def test_metrics_tell_what_was_done_and_what_waits(bench: Bench) -> None:

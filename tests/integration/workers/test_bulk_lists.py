@@ -1,11 +1,18 @@
-"""The frozen list of a bulk job's label maps, where somebody has harmed it."""
+"""The frozen list of a bulk job's label maps, where it is harmed or cannot be had."""
+
+import threading
 
 import pytest
 
 from support.bench import Bench
+from support.bulk_jobs import submit
+from support.fault_proxy import FaultProxy, Mode
 from support.jobs import job_spec
 from workers.bulk import listing_key
+from workers.errors import StorageUnavailableError
 from workers.messages import BulkInputs, State, spec_key
+from workers.redis_client import RedisClient
+from workers.storage import ObjectStore
 
 
 @pytest.mark.parametrize("list_of_maps", [None, b'["inputs/j/0.png"', b'["inputs/j/0.png", null]\n'])
@@ -20,3 +27,41 @@ def test_items_whose_list_is_gone_or_damaged_fail_with_its_name(bench: Bench, li
     assert bench.reader.job("j").state is State.FAILED
     for item in bench.reader.items(bench.reader.job("j")):
         assert (item.state, "00000.jsonl" in item.file + (item.detail or "")) == (State.FAILED, True)
+
+
+def fill_all(bench: Bench) -> None:
+    bench.filler.fill_all(holder="w", wake=bench.woken.append, stop=threading.Event())
+
+
+def test_a_list_that_cannot_be_had_keeps_no_other_job_waiting(
+    redis_client: RedisClient, stubborn: tuple[FaultProxy, ObjectStore]
+) -> None:
+    proxy, objects = stubborn
+    bench = Bench(redis_client, objects)
+    for name in ("a", "b"):
+        submit(bench, name, 2)
+    proxy.unreadable = b"jobs/a/listing/"
+    fill_all(bench)
+    assert [bench.reader.job(name).filled for name in ("a", "b")] == [0, 2]
+    proxy.unreadable = b""
+    fill_all(bench)
+    assert bench.reader.job("a").filled == 2
+
+
+def test_while_the_object_store_is_away_no_job_is_asked_for_in_vain(
+    redis_client: RedisClient, stubborn: tuple[FaultProxy, ObjectStore]
+) -> None:
+    proxy, objects = stubborn
+    bench = Bench(redis_client, objects)
+    for name in ("a", "b"):
+        submit(bench, name, 2)
+    proxy.mode = Mode.ERROR
+    with pytest.raises(StorageUnavailableError):
+        fill_all(bench)
+
+
+def test_items_come_in_though_the_description_is_gone(bench: Bench) -> None:
+    submit(bench, "j", 2)
+    bench.objects.delete(spec_key("j"))
+    bench.filler.fill("j")
+    assert bench.states("j") == [State.QUEUED, State.QUEUED]

@@ -6,13 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support.bench import Bench
+from support.fault_proxy import FaultProxy
 from support.jobs import OWNER, claim, claim_batch, job_spec
 from support.recovery import NOW_MS, Recoverer
 from workers.errors import JobUnknownError, QueueUnavailableError
 from workers.messages import JobView, State, label_map_key, picture_key, record_key, spec_key
 from workers.recovery import Outcome
-from workers.redis_client import PREFIX
+from workers.redis_client import PREFIX, RedisClient
 from workers.repairs import RestoredJob
+from workers.storage import ObjectStore
 
 
 @pytest.fixture
@@ -118,6 +120,23 @@ def test_a_damaged_description_is_told_and_the_others_come_back(lost: Recoverer)
     lost.store("good", 1)
     requeued = lost.recovery.requeue()
     assert (requeued.jobs, requeued.unreadable) == ({Outcome.UNREADABLE: 1, Outcome.OPENED: 1}, ["damaged"])
+
+
+def test_one_object_that_cannot_be_had_keeps_no_other_job_from_coming_back(
+    redis_client: RedisClient, stubborn: tuple[FaultProxy, ObjectStore]
+) -> None:
+    proxy, objects = stubborn
+    lost = Recoverer.of(Bench(redis_client, objects))
+    for name in ("a", "b"):
+        lost.submit(name, 1)
+    lost.work()
+    redis_client.flushall()
+    proxy.unreadable = b"jobs/a/pictures/"
+    objects.delete(record_key("a"))
+    requeued = lost.recovery.requeue()
+    assert (requeued.jobs, requeued.unreadable) == ({Outcome.UNREADABLE: 1, Outcome.ENDED: 1}, ["a"])
+    proxy.unreadable = b""
+    assert lost.recovery.requeue().jobs == {Outcome.ENDED: 1, Outcome.KNOWN: 1}
 
 
 def test_a_record_of_another_job_of_that_id_counts_for_nothing(lost: Recoverer) -> None:

@@ -1,13 +1,17 @@
 """Retention under faults: the record goes at once, the objects as soon as the object store lets them go."""
 
-from collections.abc import Iterator
+import threading
+from pathlib import Path
 
 import pytest
 
 from deploy.local.child import Child
+from deploy.local.ports import free_port
+from deploy.local.services import Worker
 from support.bench import Bench
 from support.fault_proxy import FaultProxy
 from support.jobs import OWNER, claim_batch, expire_leases, finish, job_spec, result_of
+from support.waiting import wait_until
 from workers.errors import JobExpiredError, StorageUnavailableError
 from workers.job_store import JobStore
 from workers.messages import job_prefix
@@ -21,21 +25,6 @@ from workers.storage import ObjectStore
 def store(redis_client: RedisClient) -> JobStore:
     """Keeps nothing that has ended."""
     return JobStore(redis_client, QueueSettings(retention_seconds=0))
-
-
-@pytest.fixture
-def stubborn(own_s3: tuple[Child, StorageSettings]) -> Iterator[tuple[FaultProxy, ObjectStore]]:
-    """An object store that can be told not to delete something."""
-    settings = own_s3[1]
-    proxy = FaultProxy(int(settings.endpoint.rpartition(":")[2]))
-    changed = StorageSettings(
-        endpoint=proxy.endpoint,
-        access_key=settings.access_key,
-        secret_key=settings.secret_key,
-        bucket=settings.bucket,
-    )
-    with proxy.serving():
-        yield proxy, ObjectStore(changed)
 
 
 def make_pictures(client: RedisClient, objects: ObjectStore, *job_ids: str) -> Bench:
@@ -112,6 +101,46 @@ def test_what_could_not_be_removed_is_tried_after_the_others(
     assert store.doomed_jobs() == ["a", "b"]
     store.note_removal("a", done=False)
     assert store.doomed_jobs() == ["b", "a"]
+
+
+def test_one_worker_at_a_time_removes_and_none_that_is_told_to_stop(
+    redis_client: RedisClient, objects: ObjectStore, store: JobStore
+) -> None:
+    make_pictures(redis_client, objects, "a")
+    retention, never, stop = Retention(store=store, objects=objects), threading.Event(), threading.Event()
+    store.reserve("*retention*", holder="another", seconds=30)
+    retention.take_turn(holder="w", stop=never)
+    assert stored(objects, "a")
+    store.unreserve("*retention*", holder="another")
+    stop.set()
+    retention.take_turn(holder="w", stop=stop)
+    assert stored(objects, "a")
+    retention.take_turn(holder="w", stop=never)
+    assert stored(objects, "a") == store.doomed_jobs() == []
+
+
+def test_while_the_object_store_hangs_over_deletions_a_worker_takes_back_what_another_lost(
+    redis_client: RedisClient,
+    own_s3: tuple[Child, StorageSettings],
+    stubborn: tuple[FaultProxy, ObjectStore],
+    service_environment: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    proxy, objects = stubborn
+    bench = make_pictures(redis_client, objects, "a", "b", "c", "d")
+    for job_id in ("a", "b", "c", "d"):
+        bench.store.forget(job_id)
+    keys = {"SPADE_S3_ACCESS_KEY": own_s3[1].access_key, "SPADE_S3_SECRET_KEY": own_s3[1].secret_key}
+    told = {"SPADE_S3_ENDPOINT": proxy.endpoint, "SPADE_WORKER_MODELS": "landscape", "SPADE_LEASE_SECONDS": "2"}
+    program = Worker(number=1, port=free_port(), service=service_environment | keys | told)
+    proxy.unanswered = b"jobs/"
+    with Child(program, log=tmp_path / "worker.log"):
+        wait_until(proxy.hanging.is_set, "the worker waits for a deletion")
+        bench.store.submit(job_spec("j"))
+        claim_batch(bench.store, worker="dead")
+        expire_leases(redis_client)
+        wait_until(lambda: bench.reader.item("j", 0).attempts > 1, "the worker has the item", seconds=15)
+        proxy.pause.set()
 
 
 def test_a_picture_that_comes_after_retention_is_refused_as_one_to_be_removed(
