@@ -1,9 +1,11 @@
 """Jobs as the API would submit them, and results as a worker would commit them."""
 
+import dataclasses
 from collections.abc import Iterable
 
+from deploy.bench import jobs
 from workers.job_store import Claim, JobStore
-from workers.messages import Batch, ClaimedItem, ItemSpec, JobSpec, Result, label_map_key, picture_key, spec_key
+from workers.messages import Batch, ClaimedItem, JobSpec, Result, picture_key, spec_key
 from workers.redis_client import PREFIX, RedisClient
 from workers.storage import ObjectStore
 
@@ -12,28 +14,9 @@ OWNER = "ann"
 
 def job_spec(job_id: str, items: int = 1, **changes: object) -> JobSpec:
     """A job of `items` label maps for `landscape`, 256x256, with seeds 0, 1 …; `changes` are fields of JobSpec."""
-    values: dict[str, object] = {
-        "id": job_id,
-        "owner": OWNER,
-        "model": "landscape",
-        "model_version": "1",
-        "weights_digest": "0" * 64,
-        "height": 256,
-        "width": 256,
-        "items": tuple(
-            ItemSpec(
-                index=index,
-                file=f"{index}.png",
-                label_map_key=label_map_key(job_id, index),
-                instance_map_key=None,
-                seed=index,
-            )
-            for index in range(items)
-        ),
-        "created_ms": 0,
-        "request_digest": f"digest of {job_id}",
-    }
-    return JobSpec(**{**values, **changes})
+    values: dict[str, object] = {"owner": OWNER, "created_ms": 0, "request_digest": f"digest of {job_id}"}
+    spec = jobs.job_spec(job_id, items=items, model="landscape", digest="0" * 64)
+    return dataclasses.replace(spec, **{**values, **changes})
 
 
 def result_of(item: ClaimedItem, *, digest: str = "d", size_bytes: int = 3) -> Result:
