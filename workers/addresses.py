@@ -20,6 +20,7 @@ _TRANSLATED: Final = IPv6Network("64:ff9b::/96")  # NAT64, RFC 6052
 _COMPATIBLE: Final = IPv6Network("::/96")  # IPv4 within IPv6, deprecated
 _NEVER: Final[tuple[Network, ...]] = (
     IPv6Network("64:ff9b:1::/48"),  # NAT64 of one's own network, RFC 8215
+    IPv6Network("3fff::/20"),  # documentation, RFC 9637; older tables do not know it
     IPv4Network("192.0.0.0/24"),  # protocol assignments; older tables know a part of it
     IPv4Network("192.88.99.0/24"),  # relays of 6to4, deprecated
     IPv4Network("168.63.129.16/32"),  # a cloud's own services at a public address
