@@ -86,19 +86,21 @@ class _Modulated(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, normalized: Tensor, scale: Tensor, shift: Tensor, window: Tensor) -> Tensor:  # noqa: ANN401 - torch's
-        context.save_for_backward(normalized, scale, window)
-        return normalized * (1 + _at_pixels(scale, window)) + _at_pixels(shift, window)
+        factor = 1 + scale.to(normalized.dtype)
+        context.save_for_backward(normalized, factor, window)
+        context.table_dtype = scale.dtype
+        shifts = _at_pixels(shift.to(normalized.dtype), window)
+        return torch.addcmul(shifts, normalized, _at_pixels(factor, window))
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # noqa: ANN401
-        normalized, scale, window = context.saved_tensors
+        normalized, factor, window = context.saved_tensors
         of_scale, of_shift = (
-            torch.ops.aten.embedding_dense_backward(each.permute(0, 2, 3, 1), window, len(scale), -1, False).to(
-                scale.dtype
-            )
+            torch.ops.aten.embedding_dense_backward(each.permute(0, 2, 3, 1), window, len(factor), -1, False)
             for each in (gradient * normalized, gradient)
         )
-        return gradient * (1 + _at_pixels(scale, window)), of_scale, of_shift, None
+        dtype = context.table_dtype
+        return _at_pixels(factor, window).mul_(gradient), of_scale.to(dtype), of_shift.to(dtype), None
 
 
 def _at_pixels(table: Tensor, row_of_pixel: Tensor) -> Tensor:
