@@ -135,7 +135,7 @@ def test_submit_without_waiting_gives_the_job_that_status_then_shows(spade_serve
 def test_models_are_shown_with_whether_they_are_trained(spade_serve: Any) -> None:
     lines = spade_serve("models", "list").stdout.splitlines()
     assert any(all(text in line for text in ("landscape@1", "untrained", "256x256", "style-1")) for line in lines)
-    names = [model["name"] for model in json.loads(spade_serve("models", "list", "--json").stdout)["models", "list"]]
+    names = [model["name"] for model in json.loads(spade_serve("models", "list", "--json").stdout)["models"]]
     assert names == ["coco-stuff", "landscape"]
 
 
