@@ -30,7 +30,7 @@ class ModelReference(BaseModel):
 
     name: str
     version: str
-    weights_digest: str = Field(description="sha256 of the weights file")
+    weights_sha256: str = Field(description="Of the weights file")
 
 
 class Counts(BaseModel):
@@ -159,7 +159,7 @@ def summarize(job: JobView) -> JobSummary:
         id=job.id,
         state=job.state,
         counts=Counts(total=job.total, **{state.value: count for state, count in job.counts.items()}),
-        model=ModelReference(name=job.model, version=job.model_version, weights_digest=job.weights_digest),
+        model=ModelReference(name=job.model, version=job.model_version, weights_sha256=job.weights_digest),
         size=Size(width=job.width, height=job.height),
         style=represent_style(job.style),
         format=PictureFormat(job.picture_format),
