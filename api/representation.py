@@ -189,7 +189,6 @@ def represent(job: JobView, items: Sequence[ItemView], position: QueuePosition |
 
 def represent_accepted(spec: JobSpec) -> Job:
     """A job as it was when it was accepted, for when the queue cannot be asked for it."""
-    deadline = spec.deadline_seconds
     view = JobView(
         id=spec.id,
         owner=spec.owner,
@@ -199,7 +198,7 @@ def represent_accepted(spec: JobSpec) -> Job:
         created_ms=spec.created_ms,
         started_ms=None,
         finished_ms=None,
-        deadline_ms=None if deadline is None else spec.created_ms + round(deadline * 1000),
+        deadline_ms=spec.deadline_ms,
         request_digest=spec.request_digest,
         model=spec.model,
         model_version=spec.model_version,
