@@ -6,7 +6,7 @@ from typing import Final, NoReturn
 from flask import Response
 from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.access import register_access
@@ -29,6 +29,7 @@ from api.representation import Cancellation, Job, JobPage
 from api.requests import register_request_handling
 from api.services import Services, install_services
 from api.webhooks import JobEnded, describe_webhook
+from workers.settings import Settings
 
 MAX_TEXT_PART_BYTES: Final = 2**20
 SPARE_PARTS: Final = 8
@@ -42,10 +43,33 @@ with the scope `admin` reads and cancels everybody's, and lists its own.
 Every error is `application/problem+json` (RFC 9457). Times are RFC 3339, UTC. Boxes are left, top, right, bottom in
 pixels, the last two one past the end.
 """
+REQUEST_MODELS: Final[list[type[BaseModel]]] = [JobParameters, MapParameters, JobBody, MapsBody]
+RESPONSE_MODELS: Final[list[type[BaseModel]]] = [
+    *(Job, JobPage, Cancellation, Manifest, Check, Model, ModelList, Problem, Liveness, Readiness, JobEnded)
+]
 
 
 def create_app(services: Services, *, metrics_dir: str | None = None) -> OpenAPI:
     """The WSGI application over its services. `metrics_dir` is the folder of prometheus-client's multiprocess mode."""
+    app = _bare_app(services.settings)
+    install_services(app.extensions, services)
+    metrics = ApiMetrics(services.job_reader, multiprocess_dir=metrics_dir)
+    register_request_handling(app, metrics)
+    register_cors(app, services.settings.http.cors_origins)
+    register_access(app, services.keys, services.rate_limiter)
+    register_problems(app)
+    for blueprint in (jobs, events, pictures, archives, label_maps, models, create_probes(metrics)):
+        app.register_api(blueprint)
+    document = build_document(
+        app, request_models=REQUEST_MODELS, response_models=RESPONSE_MODELS, webhooks=describe_webhook()
+    )
+    app.register_blueprint(create_docs(document))
+    app.add_url_rule("/", "home", _home)
+    return app
+
+
+def _bare_app(settings: Settings) -> OpenAPI:
+    """An application that answers nothing yet, with its bounds on requests."""
     app = OpenAPI(
         "api",
         info=Info(title="SPADE serving", version=version("spade-serving"), description=DESCRIPTION),
@@ -54,34 +78,14 @@ def create_app(services: Services, *, metrics_dir: str | None = None) -> OpenAPI
         doc_ui=False,
         static_folder=None,
     )
-    settings = services.settings
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_request_bytes,
         MAX_FORM_MEMORY_SIZE=MAX_TEXT_PART_BYTES,
         MAX_FORM_PARTS=2 * settings.max_items_per_job + SPARE_PARTS,
     )
-    install_services(app.extensions, services)
     if proxies := settings.http.trusted_proxies:
         # Not the prefix, since our links have none, nor the port, which the host has where it matters.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies, x_port=0, x_prefix=0)  # type: ignore[method-assign]  # as Flask documents it
-    metrics = ApiMetrics(services.job_reader, multiprocess_dir=metrics_dir)
-    register_request_handling(app, metrics)
-    register_cors(app, settings.http.cors_origins)
-    register_access(app, services.keys, services.rate_limiter)
-    register_problems(app)
-    for blueprint in (jobs, events, pictures, archives, label_maps, models, create_probes(metrics)):
-        app.register_api(blueprint)
-    document = build_document(
-        app,
-        request_models=[JobParameters, MapParameters, JobBody, MapsBody],
-        response_models=[
-            *(Job, JobPage, Cancellation, Manifest, Check, Model, ModelList, Problem, Liveness, Readiness),
-            JobEnded,
-        ],
-        webhooks=describe_webhook(),
-    )
-    app.register_blueprint(create_docs(document))
-    app.add_url_rule("/", "home", _home)
     return app
 
 

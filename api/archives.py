@@ -153,7 +153,7 @@ class _Described:
     def __init__(self, job: JobView, services: Services) -> None:
         self._job = job
         self._objects = services.object_store
-        self._model = ModelReference(name=job.model, version=job.model_version, weights_digest=job.weights_digest)
+        self._model = ModelReference(name=job.model, version=job.model_version, weights_sha256=job.weights_digest)
         self._code_version = version("spade-serving")
         self._label_map: tuple[str, str | None] = ("", None)
 

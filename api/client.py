@@ -135,6 +135,13 @@ class SpadeClient:
         """The job as it is now."""
         return parse(self._get(f"/v1/jobs/{job_id}"), Job)
 
+    def items(self, job: Job) -> Iterator[Item]:
+        """All items of a job, asked for a page at a time; of an open bulk job those that have come in."""
+        yield from job.items
+        while job.items_next is not None and job.items:
+            job = parse(self._get(job.items_next), Job)
+            yield from job.items
+
     def jobs(self, *, limit: int = 50) -> JobPage:
         """The newest jobs."""
         return parse(self._get("/v1/jobs", {"limit": limit}), JobPage)

@@ -80,7 +80,7 @@ def validate_label_maps() -> Response:
     ]
     check = Check(
         valid=all(result.valid for result in checked),
-        model=ModelReference(name=card.name, version=card.version, weights_digest=card.weights.sha256),
+        model=ModelReference(name=card.name, version=card.version, weights_sha256=card.weights.sha256),
         picture_size=Size(width=width, height=height),
         label_maps=checked,
     )

@@ -24,13 +24,6 @@ class LabelClassModel(BaseModel):
     color: str = Field(description="#rrggbb")
 
 
-class Weights(BaseModel):
-    """The weights file that a picture's `weights_digest` names."""
-
-    sha256: str
-    bytes: int
-
-
 class Model(BaseModel):
     """A model's card."""
 
@@ -50,7 +43,8 @@ class Model(BaseModel):
     styles: list[str] = Field(description="Names for the parameter `style`")
     reads_styles: bool = Field(description="Whether it takes a `style_image`")
     palettes: list[str] = Field(description="Names for the parameter `palette`")
-    weights: Weights
+    weights_sha256: str = Field(description="Of the weights file")
+    weights_bytes: int
     pixels_per_second: float | None = Field(description="Made over the last minute; null when that is not known")
 
     @classmethod
@@ -74,7 +68,8 @@ class Model(BaseModel):
             styles=list(card.styles_by_name),
             reads_styles=card.encoder is not None,
             palettes=palettes,
-            weights=Weights(sha256=card.weights.sha256, bytes=card.weights.bytes),
+            weights_sha256=card.weights.sha256,
+            weights_bytes=card.weights.bytes,
             pixels_per_second=pixels_per_second,
         )
 

@@ -1,6 +1,5 @@
 """Parameters of a job as a client writes them. Unknown names and wrong types are refused by name."""
 
-import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Final, Self
 
@@ -18,6 +17,7 @@ from pydantic import (
 
 from api.errors import Fault, ParametersRefusedError
 from spade.pictures import PictureFormat
+from spade.sizes import SIZE_PATTERN, parse_size
 from workers.messages import Priority
 from workers.webhook_targets import MAX_URL_LENGTH
 
@@ -29,7 +29,6 @@ MAX_DEADLINE_SECONDS: Final = 30 * 24 * 3600.0
 MAX_SHOWN_NAME: Final = 200
 _UNNAMED: Final = {"[key]", "[name]", "[blend]"}
 """Parts of a fault's place that no client has written."""
-SIZE_PATTERN: Final = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
 
 
 class Size(BaseModel):
@@ -43,10 +42,10 @@ class Size(BaseModel):
 
 def _size_from_text(value: Any) -> Any:  # noqa: ANN401 - whatever the client sent
     if isinstance(value, str):
-        match = SIZE_PATTERN.fullmatch(value)
-        if match is None:
+        size = parse_size(value)
+        if size is None:
             raise ValueError("write it as WIDTHxHEIGHT, for instance 512x256")
-        return {"width": int(match[1]), "height": int(match[2])}
+        return {"width": size[1], "height": size[0]}
     return value
 
 
@@ -70,7 +69,7 @@ class MapParameters(BaseModel):
         description="Size of the pictures, `WIDTHxHEIGHT` or an object; the model's own by default.",
         json_schema_extra={
             "anyOf": [
-                {"type": "string", "pattern": r"^\d+x\d+$"},
+                {"type": "string", "pattern": f"^{SIZE_PATTERN.pattern}$"},
                 {"$ref": "#/components/schemas/Size"},
                 {"type": "null"},
             ]

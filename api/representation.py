@@ -30,7 +30,7 @@ class ModelReference(BaseModel):
 
     name: str
     version: str
-    weights_digest: str = Field(description="sha256 of the weights file")
+    weights_sha256: str = Field(description="Of the weights file")
 
 
 class Counts(BaseModel):
@@ -159,7 +159,7 @@ def summarize(job: JobView) -> JobSummary:
         id=job.id,
         state=job.state,
         counts=Counts(total=job.total, **{state.value: count for state, count in job.counts.items()}),
-        model=ModelReference(name=job.model, version=job.model_version, weights_digest=job.weights_digest),
+        model=ModelReference(name=job.model, version=job.model_version, weights_sha256=job.weights_digest),
         size=Size(width=job.width, height=job.height),
         style=represent_style(job.style),
         format=PictureFormat(job.picture_format),
@@ -189,7 +189,6 @@ def represent(job: JobView, items: Sequence[ItemView], position: QueuePosition |
 
 def represent_accepted(spec: JobSpec) -> Job:
     """A job as it was when it was accepted, for when the queue cannot be asked for it."""
-    deadline = spec.deadline_seconds
     view = JobView(
         id=spec.id,
         owner=spec.owner,
@@ -199,7 +198,7 @@ def represent_accepted(spec: JobSpec) -> Job:
         created_ms=spec.created_ms,
         started_ms=None,
         finished_ms=None,
-        deadline_ms=None if deadline is None else spec.created_ms + round(deadline * 1000),
+        deadline_ms=spec.deadline_ms,
         request_digest=spec.request_digest,
         model=spec.model,
         model_version=spec.model_version,

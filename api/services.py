@@ -14,10 +14,10 @@ from workers.job_store import JobStore
 from workers.key_store import KeyStore
 from workers.limits import RateLimiter
 from workers.recorder import Recorder
-from workers.redis_client import connect
 from workers.scripts import Scripts
 from workers.settings import Settings
 from workers.storage import ObjectStore
+from workers.stores import connect_stores
 from workers.wakeup import WakeUp, create_celery
 from workers.webhook_targets import WebhookTargets
 
@@ -59,19 +59,18 @@ class Services:
 
 def connect_services(settings: Settings) -> Services:
     """The real parts. They connect when they are first used."""
-    client = connect(settings.redis_url)
-    store, reader, objects = JobStore(client, settings.queue), JobReader(client), ObjectStore(settings.storage)
+    stores = connect_stores(settings)
     return Services(
         settings=settings,
-        job_store=store,
-        job_reader=reader,
-        object_store=objects,
-        recorder=Recorder(store=store, reader=reader, objects=objects),
-        filler=Filler(client, store=store, objects=objects),
+        job_store=stores.job_store,
+        job_reader=stores.job_reader,
+        object_store=stores.object_store,
+        recorder=stores.recorder,
+        filler=stores.filler,
         registry=Registry(settings.models_dir),
-        wake_up=WakeUp(create_celery(settings.redis_url), client),
-        keys=KeyCache(KeyStore(objects)),
-        rate_limiter=RateLimiter(Scripts(client)),
+        wake_up=WakeUp(create_celery(settings.redis_url), stores.client),
+        keys=KeyCache(KeyStore(stores.object_store)),
+        rate_limiter=RateLimiter(Scripts(stores.client)),
         webhook_targets=WebhookTargets(settings.webhooks.policy),
     )
 

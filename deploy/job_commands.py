@@ -130,13 +130,14 @@ def submit(
         if wait:
             job = _follow(client, job, quiet=as_json)
             pictures = (_download_archive if archive else _download)(client, job, out)
+        problem = _what_went_wrong(client, job) if wait and job.state is not State.SUCCEEDED else None
     if as_json:
         print_json({"job": job.model_dump(mode="json"), "pictures": [str(path) for path in pictures]})
     else:
         for path in pictures:
             click.echo(path)
-    if wait and job.state is not State.SUCCEEDED:
-        raise UnfinishedError(_what_went_wrong(job))
+    if problem is not None:
+        raise UnfinishedError(problem)
 
 
 @click.command()
@@ -223,7 +224,7 @@ def _follow(client: SpadeClient, job: Job, *, quiet: bool) -> Job:
 def _download(client: SpadeClient, job: Job, out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     pictures = []
-    for item in job.items:
+    for item in client.items(job):
         if item.image is not None:
             path = out / f"{item.index}-{Path(item.file).stem}{EXTENSIONS[job.format]}"
             path.write_bytes(client.picture(item))
@@ -238,11 +239,13 @@ def _download_archive(client: SpadeClient, job: Job, out: Path) -> list[Path]:
     return [path]
 
 
-def _what_went_wrong(job: Job) -> str:
-    bad = [item for item in job.items if item.state is not State.SUCCEEDED]
-    first = bad[0]
+def _what_went_wrong(client: SpadeClient, job: Job) -> str:
+    missing = f"{job.counts.total - job.counts.succeeded} of {job.counts.total} pictures are missing"
+    first = next((item for item in client.items(job) if item.state is not State.SUCCEEDED), None)
+    if first is None:
+        return missing  # of a bulk job that ended before its items had come in
     why = f"{first.file} ended as {first.state}: {first.detail or first.reason or 'no reason is known'}"
-    return f"{len(bad)} of {job.counts.total} pictures are missing; {why}"
+    return f"{missing}; {why}"
 
 
 def _print_job(job: Job) -> None:

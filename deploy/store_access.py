@@ -10,15 +10,14 @@ from deploy.local.stack import server_settings, stack_servers
 from deploy.local.state import StateFolder
 from workers.audit import Audit
 from workers.dead_letters import DeadLetters
-from workers.filling import Filler
 from workers.job_reader import JobReader
-from workers.job_store import JobStore
 from workers.recorder import Recorder
 from workers.recovery import Recovery
-from workers.redis_client import RedisClient, connect
+from workers.redis_client import RedisClient
 from workers.repairs import Repairs
 from workers.settings import Settings
 from workers.storage import ObjectStore
+from workers.stores import connect_stores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +36,18 @@ class StoreAccess:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Raises `QueueUnavailableError` or `StorageUnavailableError` where one of them is away."""
-        client = connect(settings.redis_url)
-        reader, objects, repairs = JobReader(client), ObjectStore(settings.storage), Repairs(client)
+        stores = connect_stores(settings)
+        client, reader, objects, recorder = stores.client, stores.job_reader, stores.object_store, stores.recorder
+        repairs = Repairs(client)
         reader.ping()
         objects.ping()
-        store = JobStore(client, settings.queue)
-        recorder = Recorder(store=store, reader=reader, objects=objects)
-        filler = Filler(client, store=store, objects=objects)
         return cls(
             client=client,
             reader=reader,
             objects=objects,
             repairs=repairs,
             recorder=recorder,
-            recovery=Recovery(repairs=repairs, objects=objects, recorder=recorder, filler=filler),
+            recovery=Recovery(repairs=repairs, objects=objects, recorder=recorder, filler=stores.filler),
             dead_letters=DeadLetters(client, reader=reader, repairs=repairs, recorder=recorder),
             retention_seconds=settings.queue.retention_seconds,
         )

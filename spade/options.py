@@ -1,12 +1,12 @@
 """What the commands of `spade` have in common: options, and how errors are answered."""
 
-import re
 from typing import Any
 
 import click
 
 from spade.data.errors import lost_readers_told
 from spade.errors import SpadeError
+from spade.sizes import parse_size
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 
@@ -31,7 +31,7 @@ class Size(click.ParamType[tuple[int, int]]):
     name = "WxH"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", value)
-        if match is None:
+        size = parse_size(value)
+        if size is None:
             self.fail(f"{value!r} is not a size; write width x height in pixels, as in 512x256", param, ctx)
-        return int(match[2]), int(match[1])
+        return size

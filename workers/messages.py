@@ -121,6 +121,11 @@ class JobSpec:
         return self.items[0].seed if self.bulk is None else self.bulk.seed
 
     @property
+    def deadline_ms(self) -> int | None:
+        """Unix time, milliseconds, by the clock of whoever accepted it; the job store goes by its own."""
+        return None if self.deadline_seconds is None else self.created_ms + round(self.deadline_seconds * 1000)
+
+    @property
     def bucket(self) -> str:
         """Name of the set of items that may share a batch."""
         return f"{self.model}@{self.model_version}/{self.height}x{self.width}/{self.precision}"

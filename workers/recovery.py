@@ -127,15 +127,13 @@ class Recovery:
 
         with ThreadPoolExecutor(_READING_THREADS) as pool:
             items = tuple(pool.map(rebuild, spec.items))
-        deadline = spec.deadline_seconds
-        deadline_ms = None if deadline is None else spec.created_ms + round(deadline * 1000)
         return RestoredJob(
             spec=spec,
             items=items,
             created_ms=record.get("created_ms", spec.created_ms),
             started_ms=record.get("started_ms"),
             finished_ms=record.get("finished_ms"),
-            deadline_ms=record.get("deadline_ms", deadline_ms),
+            deadline_ms=record.get("deadline_ms", spec.deadline_ms),
             is_recorded=is_final,
             input_bytes=stored.input_bytes,
             newest_fence=max((picture.fence for picture in pictures.values()), default=0),

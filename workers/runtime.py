@@ -12,22 +12,17 @@ from prometheus_client import CollectorRegistry
 from model_store.registry import Registry
 from workers.copying import Copier
 from workers.engine import Engine
-from workers.filling import Filler
 from workers.health import HealthServer
-from workers.job_reader import JobReader
-from workers.job_store import JobStore
 from workers.leases import LeaseKeeper
 from workers.metrics import WorkerMetrics
 from workers.periodic import Periodic
 from workers.pipeline import ClaimLimits, Pipeline, PipelineParts
 from workers.publishing import Publisher
 from workers.reaper import Reaper
-from workers.recorder import Recorder
-from workers.redis_client import connect
-from workers.retention import Retention
 from workers.served_models import ServedModels
 from workers.settings import Settings, WorkerSettings
-from workers.storage import ObjectStore
+from workers.stores import Stores, connect_stores
+from workers.upkeep import upkeep
 from workers.wakeup import WakeUp
 from workers.webhook_settings import WebhookSettings
 from workers.webhook_store import WebhookStore
@@ -36,8 +31,7 @@ from workers.webhooks import WebhookDeliverer
 
 _STUCK_SECONDS: Final = 600.0
 _DRAIN_SECONDS: Final = 60.0
-_MAX_REAPER_INTERVAL_SECONDS: Final = 5.0
-_FILL_INTERVAL_SECONDS: Final = 1.0
+_MAX_UPKEEP_INTERVAL_SECONDS: Final = 5.0
 _LOOK_INTERVAL_SECONDS: Final = 3.0
 
 
@@ -64,48 +58,32 @@ class Runtime:
         self._engine = engine
         self._wake_up = wake_up
         self._preloaded = settings.worker.models
-        client = connect(settings.redis_url)
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
-
+        stores = connect_stores(settings)
+        lease_seconds = settings.queue.lease_seconds
+        leases = LeaseKeeper(stores.job_store, lease_seconds=lease_seconds)
         metrics_registry = CollectorRegistry()
-        store, reader = JobStore(client, settings.queue), JobReader(client)
-        objects = ObjectStore(settings.storage)
-        recorder = Recorder(store=store, reader=reader, objects=objects)
-        leases = LeaseKeeper(store, lease_seconds=settings.queue.lease_seconds)
         metrics = WorkerMetrics(metrics_registry)
-        publisher = Publisher(store=store, objects=objects, leases=leases, metrics=metrics, wake=wake_up.send)
-        parts = PipelineParts(
-            store=store,
-            objects=objects,
-            registry=registry,
-            engine=engine,
-            leases=leases,
-            publisher=publisher,
-            copier=Copier(objects=objects, publisher=publisher, leases=leases, metrics=metrics),
-            metrics=metrics,
-            wake=wake_up.send,
-            record=recorder.record,
+
+        parts = _pipeline_parts(
+            stores, registry=registry, engine=engine, leases=leases, metrics=metrics, wake=wake_up.send
         )
         self._pipeline = Pipeline(parts, self._claim_limits(settings, served), stop=self.stopping)
-        reaper_seconds = min(_MAX_REAPER_INTERVAL_SECONDS, settings.queue.lease_seconds / 4)
-        reaper = Reaper(
-            store=store,
-            reader=reader,
-            recorder=recorder,
-            wake=wake_up.send,
-            worker=self._worker,
-            interval_seconds=reaper_seconds,
-        )
-        remove = partial(Retention(store=store, objects=objects).take_turn, holder=self._worker, stop=self.stopping)
-        removing = Periodic("retention", remove, interval_seconds=reaper_seconds)
-        filler = Filler(client, store=store, objects=objects)
-        fill = partial(filler.fill_all, holder=self._worker, wake=wake_up.send, stop=self.stopping)
-        filling = Periodic("filler", fill, interval_seconds=_FILL_INTERVAL_SECONDS)
-        looking = Periodic("models", partial(served.look_again, listen), interval_seconds=_LOOK_INTERVAL_SECONDS)
-        health = self._health(settings.worker, metrics_registry)
-        webhooks = _webhooks(settings.webhooks, WebhookStore(client), reader, metrics)
-        self._beside: list[HealthServer | LeaseKeeper | Periodic | Reaper | WebhookDeliverer]
-        self._beside = [*health, leases, reaper, removing, filling, looking, *webhooks]
+
+        upkeep_seconds = min(_MAX_UPKEEP_INTERVAL_SECONDS, lease_seconds / 4)
+        self._beside: list[HealthServer | LeaseKeeper | Periodic | Reaper | WebhookDeliverer] = [
+            *self._health(settings.worker, metrics_registry),
+            leases,
+            *upkeep(
+                stores,
+                wake=wake_up.send,
+                worker=self._worker,
+                stop=self.stopping,
+                interval_seconds=upkeep_seconds,
+            ),
+            Periodic("models", partial(served.look_again, listen), interval_seconds=_LOOK_INTERVAL_SECONDS),
+            *_webhooks(settings.webhooks, stores, metrics),
+        ]
 
     def start(self) -> None:
         """Start the threads beside the loop and load the models that the worker was told to serve.
@@ -158,11 +136,41 @@ class Runtime:
         return not progress.busy.is_set() or progress.idle_seconds < _STUCK_SECONDS
 
 
-def _webhooks(
-    settings: WebhookSettings, store: WebhookStore, reader: JobReader, metrics: WorkerMetrics
-) -> list[WebhookDeliverer]:
+def _pipeline_parts(
+    stores: Stores,
+    *,
+    registry: Registry,
+    engine: Engine,
+    leases: LeaseKeeper,
+    metrics: WorkerMetrics,
+    wake: Callable[[str], None],
+) -> PipelineParts:
+    objects = stores.object_store
+    publisher = Publisher(store=stores.job_store, objects=objects, leases=leases, metrics=metrics, wake=wake)
+    return PipelineParts(
+        store=stores.job_store,
+        objects=objects,
+        registry=registry,
+        engine=engine,
+        leases=leases,
+        publisher=publisher,
+        copier=Copier(objects=objects, publisher=publisher, leases=leases, metrics=metrics),
+        metrics=metrics,
+        wake=wake,
+        record=stores.recorder.record,
+    )
+
+
+def _webhooks(settings: WebhookSettings, stores: Stores, metrics: WorkerMetrics) -> list[WebhookDeliverer]:
     """None where there is no secret to sign with."""
     if not settings.secrets:
         return []
-    targets = WebhookTargets(settings.policy)
-    return [WebhookDeliverer(store=store, reader=reader, targets=targets, settings=settings, metrics=metrics)]
+    return [
+        WebhookDeliverer(
+            store=WebhookStore(stores.client),
+            reader=stores.job_reader,
+            targets=WebhookTargets(settings.policy),
+            settings=settings,
+            metrics=metrics,
+        )
+    ]

@@ -4,11 +4,9 @@ The worker brings the items in, claims and commits them as any other, and makes 
 service around the engine, above all whether memory and the longest call of Redis grow with the job.
 """
 
-import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +14,13 @@ import httpx
 import psutil
 import redis
 
-from deploy.bench.servers import Servers
+from deploy.bench.servers import NullWorker, Servers
 from deploy.bench.waiting import wait_until
 from deploy.errors import BenchmarkError
-from deploy.local.child import Child, Program
+from deploy.local.child import Child
 from deploy.local.ports import free_port
 from deploy.local.services import ApiServer
+from workers.wakeup import create_celery
 
 MODEL: Final = "landscape"
 _PREFIX: Final = "inputs/bulk/"
@@ -51,29 +50,6 @@ class BulkFigures:
     longest_redis_call_ms: float  # by the clock, so a busy machine makes it longer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulkWorker(Program):
-    """The benchmark's worker; it has no port to ask."""
-
-    service: Mapping[str, str] = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        return "bulk-worker"
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-P", "-m", "deploy.bench.bulk_worker"]
-
-    def environment(self) -> Mapping[str, str]:
-        return {**self.service, "SPADE_WORKER_MODELS": MODEL}
-
-    def prepare(self) -> None:
-        pass
-
-    def is_ready(self) -> bool:
-        return True
-
-
 def measure_bulk(*, items: int) -> BulkFigures:
     """Run the benchmark. Raises BenchmarkError where the job does not end as it should."""
     with tempfile.TemporaryDirectory() as name:
@@ -83,16 +59,19 @@ def measure_bulk(*, items: int) -> BulkFigures:
         _write_maps(maps, items - items // 10)
         # No models folder: a worker without an engine needs no weights, and they take time to be drawn.
         models = str(servers.folder / "models")
-        service = servers.service(SPADE_MAX_BULK_ITEMS=str(items), SPADE_MODELS_DIR=models)
+        told = {"SPADE_MAX_BULK_ITEMS": str(items), "SPADE_MODELS_DIR": models, "SPADE_WORKER_MODELS": MODEL}
+        service = servers.service(**told)
         metrics = servers.folder / "metrics"
         api = ApiServer(port=free_port(), metrics_folder=metrics, service=service, processes=1)
+        celery = create_celery(servers.redis.url)
+        worker = NullWorker(module="deploy.bench.service_worker", service=service, celery=celery)
         with (
             servers.running(),
             servers.child(api) as api_child,
             httpx.Client(base_url=api.url, timeout=_SECONDS, trust_env=False) as http,
         ):
             run = _Run(items, redis.Redis.from_url(servers.redis.url), http, api_child)
-            return run.measure(servers.child(BulkWorker(service=service)))
+            return run.measure(servers.child(worker))
 
 
 def _write_maps(folder: Path, items: int) -> None:

@@ -37,7 +37,9 @@ def running_stack(**told: str) -> Iterator[LoadStack]:
         service = servers.service(**{"SPADE_WORKER_MODELS": MODEL, **told})
         metrics = servers.folder / "metrics"
         api = ApiServer(port=free_port(), metrics_folder=metrics, service=service, processes=API_PROCESSES)
-        worker = NullWorker(module="deploy.bench.load_worker", service=service, celery=create_celery(servers.redis.url))
+        worker = NullWorker(
+            module="deploy.bench.service_worker", service=service, celery=create_celery(servers.redis.url)
+        )
         with servers.running(), servers.child(worker) as worker_child, servers.child(api) as api_child:
             yield LoadStack(
                 url=api.url,

@@ -17,7 +17,7 @@ FOLDERS = {".ci", *PACKAGES, "k8s", "tests"}
 
 # Only these may read the environment, connect or log when they are imported.
 ENTRY_MODULES = {
-    *("api.wsgi", "workers.app", "deploy.bench.null_worker", "deploy.bench.load_worker", "deploy.bench.load_user"),
+    *("api.wsgi", "workers.app", "deploy.bench.null_worker", "deploy.bench.service_worker", "deploy.bench.load_user"),
 }
 
 # Imports the modules that are named to it and ends at the first that does more than define things.

@@ -59,7 +59,7 @@ def test_an_archive_has_every_picture_and_a_manifest_that_tells_what_it_follows_
     items = client.get(job["links"]["self"]).json["items"]
     for item, told in zip(manifest.items, items, strict=True):
         assert (item.sha256, item.bytes) == (told["image"]["sha256"], len(archive.read(item.picture)))
-        assert (item.model.name, item.model.version, item.model.weights_digest) == tuple(job["model"].values())
+        assert (item.model.name, item.model.version, item.model.weights_sha256) == tuple(job["model"].values())
         assert (item.size.width, item.size.height, item.precision, item.style) == (256, 256, "float32", None)
         assert item.state is State.SUCCEEDED
         assert len(item.label_map_sha256) == 64

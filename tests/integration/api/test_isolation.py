@@ -9,7 +9,6 @@ from support.keys import bearer, make_key
 from support.problems import assert_problem
 from workers.messages import job_prefix
 
-JOB_PARAMETERS = {"{job_id}", "{id}"}
 OWN_ID = "anns-own"
 
 

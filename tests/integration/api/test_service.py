@@ -33,7 +33,7 @@ def test_all_models_are_listed_with_their_cards(client):
     assert (landscape["size_multiple"], coco["size_multiple"]) == (None, 32)
     assert (landscape["seed_matters"], coco["seed_matters"]) == (True, False)
     assert landscape["palettes"] == ["model", "gaugan"]
-    assert re.fullmatch("[0-9a-f]{64}", landscape["weights"]["sha256"])
+    assert re.fullmatch("[0-9a-f]{64}", landscape["weights_sha256"])
     assert landscape["pixels_per_second"] is None
 
 

@@ -39,7 +39,6 @@ def test_a_job_is_accepted_with_its_location(post):
         "total": 1, "queued": 1, "running": 0, "succeeded": 0, "failed": 0, "canceled": 0, "expired": 0
     }  # fmt: skip
     assert job["model"]["name"] == "landscape"
-    assert len(job["model"]["weights_digest"]) == 64
     assert job["size"] == {"width": 256, "height": 256}
     assert job["queue"]["position"] == 0
     assert job["created_at"].endswith("Z")
@@ -47,6 +46,11 @@ def test_a_job_is_accepted_with_its_location(post):
         "index": 0, "file": "0.png", "seed": None, "state": "queued", "attempts": 0, "reason": None, "detail": None,
         "timings": {}, "image": None,
     }  # fmt: skip
+
+
+def test_a_job_names_its_model_and_the_weights_as_the_models_card_does(client, post):
+    card = client.get("/v1/models/landscape").json
+    assert post().json["model"] == {name: card[name] for name in ("name", "version", "weights_sha256")}
 
 
 def test_ids_of_jobs_sort_by_time(post):

@@ -2,11 +2,8 @@
 
 import hashlib
 import io
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,7 @@ from api.client_answers import ClientError
 from api.parameters import JobParameters
 from api.representation import JobSummary
 from deploy.examples import example_label_maps
+from support.answering import reply, serving
 from workers.messages import CancelOutcome, State
 
 BEACH, LAKE = (example.path for example in example_label_maps()[:2])
@@ -91,39 +89,6 @@ def test_an_archive_of_an_unfinished_job_is_refused_and_leaves_no_file(client: S
         client.archive(job.id, tmp_path / "job.zip")
     assert list(tmp_path.iterdir()) == []
     client.cancel(job.id)
-
-
-@contextmanager
-def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
-    """An HTTP server whose every GET and PUT is answered by `answer`."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            answer(self)
-
-        def do_PUT(self) -> None:
-            answer(self)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def reply(handler: BaseHTTPRequestHandler, status: int, body: bytes, **headers: str) -> None:
-    handler.send_response(status)
-    for name, value in {"Content-Length": str(len(body)), **headers}.items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.end_headers()
-    handler.wfile.write(body)
 
 
 def test_not_now_is_asked_again_when_the_service_said_to() -> None:

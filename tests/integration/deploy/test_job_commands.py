@@ -4,8 +4,12 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from zipfile import ZipFile
 
 import pytest
@@ -13,11 +17,15 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from api.client import SpadeClient
+from api.parameters import JobParameters
+from api.representation import Job
 from deploy.cli import main
 from deploy.examples import example_label_maps
 from deploy.store_access import access_stores
+from support.answering import reply, serving
 from support.programs import SPADE_SERVE, Up
 from support.waiting import wait_until
+from workers.messages import State
 
 BEACH, LAKE = (str(example.path) for example in example_label_maps()[:2])
 
@@ -94,6 +102,59 @@ def test_submit_takes_what_lies_below_a_prefix(spade_serve: Any, up: Up, tmp_pat
     assert {path.name for path in tmp_path.iterdir()} == {"0-beach.png", "1-lake.png"}
 
 
+@pytest.fixture
+def in_pages_of_one(client: SpadeClient) -> Callable[[Job], AbstractContextManager[str]]:
+    """A function that answers whoever submits with a job that has ended, an item a page; it gives the address."""
+
+    def serve(job: Job) -> AbstractContextManager[str]:
+        pictures = {item.image.href: client.picture(item) for item in job.items if item.image is not None}
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+            where = urlsplit(handler.path)
+            if where.path.endswith("/events"):
+                reply(handler, 204, b"")
+            elif where.path in pictures:
+                reply(handler, 200, pictures[where.path])
+            else:
+                index = 1 + int(parse_qs(where.query).get("items_after", ["-1"])[0])
+                following = None if index + 1 == len(job.items) else f"{job.links.self}?items_after={index}"
+                page = job.model_copy(update={"items": [job.items[index]], "items_next": following})
+                reply(handler, 200, page.model_dump_json().encode())
+
+        return serving(answer)
+
+    return serve
+
+
+def test_submit_downloads_the_pictures_that_are_told_of_in_later_answers(
+    client: SpadeClient,
+    in_pages_of_one: Callable[[Job], AbstractContextManager[str]],
+    tmp_path: Path,
+) -> None:
+    job = client.follow(client.submit([Path(BEACH), Path(LAKE)], JobParameters(model="landscape")).id)
+    with in_pages_of_one(job) as url:
+        result = CliRunner().invoke(main, ["submit", BEACH, "--model", "m", "--url", url, "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in tmp_path.iterdir()} == {"0-beach.png", "1-lake.png"}
+
+
+def test_submit_tells_of_what_is_missing_among_the_items_of_later_answers(
+    client: SpadeClient,
+    in_pages_of_one: Callable[[Job], AbstractContextManager[str]],
+    tmp_path: Path,
+) -> None:
+    job = client.follow(client.submit([Path(BEACH), Path(LAKE)], JobParameters(model="landscape")).id)
+    lost = job.items[1].model_copy(update={"state": State.FAILED, "detail": "it is no map", "image": None})
+    counts = job.counts.model_copy(update={"succeeded": 1, "failed": 1})
+    failed = job.model_copy(update={"state": State.FAILED, "counts": counts, "items": [job.items[0], lost]})
+    with in_pages_of_one(failed) as url:
+        result = CliRunner().invoke(main, ["submit", BEACH, "--model", "m", "--url", url, "--out", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.stderr.endswith("Error: 1 of 2 pictures are missing; lake.png ended as failed: it is no map\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"0-beach.png"}
+
+
 @pytest.mark.parametrize(
     "arguments", [(), (BEACH, "--prefix", "inputs/"), ("--prefix", "inputs/", "--style-image", BEACH)]
 )
@@ -135,7 +196,7 @@ def test_submit_without_waiting_gives_the_job_that_status_then_shows(spade_serve
 def test_models_are_shown_with_whether_they_are_trained(spade_serve: Any) -> None:
     lines = spade_serve("models", "list").stdout.splitlines()
     assert any(all(text in line for text in ("landscape@1", "untrained", "256x256", "style-1")) for line in lines)
-    names = [model["name"] for model in json.loads(spade_serve("models", "list", "--json").stdout)["models", "list"]]
+    names = [model["name"] for model in json.loads(spade_serve("models", "list", "--json").stdout)["models"]]
     assert names == ["coco-stuff", "landscape"]
 
 
