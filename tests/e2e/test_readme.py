@@ -44,32 +44,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("commands", RUN, ids=range(1, len(RUN) + 1))
-def test_the_commands_do_what_the_page_says(commands: str, environment: dict[str, str], folder: Path) -> None:
+def run(command: list[str], environment: dict[str, str], folder: Path) -> None:
     result = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("commands", RUN, ids=range(1, len(RUN) + 1))
+def test_the_commands_do_what_the_page_says(commands: str, environment: dict[str, str], folder: Path) -> None:
+    run(["bash", "-euo", "pipefail", "-c", commands], environment, folder)
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=range(1, len(PROGRAMS) + 1))
 def test_the_programs_do_what_the_page_says(program: str, environment: dict[str, str], folder: Path) -> None:
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+    run([sys.executable, "-c", program], environment, folder)
 
 
 def test_blocks_that_are_marked_are_not_run() -> None:
