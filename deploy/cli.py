@@ -34,8 +34,8 @@ class _Commands(OneLineErrors):
 
 def _hint(error: Exception) -> str:
     """How to do with a command what the service says of requests."""
-    is_unknown = isinstance(error, ClientError) and error.problem is not None and error.problem.status == 401
-    return "; here: give its file with --key-file, or the key in SPADE_API_KEY" if is_unknown else ""
+    lacks_key = isinstance(error, ClientError) and error.problem is not None and error.problem.status == 401
+    return "; here: give its file with --key-file, or the key in SPADE_API_KEY" if lacks_key else ""
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
