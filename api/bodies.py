@@ -12,11 +12,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from werkzeug.datastructures import FileStorage
 
 from api.errors import UnsupportedContentError
-from api.files import MAX_NAME_LENGTH, SentFile, printable, refuse_files
+from api.files import SentFile, refuse_files
 from api.json_texts import MAX_JSON_BYTES, MAX_PARAMETERS_BYTES, SPARE_VALUES, most_values, read_json
 from api.parameters import JobParameters, MapParameters, refuse_parameter
 from api.stored_inputs import StoredInputs
 from api.zipped_maps import InstanceMaps, LabelMaps, is_zip, read_zipped_maps
+from workers.file_names import MAX_NAME_LENGTH, printable
 from workers.storage import ObjectStore
 
 Parameters = TypeVar("Parameters", bound=MapParameters)

@@ -5,7 +5,7 @@ from typing import Final
 from api.bodies import Body
 from api.decoding import choose_palette
 from api.errors import BusyError
-from api.files import pair_names, printable, refuse_files
+from api.files import pair_names, refuse_files
 from api.parameters import JobParameters, refuse_parameter
 from api.services import Services
 from api.stored_inputs import list_keys
@@ -33,7 +33,7 @@ def list_inputs(
         found = list_keys(services.object_store, prefix, most_maps=most)
     finally:
         services.listing_places.release()
-    maps = {} if len(found) > 2 * most else pair_names(found, where=f"under {prefix!r}", shown=_shown)
+    maps = {} if len(found) > 2 * most else pair_names(found, where=f"under {prefix!r}", shown=bulk.shown_name)
     if not found:
         raise refuse_files("no-label-map", f"there is no label map under {prefix!r}")
     if not maps or len(maps) * variations > most:
@@ -56,7 +56,3 @@ def most_items(settings: Settings, pixels: int) -> int:
     caps = settings.queue
     in_queue = min(caps.max_open_items, caps.max_owner_items)
     return min(settings.max_bulk_items, in_queue, min(caps.max_open_pixels, caps.max_owner_pixels) // pixels)
-
-
-def _shown(key: str) -> str:
-    return printable(key.removeprefix(bulk.INPUT_PREFIX))

@@ -7,7 +7,6 @@ from typing import Final
 from api.errors import Fault, FilesRefusedError
 
 INSTANCE_SUFFIX: Final = ".instance.png"
-MAX_NAME_LENGTH: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +39,6 @@ def pair_names(names: Iterable[str], *, where: str, shown: Callable[[str], str])
     if strays := instances - set(of_label_map.values()):
         raise refuse_files("stray-instance-map", f"there is no label map for it {where}", file=shown(min(strays)))
     return {name: other if other in instances else None for name, other in of_label_map.items()}
-
-
-def printable(name: str) -> str:
-    """A name as messages may carry it: without control characters, no longer than a line."""
-    return "".join(character for character in name if character.isprintable())[-MAX_NAME_LENGTH:] or "unnamed"
 
 
 def refuse_files(code: str, detail: str, *, file: str | None = None) -> FilesRefusedError:

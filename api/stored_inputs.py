@@ -3,8 +3,8 @@
 import itertools
 from dataclasses import dataclass
 
-from api.files import SentFile, pair_by_name, printable, refuse_files
-from workers.bulk import INPUT_PREFIX
+from api.files import SentFile, pair_by_name, refuse_files
+from workers.bulk import shown_name
 from workers.errors import ObjectMissingError
 from workers.storage import ObjectStore
 
@@ -33,7 +33,7 @@ class StoredInputs:
     def file(self, key: str) -> SentFile:
         """The object, to be read when it is needed."""
         self.check_prefix(key)
-        name = printable(key.removeprefix(INPUT_PREFIX))
+        name = shown_name(key)
 
         def read() -> bytes:
             try:

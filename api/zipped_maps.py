@@ -16,8 +16,9 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from werkzeug.datastructures import FileStorage
 
 from api.errors import Fault, FilesRefusedError
-from api.files import SentFile, pair_by_name, printable, refuse_files
+from api.files import SentFile, pair_by_name, refuse_files
 from spade.label_images import LabelMapLimits
+from workers.file_names import printable
 
 BEGINNINGS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 END_SIGNATURE: Final = b"PK\x05\x06"

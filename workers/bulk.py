@@ -11,13 +11,13 @@ from itertools import islice
 from typing import Final
 
 from workers.errors import ObjectMissingError
+from workers.file_names import printable
 from workers.messages import ItemSpec, JobSpec, job_prefix
 from workers.storage import ObjectStore
 
 INPUT_PREFIX: Final = "inputs/"
 """Clients' own objects."""
 CHUNK_MAPS: Final = 500
-_MAX_NAME: Final = 200
 
 
 def listing_key(job_id: str, chunk: int) -> str:
@@ -33,6 +33,11 @@ def palette_key(job_id: str) -> str:
 def input_prefixes(job_id: str) -> tuple[str, str, str]:
     """Below which a job's inputs lie: the maps it was sent, or the list and the palette of a bulk job."""
     return f"{job_prefix(job_id)}inputs/", f"{job_prefix(job_id)}listing/", palette_key(job_id)
+
+
+def shown_name(key: str) -> str:
+    """The name of a client's own object, as people are told it."""
+    return printable(key.removeprefix(INPUT_PREFIX))
 
 
 def write_listing(job_id: str, instance_keys: Mapping[str, str | None]) -> dict[str, bytes]:
@@ -61,7 +66,7 @@ def read_items(objects: ObjectStore, spec: JobSpec, *, start: int) -> Iterator[I
                 if index >= start:
                     yield ItemSpec(
                         index=index,
-                        file=_name(label_map_key),
+                        file=shown_name(label_map_key),
                         label_map_key=label_map_key,
                         instance_map_key=instance_map_key,
                         seed=bulk.seed + variation,
@@ -80,8 +85,3 @@ def _read_chunk(objects: ObjectStore, key: str, *, maps: int) -> list[tuple[str,
     except (ObjectMissingError, ValueError, TypeError):
         pairs = []
     return pairs if len(pairs) == maps else [(key, None)] * maps
-
-
-def _name(key: str) -> str:
-    name = key.removeprefix(INPUT_PREFIX)
-    return "".join(character for character in name if character.isprintable())[-_MAX_NAME:] or "unnamed"
