@@ -21,6 +21,8 @@ CHECKS = (
 )
 PHASES = ("coverage", "fuzzing")
 COVERING_CASES = 110  # of an operation, about, that the first phase makes however few are asked for
+SENT_FILES = Path(__file__).with_name("sent_files.py")
+OF_ONE_JOB = "^((get|cancel)_job|stream_events|get_picture|get_archive)$"  # and of one that there is
 _MOST_SHOWN = 2000
 
 
@@ -34,11 +36,11 @@ def described_cases(
         folder = Path(name)
         # Made-up keys would all be refused before anything else; without any, this machine is let in.
         config = f'''
+            hooks = "{SENT_FILES}"
             [generation]
             with-security-parameters = false
             [[operations]]
-            include-path-regex = "job_id"
-            include-method = "GET"
+            include-operation-id-regex = "{OF_ONE_JOB}"
             parameters = {{ job_id = "{target.ended_job}" }}
         '''
         (folder / "schemathesis.toml").write_text(config)
