@@ -14,6 +14,7 @@ from api.answers import answer_json
 from api.bodies import Body, JobBody, read_job_body
 from api.callers import current_caller, current_owner, visible_owner
 from api.documents import json_response, multipart_or_json, plain_response, problem_responses
+from api.errors import KeyRefusedError
 from api.idempotency import KEY_HEADER, KEY_PATTERN, keyed_job_id, submit_once, submit_with_key
 from api.pages import ListQuery, read_page
 from api.parameters import JobParameters
@@ -33,7 +34,7 @@ from api.representation import (
 from api.services import current_services
 from api.submission import submit
 from api.waiting import preferred_wait, wait_for
-from workers.errors import QueueUnavailableError
+from workers.errors import QueueUnavailableError, StorageUnavailableError
 from workers.figures import QueuePosition
 from workers.messages import CancelOutcome, JobSpec, JobView, State
 
@@ -213,7 +214,7 @@ def _answer_queued(spec: JobSpec, header: PreferHeader) -> Response:
     """202 with the job, or 200 if the client wanted to wait and the job ended in that time."""
     try:
         return _answer_waited(spec.id, header, open_status=202, end_status=202)
-    except QueueUnavailableError as error:
+    except (QueueUnavailableError, StorageUnavailableError, KeyRefusedError) as error:
         # It is accepted all the same; told otherwise, the client would send it again.
         _log.warning("accepted job not read", extra={"job": spec.id, "error": str(error)})
         response = answer_json(represent_accepted(spec), status=202)
