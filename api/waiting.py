@@ -18,10 +18,10 @@ that are revoked."""
 
 
 def preferred_wait(prefer: str) -> float:
-    """Seconds that a header `Prefer: wait=N` (RFC 7240) asks for; 0 where it does not, or not with a number."""
+    """Seconds that a header `Prefer: wait=N` (RFC 7240) asks for, at most MAX_WAIT_SECONDS; 0 where it does not."""
     preferences = parse_dict_header(prefer)
     text = (preferences.get("wait") or "").partition(";")[0].strip()
-    return float(text) if text.isascii() and text.isdigit() else 0.0
+    return min(float(text), MAX_WAIT_SECONDS) if text.isascii() and text.isdigit() else 0.0
 
 
 def wait_for(
