@@ -65,6 +65,16 @@ def is_still_let_in(caller: Caller, keys: KeyCache) -> bool:
     return record is not None and record.accepts(caller.secret)
 
 
+def stay_let_in(caller: Caller, keys: KeyCache) -> None:
+    """Raises KeyRefusedError for somebody who is not let in any more, and as `is_still_let_in`."""
+    if not is_still_let_in(caller, keys):
+        raise _not_valid()
+
+
+def _not_valid() -> KeyRefusedError:
+    return KeyRefusedError("the API key is not known, or not valid any more", sent=True)
+
+
 def _identify(keys: KeyCache) -> Caller:
     sent = request.headers.get("Authorization")
     if sent is None:
@@ -83,7 +93,7 @@ def _identify(keys: KeyCache) -> Caller:
     key_id, secret = parts
     record = keys.find(key_id)
     if record is None or not record.accepts(secret):
-        raise KeyRefusedError("the API key is not known, or not valid any more", sent=True)
+        raise _not_valid()
     return Caller(owner=record.owner, key=record, secret=secret)
 
 

@@ -4,7 +4,7 @@ import errno
 import hashlib
 import logging
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,9 +16,10 @@ from flask_openapi.blueprint import APIBlueprint
 from pydantic import BaseModel, Field
 from stream_zip import NO_COMPRESSION_32, NO_COMPRESSION_64, ZIP_32, ZIP_64, Method, stream_zip
 
-from api.callers import visible_owner
+from api.access import stay_let_in
+from api.callers import current_caller, visible_owner
 from api.documents import file_response, problem_responses
-from api.errors import BusyError, JobNotFinishedError
+from api.errors import BusyError, JobNotFinishedError, KeyRefusedError
 from api.parameters import Size, StyleBlend
 from api.pictures import picture_name
 from api.representation import JOBS_PATH, ModelReference
@@ -101,17 +102,23 @@ def get_archive(path: ArchivePath) -> Response:
         place.callback(services.archive_places.release)
         chunks = iter(stream_zip(_members(job, services)))
         first = next(chunks)  # what cannot be begun is answered as a problem
-        response = Response(_sent(job.id, chain([first], chunks)), content_type=CONTENT_TYPE)
+        caller = current_caller()
+        sent = _sent(job.id, chain([first], chunks), stay=lambda: stay_let_in(caller, services.keys))
+        response = Response(sent, content_type=CONTENT_TYPE)
         response.headers["Content-Disposition"] = f'attachment; filename="{job.id}.zip"'
         response.call_on_close(place.pop_all().close)
     return response
 
 
-def _sent(job_id: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks. An error ends the connection, so that nobody takes the beginning for the whole."""
+def _sent(job_id: str, chunks: Iterable[bytes], *, stay: Callable[[], None]) -> Iterator[bytes]:
+    """The chunks, as long as `stay` does not raise. An error ends the connection, so that nobody takes the beginning
+    for the whole.
+    """
     try:
-        yield from chunks
-    except ServiceError as error:
+        for chunk in chunks:
+            stay()
+            yield chunk
+    except (ServiceError, KeyRefusedError) as error:
         _log.warning("archive cut off", extra={"job": job_id, "error": str(error)})
         raise ConnectionResetError(errno.ECONNRESET, f"the archive of job {job_id!r} cannot be completed") from error
 

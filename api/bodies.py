@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final, Generic, TypeVar
 
 from flask import Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 from werkzeug.datastructures import FileStorage
 
 from api.errors import UnsupportedContentError
@@ -84,13 +84,25 @@ ObjectPrefix = Annotated[
 
 
 STYLE_IMAGE: Final = "A picture (PNG, JPEG, WebP) whose style all pictures take, of models that read styles"
+MAP_SOURCES: Final[dict[str, dict[str, JsonValue]]] = {
+    "label_maps": {"type": "array", "minItems": 1},
+    "label_map_keys": {"type": "array", "minItems": 1},
+    "prefix": {"type": "string"},
+}
+"""Where label maps come from, of which a body has exactly one, as JSON Schema."""
 OBJECTS: Final = "Objects under `inputs/` in the bucket; under `inputs/OWNER/` where the service has API keys"
 
 
 class JsonBody(BaseModel, Generic[Parameters]):
     """A job as JSON: label maps in one of three ways, as base64, as object keys, or as a prefix of object keys."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "oneOf": [{"required": [way], "properties": {way: schema}} for way, schema in MAP_SOURCES.items()]
+        },
+    )
 
     params: Parameters
     label_maps: list[EncodedFile] | None = None
@@ -230,7 +242,7 @@ def _read_json(
     request.stream.read(1)  # raises where a body of unannounced length was cut at the limit
     sent = read_json(text, body_type, what="the request", most_values=most_values(max_files))
     del text
-    ways = [way for way in ("label_maps", "label_map_keys", "prefix") if getattr(sent, way) is not None]
+    ways = [way for way in MAP_SOURCES if getattr(sent, way) is not None]
     if len(ways) != 1:
         detail = f"send exactly one of label_maps, label_map_keys and prefix, not {' and '.join(ways) or 'none'}"
         raise refuse_parameter(ways[-1] if ways else "label_maps", "one-source", detail)

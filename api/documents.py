@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from api import problems
 from api.access import needed_scope
 from api.bodies import STYLE_IMAGE
+from api.parameters import JobParameters, MapParameters
 from workers.keys import Scope
 
 OPENAPI_VERSION: Final = "3.1.0"
@@ -33,7 +34,43 @@ left out.
 """
 
 
-STYLE_IMAGE_PART: Final = {"type": "string", "contentMediaType": "image/*", "description": STYLE_IMAGE}
+FILE_PART: Final = {"type": "string", "contentMediaType": "application/octet-stream"}
+"""How OpenAPI 3.1 says that a part is a file; which type it has is said by the form's `encoding`."""
+PART_TYPES: Final = {
+    "label_map": "image/png, application/zip",
+    "instance_map": "image/png",
+    "palette": "text/csv",
+    "style_image": "image/png, image/jpeg, image/webp",
+    "params": "application/json",
+}
+
+
+def _file_form(params: type[BaseModel], **more: dict[str, Any]) -> dict[str, Any]:
+    """Schema of a multipart form with label maps and, by their names, `more` parts."""
+    return {
+        "type": "object",
+        "required": ["label_map", "params"],
+        "additionalProperties": False,
+        "properties": {
+            "label_map": {"type": "array", "items": FILE_PART, "minItems": 1, "description": LABEL_MAP_FILES},
+            "instance_map": {"type": "array", "items": FILE_PART, "description": "One for each label map, in order"},
+            "palette": {
+                **FILE_PART,
+                "description": "Columns `color` (#rrggbb) or `r`, `g`, `b`, and `id` or `name`; one name is `unknown`.",
+            },
+            "params": {"$ref": f"{SCHEMAS}{params.__name__}"},
+            **more,
+        },
+    }
+
+
+FORMS: Final = {
+    "JobForm": _file_form(JobParameters, style_image={**FILE_PART, "description": STYLE_IMAGE}),
+    "MapsForm": _file_form(MapParameters),
+}
+"""Multipart bodies by the names that the document has for them. The library drops `contentMediaType` from what it is
+given with an operation, not from what the operation refers to.
+"""
 
 
 def problem_responses(*statuses: int) -> ResponseDict:
@@ -66,37 +103,16 @@ def plain_response(description: str, **headers: str) -> dict[str, Any]:
     return {"description": description, **_headers(headers)}
 
 
-def multipart_or_json(form_schema: dict[str, Any], body: type[BaseModel]) -> dict[str, Any]:
-    """Documentation of a request body that may come either way."""
+def multipart_or_json(form: str, body: type[BaseModel]) -> dict[str, Any]:
+    """Documentation of a request body that may come either way; `form` is a name of `FORMS`."""
     return {
         "required": True,
         "content": {
             "multipart/form-data": {
-                "schema": form_schema,
-                "encoding": {"params": {"contentType": "application/json"}},
+                "schema": {"$ref": f"{SCHEMAS}{form}"},
+                "encoding": {part: {"contentType": PART_TYPES[part]} for part in FORMS[form]["properties"]},
             },
             "application/json": {"schema": {"$ref": f"{SCHEMAS}{body.__name__}"}},
-        },
-    }
-
-
-def file_form(params: type[BaseModel], **more: dict[str, Any]) -> dict[str, Any]:
-    """Schema of a multipart form with label maps and, by their names, `more` parts."""
-    file = {"type": "string", "contentMediaType": "image/png"}
-    return {
-        "type": "object",
-        "required": ["label_map", "params"],
-        "additionalProperties": False,
-        "properties": {
-            "label_map": {"type": "array", "items": file, "minItems": 1, "description": LABEL_MAP_FILES},
-            "instance_map": {"type": "array", "items": file, "description": "One for each label map, in order"},
-            "palette": {
-                "type": "string",
-                "contentMediaType": "text/csv",
-                "description": "Columns `color` (#rrggbb) or `r`, `g`, `b`, and `id` or `name`; one name is `unknown`.",
-            },
-            "params": {"$ref": f"{SCHEMAS}{params.__name__}"},
-            **more,
         },
     }
 
@@ -115,7 +131,7 @@ def build_document(
         [(model, "validation") for model in request_models] + [(model, "serialization") for model in response_models],
         ref_template=SCHEMAS + "{model}",
     )
-    document["components"]["schemas"] |= definitions["$defs"]
+    document["components"]["schemas"] |= definitions["$defs"] | FORMS
     document["webhooks"] = webhooks
     document["components"]["securitySchemes"] = {KEY_SCHEME: KEY_DESCRIPTION}
     for route, path in document["paths"].items():

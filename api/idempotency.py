@@ -27,6 +27,8 @@ MAX_KEY_LENGTH: Final = 255
 ID_PREFIX: Final = "key~"
 """No id of a client's own has a ~, so that nobody can take the ids that others' keys make."""
 ID_BYTES: Final = 16
+KEY_PATTERN: Final = rf"""^("([ !#-\[\]-~]|\\["\\]){{1,{MAX_KEY_LENGTH}}}"|[!#-~][ -~]{{0,{MAX_KEY_LENGTH - 1}}})$"""
+"""The header, as the OpenAPI document tells clients to write it."""
 QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 
 

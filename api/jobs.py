@@ -7,21 +7,15 @@ from urllib.parse import urlencode
 
 from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from ulid import ULID
 
 from api.answers import answer_json
 from api.bodies import Body, JobBody, read_job_body
 from api.callers import current_caller, current_owner, visible_owner
-from api.documents import (
-    STYLE_IMAGE_PART,
-    file_form,
-    json_response,
-    multipart_or_json,
-    plain_response,
-    problem_responses,
-)
-from api.idempotency import KEY_HEADER, keyed_job_id, submit_once, submit_with_key
+from api.documents import json_response, multipart_or_json, plain_response, problem_responses
+from api.errors import KeyRefusedError
+from api.idempotency import KEY_HEADER, KEY_PATTERN, keyed_job_id, submit_once, submit_with_key
 from api.pages import ListQuery, read_page
 from api.parameters import JobParameters
 from api.preparation import prepare
@@ -40,7 +34,7 @@ from api.representation import (
 from api.services import current_services
 from api.submission import submit
 from api.waiting import preferred_wait, wait_for
-from workers.errors import QueueUnavailableError
+from workers.errors import QueueUnavailableError, StorageUnavailableError
 from workers.figures import QueuePosition
 from workers.messages import CancelOutcome, JobSpec, JobView, State
 
@@ -49,7 +43,7 @@ jobs: Final = APIBlueprint("jobs", __name__, abp_tags=[{"name": "jobs"}])
 _log = logging.getLogger(__name__)
 
 SUBMISSION: Final[dict[str, Any]] = {
-    "request_body": multipart_or_json(file_form(JobParameters, style_image=STYLE_IMAGE_PART), JobBody),
+    "request_body": multipart_or_json("JobForm", JobBody),
     "responses": {
         "200": json_response("The job, finished in the time that `Prefer: wait=N` gave, or submitted before", Job),
         "202": json_response("The job is queued", Job, Location="Where to ask for it"),
@@ -82,7 +76,7 @@ class SubmissionHeader(PreferHeader):
     """How a submission is to be made and answered."""
 
     idempotency_key: Annotated[
-        str | None,
+        Annotated[str, WithJsonSchema({"type": "string", "pattern": KEY_PATTERN})] | None,
         Field(
             alias=KEY_HEADER,
             description="1 to 255 printable characters, anew for each job. The same request with the same key is "
@@ -220,7 +214,7 @@ def _answer_queued(spec: JobSpec, header: PreferHeader) -> Response:
     """202 with the job, or 200 if the client wanted to wait and the job ended in that time."""
     try:
         return _answer_waited(spec.id, header, open_status=202, end_status=202)
-    except QueueUnavailableError as error:
+    except (QueueUnavailableError, StorageUnavailableError, KeyRefusedError) as error:
         # It is accepted all the same; told otherwise, the client would send it again.
         _log.warning("accepted job not read", extra={"job": spec.id, "error": str(error)})
         response = answer_json(represent_accepted(spec), status=202)

@@ -11,9 +11,9 @@ from api.answers import answer_json
 from api.bodies import MapsBody, read_maps_body
 from api.callers import current_caller
 from api.decoding import DecodedMap, choose_palette, decode_maps, resolve_model
-from api.documents import file_form, json_response, multipart_or_json, problem_responses
+from api.documents import json_response, multipart_or_json, problem_responses
 from api.errors import Fault
-from api.parameters import MapParameters, Size
+from api.parameters import Size
 from api.preparation import picture_size
 from api.problems import ProblemFault
 from api.representation import ModelReference
@@ -56,7 +56,7 @@ class Check(BaseModel):
 @label_maps.post(
     "/v1/label-maps/validate",
     operation_id="validate_label_maps",
-    request_body=multipart_or_json(file_form(MapParameters), MapsBody),
+    request_body=multipart_or_json("MapsForm", MapsBody),
     responses={"200": json_response("What was found", Check), **problem_responses(400, 413, 415, 422, 503)},
 )
 def validate_label_maps() -> Response:

@@ -6,19 +6,22 @@ from typing import Final
 
 from werkzeug.http import parse_dict_header
 
+from api.access import stay_let_in
+from api.callers import current_caller
 from api.services import Services
 from workers.messages import JobView
 
 MAX_WAIT_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 1.0
-"""After so long the job is looked at without news, for those that get lost and for the end of the process."""
+"""After so long the job is looked at without news, for those that get lost, for the end of the process, and for keys
+that are revoked."""
 
 
 def preferred_wait(prefer: str) -> float:
-    """Seconds that a header `Prefer: wait=N` (RFC 7240) asks for; 0 where it does not, or not with a number."""
+    """Seconds that a header `Prefer: wait=N` (RFC 7240) asks for, at most MAX_WAIT_SECONDS; 0 where it does not."""
     preferences = parse_dict_header(prefer)
     text = (preferences.get("wait") or "").partition(";")[0].strip()
-    return float(text) if text.isascii() and text.isdigit() else 0.0
+    return min(float(text), MAX_WAIT_SECONDS) if text.isascii() and text.isdigit() else 0.0
 
 
 def wait_for(
@@ -28,7 +31,8 @@ def wait_for(
 
     Answers at once when all places for waiting are taken, so that there are always threads for other requests, and when
     the process is to end.
-    Raises JobUnknownError, JobExpiredError or QueueUnavailableError.
+    Raises JobUnknownError, JobExpiredError or QueueUnavailableError; KeyRefusedError when the caller's key was revoked
+    meanwhile, and StorageUnavailableError when nobody can tell.
     """
     reader = services.job_reader
     deadline = time.monotonic() + min(seconds, MAX_WAIT_SECONDS)
@@ -40,6 +44,7 @@ def wait_for(
             job = reader.job(job_id, owner=owner)
             while not enough(job) and not services.stopping.is_set() and (left := deadline - time.monotonic()) > 0:
                 changed(min(left, LOOK_SECONDS))
+                stay_let_in(current_caller(), services.keys)
                 job = reader.job(job_id, owner=owner)
         return job
     finally:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from api.errors import ParametersRefusedError
-from api.idempotency import keyed_job_id, read_key
+from api.idempotency import KEY_PATTERN, keyed_job_id, read_key
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,17 @@ def test_keys_are_read_with_quotation_marks_and_without(header: str, key: str) -
 def test_what_is_no_key_is_refused(header: str) -> None:
     with pytest.raises(ParametersRefusedError, match="Idempotency-Key: it must have 1 to 255 printable characters"):
         read_key(header)
+
+
+@pytest.mark.parametrize("key", ["k", 'k"', "k" * 255, "two words", r'"a\"b\\c"', '"' + "k" * 255 + '"'])
+def test_what_is_documented_as_a_key_is_one(key: str) -> None:
+    assert re.search(KEY_PATTERN, key)
+    read_key(key)
+
+
+@pytest.mark.parametrize("header", ["", '""', '"', "k" * 256, '"' + "k" * 256 + '"', "\u00e9", "a\tb", "\x7f", " k"])
+def test_what_is_no_key_is_not_documented_as_one(header: str) -> None:
+    assert not re.search(KEY_PATTERN, header)
 
 
 def test_owner_and_key_make_an_id_that_no_client_can_choose() -> None:
