@@ -142,6 +142,9 @@ def test_a_pix2pixhd_generator_trains_and_rates_fall_as_published(
     ("arguments", "message"),
     [
         (["--set", "optimiser.rate=1"], "unknown key 'optimiser'; known keys are batch_size"),
+        (["--set", "optimizer.learning_rate=nan"], "learning_rate: expected a finite number, found nan"),
+        (["--set", "losses.kl=inf"], "losses: kl: expected a finite number, found inf"),
+        (["--seed", 2**63], f"seed is {2**63}; it must be at most {2**63 - 1}"),
         (["--set", "nonsense"], "--set nonsense: write KEY=VALUE"),
         (["--batch-size", 9], "the dataset has 8 samples, which do not fill one step of batch_size 9"),
         (["--batch-size", 3, "--accumulation", 2], "it must be a multiple of 2"),
