@@ -145,3 +145,30 @@ def test_an_error_ends_the_processes_that_read_samples_too(
     training = start("--config", short_config, "-o", tmp_path / "run", *options)
     assert training.wait() == BAD_CONFIGURATION, training.output
     assert training.output.splitlines()[-1].startswith(f"Error: {copied_dataset}/train_img/5.png: ")
+
+
+def test_a_folder_is_no_checkpoint(train: Train, finished_run: Path, tmp_path: Path) -> None:
+    line = refusal(train("-o", tmp_path / "run", "--resume", finished_run), exit_code=1)
+    assert line == f"{finished_run}: it is a folder; name one of the checkpoints in it"
+
+
+def test_a_run_does_not_go_on_with_another_dataset_unless_its_checkpoint_is_named(
+    train: Train, finished_run: Path, copied_dataset: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    options = ("-o", folder, "--epochs", 2, "--dataroot")
+    moved = Path(shutil.copytree(copied_dataset, tmp_path / "moved"))
+    for path in [*copied_dataset.glob("train_label/*"), *copied_dataset.glob("train_img/*")]:
+        path.rename(path.with_name(f"other-{path.name}"))
+
+    checkpoint = folder / "checkpoints" / "step-000000004.pt"
+    line = refusal(train(*options, copied_dataset), exit_code=1)
+    assert line.startswith(f"{checkpoint}: of another dataset: it learned from custom ")
+    assert f"this configuration has custom {copied_dataset}, whose samples have other names" in line
+
+    assert train("-o", tmp_path / "named", *options[2:], copied_dataset, "--resume", checkpoint).exit_code == 0
+    assert train(*options, moved).exit_code == 0, "a dataset may lie elsewhere"
+    with_more = ("train_label/one.png", "train_img/one.png")
+    for name in with_more:
+        shutil.copy((moved / name).with_name("1.png"), moved / name)
+    assert train("-o", folder, "--epochs", 3, "--dataroot", moved).exit_code == 0, "a dataset may grow"
