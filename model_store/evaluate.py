@@ -71,12 +71,12 @@ def evaluate(pictures: Path | None, output: Path | None, as_json: bool, **option
     _require_one_of_each(pictures, options)
     request = _request(pictures, options)
     report = _run(request)
-    if output is not None:
-        report.write(output)
     if as_json:
         click.echo(report.to_json(), nl=False)
     else:
         _print(report)
+    if output is not None:  # last, lest a file that cannot be written takes the results with it
+        report.write(output)
 
 
 def _require_one_of_each(pictures: Path | None, options: dict[str, Any]) -> None:

@@ -24,6 +24,10 @@ def written_whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        if str(error.filename) == str(partial):
+            error.filename = str(path)  # the name that people know
+        raise
     finally:
         with suppress(FileNotFoundError):
             partial.unlink()

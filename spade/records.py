@@ -1,6 +1,7 @@
 """Strict conversion of parsed JSON into frozen dataclasses: every key known, every type exact, nothing guessed."""
 
 import dataclasses
+import math
 import types
 from collections.abc import Mapping
 from enum import StrEnum
@@ -17,8 +18,8 @@ def record_from_mapping(record_type: type[T], data: object, *, where: str) -> T:
     Nested dataclasses, `StrEnum`s, `X | None` and `tuple[X, ...]` (a JSON list) are converted; fields with a default
     may be absent. `where` names the object in errors, for instance `card.json`.
 
-    Raises ConfigError: for a missing or unknown key or a value of the wrong type, and whatever the dataclass's own
-    checks raise.
+    Raises ConfigError: for a missing or unknown key, a value of the wrong type or a number that is not finite, and
+    whatever the dataclass's own checks raise.
     """
     if not isinstance(data, Mapping):
         raise ConfigError(f"{where}: expected an object, found {_describe(data)}")
@@ -59,8 +60,17 @@ def _convert(wanted: Any, value: object, *, where: str) -> Any:  # noqa: ANN401 
         if value not in list(wanted):
             raise ConfigError(f"{where}: {value!r} is not one of {', '.join(wanted)}")
         return wanted(value)
-    if wanted is float and type(value) is int:  # people write 1 for 1.0
-        return float(value)
+    return _number(value, where) if wanted is float else _exactly(wanted, value, where)
+
+
+def _number(value: object, where: str) -> float:
+    number = float(value) if type(value) is int else _exactly(float, value, where)  # people write 1 for 1.0
+    if not math.isfinite(number):  # which no comparison with nan tells
+        raise ConfigError(f"{where}: expected a finite number, found {number}")
+    return number
+
+
+def _exactly(wanted: type[T], value: object, where: str) -> T:
     if type(value) is not wanted:  # exact: True is no int, 1 is no bool
         raise ConfigError(f"{where}: expected {wanted.__name__}, found {_describe(value)}")
     return value

@@ -102,10 +102,13 @@ class Batches(Generic[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         with _stopping_held_back():  # until the workers know what to do about it
             answers = iter(self._loader)
-        for answer in answers:
-            if isinstance(answer, SpadeError):
-                raise answer
-            yield answer
+        try:
+            for answer in answers:
+                if isinstance(answer, SpadeError):
+                    raise answer
+                yield answer
+        finally:
+            _end_workers(answers)
 
 
 class _Answers(Dataset[Sample | SpadeError]):
@@ -156,6 +159,16 @@ def _stopping_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_workers(answers: object) -> None:
+    """Ends the processes behind `answers`, where there are any.
+
+    An error's traceback would keep them alive, and at its end Python waits for processes that it has sent SIGTERM once.
+    """
+    shut_down = getattr(answers, "_shutdown_workers", None)  # torch has no public name for it
+    if shut_down is not None:
+        shut_down()
 
 
 def _leave_to_the_next(number: int, _frame: FrameType | None) -> None:

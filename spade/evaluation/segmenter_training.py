@@ -46,9 +46,9 @@ class SegmenterTraining:
     """Processes that read ahead."""
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.batch_size, self.patience) < 1 or self.learning_rate <= 0:
+        if min(self.epochs, self.batch_size, self.patience) < 1 or not 0 < self.learning_rate < math.inf:
             raise ConfigError(
-                f"segmenter training: epochs, batch_size, patience, learning_rate must be positive: {self}"
+                f"segmenter training: epochs, batch_size, patience, learning_rate must be positive and finite: {self}"
             )
 
     def rate(self, step: int, steps: int) -> float:

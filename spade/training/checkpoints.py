@@ -94,6 +94,8 @@ def _require_undamaged(path: Path, where: str) -> None:
                 return
     except FileNotFoundError:
         return  # for the reader to tell
+    except IsADirectoryError as error:
+        raise CheckpointError(f"{where}: it is a folder; name one of the checkpoints in it") from error
     except (OSError, zipfile.BadZipFile, zlib.error):
         pass
     raise CheckpointError(f"{where}: it is damaged or something else")

@@ -9,6 +9,7 @@ from spade.discriminator import DiscriminatorConfig
 from spade.errors import ConfigError
 from spade.pix2pixhd import Pix2PixHDConfig
 from spade.semantics_form import PICTURE_CHANNELS, SemanticsForm
+from spade.synthesis import MAX_SEED
 from spade.training.networks import InitConfig
 from spade.training.objective import LossConfig
 from spade.training.optimizers import OptimizerConfig, ScheduleConfig
@@ -106,6 +107,8 @@ class TrainingConfig:
         for name, least in (("batch_size", 1), ("accumulation", 1), ("seed", 0), ("workers", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if self.seed > MAX_SEED:
+            raise ConfigError(f"seed is {self.seed}; it must be at most {MAX_SEED}")
         if self.device not in DEVICES:
             raise ConfigError(f"device is {self.device!r}; it must be one of {', '.join(DEVICES)}")
         self._check_generator()

@@ -36,6 +36,8 @@ class Feed:
     dataset: Dataset[Sample]
     length: int
     """Samples of the dataset."""
+    fingerprint: str
+    """Tells the dataset from others."""
     seed: int
     processes: Processes
     micro_batch_size: int
@@ -115,6 +117,7 @@ def open_feed(config: TrainingConfig, processes: Processes) -> Feed:
     return Feed(
         dataset=dataset,
         length=len(dataset),
+        fingerprint=dataset.fingerprint(),
         seed=config.seed,
         processes=processes,
         micro_batch_size=micro_batch_size,

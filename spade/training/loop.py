@@ -162,11 +162,10 @@ class Loop:
         return self._clock - before
 
     def _divergence(self, wrong: str) -> DivergenceError:
-        position = self._state.position
         way_back = "there is no checkpoint before it"
         if self._last_checkpoint is not None:
             way_back = f"the last good checkpoint is {self._last_checkpoint}, from which --resume auto goes on"
         return DivergenceError(
-            f"training diverged at step {position.step} (epoch {position.epoch}): {wrong}; {way_back}; "
+            f"training diverged at step {self._state.position.step}: {wrong}; {way_back}; "
             "lower optimizer.learning_rate, or compute in float32, before you go on"
         )

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from spade.data.config import DatasetConfig
 from spade.errors import CheckpointError
 from spade.training.checkpoints import Checkpoints, read_checkpoint
 from spade.training.distributed import Processes
-from spade.training.state import RunState
+from spade.training.state import RunState, saved_config, what_is_missing_told
 
 RESUME_AUTO = "auto"
 RESUME_NEVER = "never"
@@ -45,6 +47,26 @@ def go_on_from(origin: Origin, state: RunState, checkpoints: Checkpoints, proces
     if origin.name is None:
         state.load_mapping(read_checkpoint(Path(origin.place), where=origin.place), where=origin.place)
         return
-    state.load_mapping(checkpoints.load(origin.name), where=origin.place)
+    saved = checkpoints.load(origin.name)
+    require_same_dataset(saved, state, where=origin.place)
+    state.load_mapping(saved, where=origin.place)
     if processes.is_first:
         checkpoints.remove_others(origin.name)
+
+
+def require_same_dataset(saved: dict[str, Any], state: RunState, *, where: str) -> None:
+    """Lest a run that was to begin in another folder goes on here, with what it is not to learn from.
+
+    A dataset may grow where it lies, or lie elsewhere, but not both. Raises CheckpointError: where it does both.
+    """
+    with what_is_missing_told(where):
+        theirs, ours = saved_config(saved, where=where).dataset, state.config.dataset
+    if _place(theirs) != _place(ours) and saved.get("fingerprint") not in (None, state.fingerprint):
+        raise CheckpointError(
+            f"{where}: of another dataset: it learned from {_place(theirs)}, this configuration has {_place(ours)}, "
+            "whose samples have other names; choose another folder, or go on all the same with --resume FILE"
+        )
+
+
+def _place(dataset: DatasetConfig) -> str:
+    return " ".join(part for part in (dataset.mode, dataset.root, dataset.label_dir, dataset.image_dir) if part)

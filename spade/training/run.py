@@ -72,6 +72,7 @@ def train(config: TrainingConfig, processes: Processes, surroundings: Surroundin
         optimizers=step.optimizers,
         scaler=step.scaler,
         average=AveragedGenerator(networks.generator, decay=config.ema.decay) if config.ema.decay else None,
+        fingerprint=feed.fingerprint,
     )
     resumed_from = None
     if origin is not None:

@@ -57,6 +57,7 @@ class S3Checkpoints:
         bucket, _, prefix = url.removeprefix(S3_SCHEME).partition("/")
         if not bucket:
             raise ConfigError(f"{url}: write {S3_SCHEME}bucket/prefix")
+        self._endpoint = settings.endpoint
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         try:
@@ -114,10 +115,15 @@ class S3Checkpoints:
     @contextmanager
     def _translated_errors(self, act: str, name: str = "") -> Iterator[None]:
         from minio.error import MinioException
-        from urllib3.exceptions import HTTPError
+        from urllib3.exceptions import HTTPError, MaxRetryError
 
         try:
             yield
+        except MaxRetryError as error:
+            reason = str(error.reason).rsplit(": ", 1)[-1]  # after what it says of its own connections
+            raise CheckpointError(
+                f"{self.place(name)}: cannot {act}: no answer from {self._endpoint}: {reason}"
+            ) from error
         except (MinioException, HTTPError, OSError, ValueError) as error:  # the last of names that no bucket can have
             raise CheckpointError(f"{self.place(name)}: cannot {act}: {_reason(error)}") from error
 

@@ -43,6 +43,8 @@ class RunState:
     optimizers: Optimizers
     scaler: torch.amp.GradScaler
     average: AveragedGenerator | None
+    fingerprint: str
+    """Of the dataset that is learned from."""
     position: Position = field(default_factory=Position)
 
     def senseless_weights(self) -> list[str]:
@@ -58,6 +60,7 @@ class RunState:
         return {
             "format": FORMAT,
             "config": record_to_mapping(self.config),
+            "fingerprint": self.fingerprint,
             "position": asdict(self.position),
             "networks": {name: network.state_dict() for name, network in self.networks.named()},
             "average": None if self.average is None else self.average.state_dict(),

@@ -77,6 +77,10 @@ class Scenes(Dataset[Sample]):
     def __len__(self) -> int:
         return self.settings.scenes
 
+    def fingerprint(self) -> str:
+        """Tells scenes, which are drawn anew all the time, from datasets of files."""
+        return "scenes"
+
     def __getitem__(self, key: SampleKey) -> Sample:
         settings = self.settings
         seed = settings.first_seed + key.epoch * settings.scenes + key.index

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from click.testing import Result
 
@@ -49,6 +50,13 @@ def test_checkpoints_go_to_s3_and_come_back(
     for wrong, reason in (("missing", "there is no such bucket"), ("UP", "ValueError: invalid bucket name UP")):
         line = refusal(train("-o", tmp_path / "c", "--checkpoints", f"s3://{wrong}/r", env=environment), exit_code=1)
         assert line.startswith(f"s3://{wrong}/r/: cannot list: {reason}")
+
+
+def test_a_store_that_does_not_answer_is_named(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = {"SPADE_S3_ENDPOINT": "127.0.0.1:1", "SPADE_S3_ACCESS_KEY": "access", "SPADE_S3_SECRET_KEY": "secret"}
+    monkeypatch.setattr("urllib3.Retry.sleep", lambda *_: None)
+    line = refusal(train("-o", tmp_path / "run", "--checkpoints", "s3://spade/r", env=nowhere), exit_code=1)
+    assert line == "s3://spade/r/: cannot list: no answer from 127.0.0.1:1: [Errno 111] Connection refused"
 
 
 def test_an_exported_run_is_a_model_that_makes_pictures_and_a_published_file(

@@ -152,6 +152,14 @@ def test_half_precision_is_refused_before_a_file_is_made(tiny: GeneratorConfig, 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_cannot_be_written_is_called_by_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "page.html").mkdir()
+    (tmp_path / "page.html" / "full").touch()
+    with pytest.raises(OSError, match=r"page\.html") as refused, written_whole(tmp_path / "page.html") as partial:
+        partial.touch()
+    assert refused.value.filename == str(tmp_path / "page.html")
+
+
 def test_an_error_leaves_the_older_file_as_it_was(saved: Path) -> None:
     before = saved.read_bytes()
     with suppress(InterruptedError), written_whole(saved) as partial:

@@ -105,6 +105,8 @@ def test_pictures_on_disk_and_the_model_itself_get_the_same_marks(
     assert from_folder["metrics"] == from_model["metrics"]
     assert from_folder["protocol"]["weights"] == from_model["protocol"]["weights"][1:]
     assert json.loads((tmp_path / "report.json").read_text()) == from_model
+    refused = call("evaluate", results, *judged, "-o", tmp_path)
+    assert (refused.exit_code, json.loads(refused.stdout)["metrics"]) == (1, from_model["metrics"])
 
 
 def test_the_report_for_people_tells_values_reasons_and_protocol(

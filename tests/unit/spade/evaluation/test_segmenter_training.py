@@ -116,6 +116,8 @@ def test_a_training_that_diverges_says_so(shapes_config: Config, tmp_path: Path)
 def test_settings_out_of_range_are_refused() -> None:
     with pytest.raises(ConfigError, match="must be positive"):
         SegmenterTraining(epochs=0)
+    with pytest.raises(ConfigError, match="learning_rate must be positive and finite"):
+        SegmenterTraining(learning_rate=float("nan"))
 
 
 def test_the_learning_rate_rises_and_then_falls_to_nothing() -> None:

@@ -119,6 +119,7 @@ def state_of(networks_of: Callable[[TrainingConfig], Networks]) -> Callable[[Tra
             optimizers=build_optimizers(networks, config.optimizer),
             scaler=torch.amp.GradScaler("cpu", enabled=False),
             average=AveragedGenerator(networks.generator, decay=0.9),
+            fingerprint="drawn",
         )
 
     return build
