@@ -6,6 +6,7 @@ with SpadeClient("http://127.0.0.1:8080") as client:
     picture = client.picture(job.items[0])
 """
 
+import base64
 import hashlib
 import threading
 import time
@@ -14,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import httpx
 from httpx_sse import ServerSentEvent, SSEError, connect_sse
@@ -122,13 +123,25 @@ class SpadeClient:
 
         return parse(self._send(send), Job)
 
-    def submit_prefix(self, prefix: str, parameters: JobParameters, *, idempotency_key: str | None = None) -> Job:
+    def submit_prefix(
+        self,
+        prefix: str,
+        parameters: JobParameters,
+        *,
+        style_image: Path | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
         """Make a bulk job of the label maps that lie in the bucket below `prefix`, such as inputs/mine/.
 
-        Calls with the same `idempotency_key` make one job; without one, each call makes a job.
+        `style_image` is a picture whose style the pictures take. Calls with the same `idempotency_key` make one job;
+        without one, each call makes a job.
         """
         method, path, headers = _once(idempotency_key)
-        body = {"params": parameters.model_dump(mode="json", exclude_defaults=True), "prefix": prefix}
+        params = parameters.model_dump(mode="json", exclude_defaults=True)
+        body: dict[str, Any] = {"params": params, "prefix": prefix}
+        if style_image is not None:
+            content = base64.b64encode(style_image.read_bytes()).decode()
+            body["style_image"] = {"file": style_image.name, "content": content}
         return parse(self._send(lambda: self._http.request(method, path, json=body, headers=headers)), Job)
 
     def job(self, job_id: str) -> Job:

@@ -107,8 +107,6 @@ def submit(
     """
     if bool(paths) == bool(prefix):
         raise click.UsageError("give label maps, or --prefix, one of both")
-    if prefix and style_image is not None:
-        raise click.UsageError("a bulk job takes a --style, not a --style-image")
     label_maps, instance_maps = find_maps(paths) if paths else ([], [])
     values: dict[str, Any] = {"model": model, "seed": seed, "variations": variations, "size": size, "palette": palette}
     values |= {
@@ -121,7 +119,7 @@ def submit(
     parameters = _job_parameters(values)
     with SpadeClient(service_url(url, state), key=key) as client:
         if prefix:
-            job = client.submit_prefix(prefix, parameters)
+            job = client.submit_prefix(prefix, parameters, style_image=style_image)
         else:
             job = client.submit(label_maps, parameters, instance_maps=instance_maps, style_image=style_image)
         if not as_json:

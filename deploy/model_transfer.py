@@ -7,7 +7,7 @@ from deploy.errors import DeployError
 from model_store.card import ModelCard
 from model_store.errors import CardError, UnknownModelError
 from model_store.registry import CARD_FILE, WEIGHTS_FILE, Registry
-from model_store.versions import files_of, require_digest, version_folder
+from model_store.versions import files_of, require_digest, version_folder, write_card
 from spade.files import clear_partials, written_whole
 from workers.errors import ObjectMissingError
 from workers.storage import ObjectStore
@@ -26,7 +26,7 @@ def stored_cards(objects: ObjectStore, name: str = "") -> list[ModelCard]:
     """
     prefix = f"{MODELS_PREFIX}{name}/" if name else MODELS_PREFIX
     keys = (key for key in objects.keys(prefix) if key.endswith(f"/{CARD_FILE}"))
-    cards = [ModelCard.from_json(objects.get(key).decode(), where=key) for key in keys]
+    cards = [_read_card(objects, key) for key in keys]
     return sorted(cards, key=lambda card: (card.name, card.version_key))
 
 
@@ -35,21 +35,20 @@ def push(registry: Registry, card: ModelCard, objects: ObjectStore) -> bool:
 
     Raises TransferError: where the store has another version of that number. WeightsError: as `Registry.weights_path`.
     """
-    text = card.to_json().encode()
     paths = {}
     for name in files_of(card):
         paths[name] = registry.weights_path(card) if name == WEIGHTS_FILE else registry.encoder_path(card)
     try:
-        stored = objects.get(_key(card, CARD_FILE))
+        stored = _read_card(objects, _key(card, CARD_FILE))
     except ObjectMissingError:
         stored = None
-    if stored is not None and ModelCard.from_json(stored.decode(), where=_key(card, CARD_FILE)) != card:
+    if stored is not None and stored != card:
         raise TransferError(f"{card.reference}: the store has another model of that name and version; choose another")
     if stored is not None and all(objects.exists(_key(card, name)) for name in paths):
         return False
     for name, path in paths.items():
         objects.put(_key(card, name), path.read_bytes())
-    objects.put(_key(card, CARD_FILE), text, content_type="application/json")
+    objects.put(_key(card, CARD_FILE), card.to_json().encode(), content_type="application/json")
     return True
 
 
@@ -84,9 +83,12 @@ def pull(objects: ObjectStore, card: ModelCard, models_dir: Path) -> bool:
         with written_whole(folder / name) as partial:
             partial.write_bytes(data)
             require_digest(partial, info, card)
-    with written_whole(folder / CARD_FILE) as partial:
-        partial.write_text(card.to_json(), encoding="utf-8")
+    write_card(folder, card)
     return True
+
+
+def _read_card(objects: ObjectStore, key: str) -> ModelCard:
+    return ModelCard.from_json(objects.get(key).decode("utf-8", errors="replace"), where=key)
 
 
 def _key(card: ModelCard, file: str) -> str:

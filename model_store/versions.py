@@ -40,7 +40,7 @@ def add_version(
     if encoder is not None:
         weights = _written(folder / ENCODER_FILE, encoder, half=half)
         card = dataclasses.replace(card, encoder=EncoderInfo(config=encoder.config, weights=weights))
-    _write_card(folder, card)
+    write_card(folder, card)
     return folder
 
 
@@ -67,7 +67,7 @@ def copy_version(source: Path, models_dir: Path) -> ModelCard:
     for name in files:
         with written_whole(folder / name) as partial:
             shutil.copyfile(source / name, partial)
-    _write_card(folder, card)
+    write_card(folder, card)
     return card
 
 
@@ -114,11 +114,12 @@ def require_digest(path: Path, expected: WeightsInfo, card: ModelCard) -> None:
         raise WeightsError(f"model {card.reference}: {path} has sha256 {found}, its card says {expected.sha256}")
 
 
+def write_card(folder: Path, card: ModelCard) -> None:
+    """Puts the card into the version's folder at one stroke: from then on the version is there."""
+    with written_whole(folder / CARD_FILE) as partial:
+        partial.write_text(card.to_json(), encoding="utf-8")
+
+
 def _require_new(models_dir: Path, card: ModelCard) -> None:
     if any(other.reference == card.reference for other in Registry(models_dir).cards()):
         raise CardError(f"{card.reference}: there is such a model already; choose another version")
-
-
-def _write_card(folder: Path, card: ModelCard) -> None:
-    with written_whole(folder / CARD_FILE) as partial:
-        partial.write_text(card.to_json(), encoding="utf-8")

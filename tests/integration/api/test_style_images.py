@@ -80,6 +80,20 @@ def test_identical_items_with_one_style_image_are_computed_once(post_styled, ser
     assert len(batch.items) == 1
 
 
+def test_a_bulk_job_takes_the_style_of_an_image(client, label_map, objects, services):
+    objects.put("inputs/mine/a.png", label_map)
+    image = {"file": "s.jpg", "content": base64.b64encode(picture("red")).decode()}
+    body = {"params": {"model": "reader"}, "prefix": "inputs/mine/", "style_image": image}
+    answer = client.post("/v1/jobs", data=json.dumps(body), content_type="application/json")
+    assert answer.status_code == 202
+    services.filler.fill(answer.json["id"])
+    batch = services.job_store.claim(worker="w", device="cpu", models=["reader"], max_items=3, max_pixels=10**9).batch
+    loader = InputLoader(objects, services.registry, batch)
+    loader.load(batch.items[0])
+    (style_picture,) = loader.style_pictures.values()
+    assert style_picture.shape == (256, 256, 3)
+
+
 def test_a_style_image_may_come_in_json(client, label_map, objects):
     def file(name: str, data: bytes) -> dict[str, str]:
         return {"file": name, "content": base64.b64encode(data).decode()}

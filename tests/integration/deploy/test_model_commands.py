@@ -60,6 +60,14 @@ def test_what_was_damaged_on_its_way_is_refused_and_leaves_nothing(
     assert run("models", "pull", "small", SPADE_MODELS_DIR=str(there)).returncode == 0
 
 
+def test_a_damaged_card_in_the_store_is_one_line(run: Run, there: Path, objects: ObjectStore) -> None:
+    objects.put("models/small/1/card.json", b"\xff{")
+    pulled = run("models", "pull", "small", SPADE_MODELS_DIR=str(there))
+    assert pulled.returncode == 1
+    assert pulled.stderr.startswith("Error: models/small/1/card.json: not JSON")
+    assert len(pulled.stderr.splitlines()) == 1
+
+
 def test_another_model_of_the_same_version_replaces_nothing(run: Run, here: Path, there: Path) -> None:
     add_small_model(there, "small", "1", hidden_channels=4)
     run("models", "push", "small@1", SPADE_MODELS_DIR=str(here))

@@ -33,13 +33,19 @@ def fill_all(bench: Bench) -> None:
     bench.filler.fill_all(holder="w", wake=bench.woken.append, stop=threading.Event())
 
 
+def two_jobs(redis_client: RedisClient, objects: ObjectStore) -> Bench:
+    """Bulk jobs `a` and `b`, of which no item has come in yet."""
+    bench = Bench(redis_client, objects)
+    for name in ("a", "b"):
+        submit(bench, name, 2)
+    return bench
+
+
 def test_a_list_that_cannot_be_had_keeps_no_other_job_waiting(
     redis_client: RedisClient, stubborn: tuple[FaultProxy, ObjectStore]
 ) -> None:
     proxy, objects = stubborn
-    bench = Bench(redis_client, objects)
-    for name in ("a", "b"):
-        submit(bench, name, 2)
+    bench = two_jobs(redis_client, objects)
     proxy.unreadable = b"jobs/a/listing/"
     fill_all(bench)
     assert [bench.reader.job(name).filled for name in ("a", "b")] == [0, 2]
@@ -52,9 +58,7 @@ def test_while_the_object_store_is_away_no_job_is_asked_for_in_vain(
     redis_client: RedisClient, stubborn: tuple[FaultProxy, ObjectStore]
 ) -> None:
     proxy, objects = stubborn
-    bench = Bench(redis_client, objects)
-    for name in ("a", "b"):
-        submit(bench, name, 2)
+    bench = two_jobs(redis_client, objects)
     proxy.mode = Mode.ERROR
     with pytest.raises(StorageUnavailableError):
         fill_all(bench)
