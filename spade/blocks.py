@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from spade.activations import leaky_relu
 from spade.config import GeneratorConfig
-from spade.normalization import SpadeNorm, normalize_once
+from spade.normalization import SpadeNorm
 from spade.recomputation import recomputed
 from spade.semantics import SparseSemantics
 from spade.spectral import spectral_norm
@@ -42,13 +42,13 @@ class SpadeBlock(nn.Module):
     def _compute(self, x: Tensor, semantics: Tensor | SparseSemantics) -> Tensor:
         # Skip: no activation between norm and convolution, unlike the main path.
         if self.learns_skip:
-            normalized, normalized_for_skip = normalize_once(self.norm_0, self.norm_skip, x)
-            skip = self.conv_skip(self.norm_skip.modulate(normalized_for_skip, semantics))
+            change, skip = self.norm_0.forward_with(self.norm_skip, x, semantics)
+            skip = self.conv_skip(skip)
         else:
-            normalized, skip = self.norm_0.statistics(x), x
+            change, skip = self.norm_0(x, semantics), x
 
         # Main path.
-        change = self.conv_0(leaky_relu(self.norm_0.modulate(normalized, semantics)))
+        change = self.conv_0(leaky_relu(change))
         change = self.conv_1(leaky_relu(self.norm_1(change, semantics)))
 
         summed: Tensor = skip + change

@@ -3,11 +3,15 @@
 B batch, C channels, K semantic channels, H W pixels.
 """
 
+from collections.abc import Callable
+from functools import partial
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from spade.config import GeneratorConfig, Norm
-from spade.semantics import SparseSemantics
+from spade.semantics import SparseSemantics, modulated
 from spade.statistics import BatchStatistics
 
 
@@ -25,27 +29,40 @@ class SpadeNorm(nn.Module):
 
     def forward(self, x: Tensor, semantics: Tensor | SparseSemantics) -> Tensor:
         """Takes (B, C, H, W) and semantics (B, K, any height, any width) in either form; returns (B, C, H, W)."""
-        return self.modulate(self.statistics(x), semantics)
+        normalize = self._begin(x)
+        modulate = self._modulation(semantics, x.shape[2:])
+        return modulate(normalize())
 
-    def modulate(self, normalized: Tensor, semantics: Tensor | SparseSemantics) -> Tensor:
-        """Takes N(x) (B, C, H, W), and semantics as `forward` does; returns (B, C, H, W)."""
+    def forward_with(self, other: "SpadeNorm", x: Tensor, semantics: Tensor | SparseSemantics) -> tuple[Tensor, Tensor]:
+        """What this layer and `other`, which is of the same kind, make of the same x and semantics.
+
+        In training N(x) is the same for both and computed once, and processes that train together talk once.
+        """
+        ours, theirs = self.statistics, other.statistics
+        if isinstance(ours, BatchStatistics) and isinstance(theirs, BatchStatistics):
+            normalize = ours.begin_with(theirs, x)
+        else:
+            normalize = partial(_twice, ours, x)
+        modulate = self._modulation(semantics, x.shape[2:])
+        modulate_for_other = other._modulation(semantics, x.shape[2:])
+        normalized, normalized_for_other = normalize()
+        return modulate(normalized), modulate_for_other(normalized_for_other)
+
+    def _begin(self, x: Tensor) -> Callable[[], Tensor]:
+        if isinstance(self.statistics, BatchStatistics):
+            return self.statistics.begin(x)
+        return partial(self.statistics, x)
+
+    def _modulation(self, semantics: Tensor | SparseSemantics, size: torch.Size) -> Callable[[Tensor], Tensor]:
+        """What follows N(x). Gamma and beta do not need it: processes may exchange its statistics meanwhile."""
         if isinstance(semantics, SparseSemantics):
-            return semantics.modulate(normalized, self.shared, self.gamma, self.beta)
-        resized = functional.interpolate(semantics, size=normalized.shape[2:], mode="nearest")
-        hidden = functional.relu(self.shared(resized))
-        y: Tensor = normalized * (1 + self.gamma(hidden)) + self.beta(hidden)
-        return y
+            return semantics.modulation(size, self.shared, self.gamma, self.beta)
+        hidden = functional.relu(self.shared(functional.interpolate(semantics, size=size, mode="nearest")))
+        return partial(modulated, scale=self.gamma(hidden), shift=self.beta(hidden))
 
 
-def normalize_once(first: SpadeNorm, second: SpadeNorm, x: Tensor) -> tuple[Tensor, Tensor]:
-    """N(x) of two layers that see the same x: in training they differ in nothing, so one computation serves both.
-
-    Takes (B, C, H, W) and returns it twice. Processes that train together also talk once instead of twice.
-    """
-    ours, theirs = first.statistics, second.statistics
-    if isinstance(ours, BatchStatistics) and isinstance(theirs, BatchStatistics):
-        return ours.normalize_with(theirs, x)
-    normalized = ours(x)
+def _twice(norm: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    normalized = norm(x)
     return normalized, normalized
 
 

@@ -7,6 +7,8 @@ B batch, K semantic channels, C channels, h w pixels at a layer's resolution, T 
 P distinct windows of ids, U distinct windows of hidden activations.
 """
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -54,18 +56,18 @@ class SparseSemantics:
             self._dense[height, width] = semantics
         return self._dense[height, width]
 
-    def modulate(self, normalized: Tensor, shared: nn.Conv2d, gamma: nn.Conv2d, beta: nn.Conv2d) -> Tensor:
-        """`normalized` (B, C, h, w) times 1 + gamma plus beta, channels last in memory, as the dense form has them."""
-        height, width = normalized.shape[2:]
+    def modulation(
+        self, size: Sequence[int], shared: nn.Conv2d, gamma: nn.Conv2d, beta: nn.Conv2d
+    ) -> Callable[[Tensor], Tensor]:
+        """Takes x (B, C, *size) times 1 + gamma plus beta, channels last in memory, as the dense form has them."""
+        height, width = size
         windows = self._windows_at(height, width, shared.kernel_size[0])
         hidden = self._hidden_activations(windows.ids, shared)
         if len(windows.hidden) > _DENSE_SHARE * windows.hidden_of_pixel.numel():
             everywhere = _at_pixels(hidden, windows.ids_of_pixel)
-            return normalized * (1 + gamma(everywhere)) + beta(everywhere)  # type: ignore[no-any-return]
+            return partial(modulated, scale=gamma(everywhere), shift=beta(everywhere))
         scale, shift = _window_products(hidden, windows.hidden, gamma, beta)
-        return _Modulated.apply(  # type: ignore[no-untyped-call,no-any-return]
-            normalized, scale, shift, windows.hidden_of_pixel
-        )
+        return partial(_modulated_by_window, scale=scale, shift=shift, window=windows.hidden_of_pixel)
 
     def _hidden_activations(self, ids: Tensor, shared: nn.Conv2d) -> Tensor:
         """(P, hidden channels), of windows of ids (P, T)."""
@@ -76,6 +78,16 @@ class SparseSemantics:
         if key not in self._windows:
             self._windows[key] = find_windows(resize_codes(self._codes, height, width), kernel_size)
         return self._windows[key]
+
+
+def modulated(normalized: Tensor, *, scale: Tensor, shift: Tensor) -> Tensor:
+    """(B, C, h, w), all of this shape: times 1 + scale plus shift."""
+    return normalized * (1 + scale) + shift
+
+
+def _modulated_by_window(normalized: Tensor, *, scale: Tensor, shift: Tensor, window: Tensor) -> Tensor:
+    output: Tensor = _Modulated.apply(normalized, scale, shift, window)  # type: ignore[no-untyped-call]
+    return output
 
 
 class _Modulated(torch.autograd.Function):

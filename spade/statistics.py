@@ -6,14 +6,15 @@ what one process gives for the whole batch, gradients included.
 B batch, C channels, H W pixels.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.distributed
 from torch import Tensor, nn
 from torch.nn import functional
 
+from spade.joint_normalization import begin_joint_normalization
 from spade.recomputation import is_recomputing
 
 
@@ -29,11 +30,39 @@ class BatchStatistics(nn.BatchNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Takes (B, C, H, W) of any float type; returns the same shape, computed in float32 or better."""
+        return self.begin(x)()
+
+    def begin(self, x: Tensor) -> Callable[[], Tensor]:
+        """Begin what `forward` does; the function returned ends it.
+
+        What is computed meanwhile costs no time where processes would wait for one another.
+        """
         x = x.to(torch.promote_types(x.dtype, torch.float32))
+        if self.training and self.synchronized and _is_one_of_many_processes():
+            return partial(self._end, begin_joint_normalization(x, self.eps))
+        return partial(self._normalize, x)
+
+    def begin_with(self, other: "BatchStatistics", x: Tensor) -> Callable[[], tuple[Tensor, Tensor]]:
+        """Begin what this layer and `other`, which is of the same kind, do with x; in training it is done once.
+
+        Running averages are each layer's own and may differ, so in evaluation the results may, too.
+        """
+        end = self.begin(x)
+
+        def end_both() -> tuple[Tensor, Tensor]:
+            if not self.training:
+                return end(), other(x)
+            before = [average.clone() for average in self._averages()]
+            normalized = end()
+            if not is_recomputing():
+                other._follow(self, before)
+            return normalized, normalized
+
+        return end_both
+
+    def _normalize(self, x: Tensor) -> Tensor:
         if not self.training:
             return functional.batch_norm(x, self.running_mean, self.running_var, eps=self.eps)
-        if self.synchronized and _is_one_of_many_processes():
-            return self._over_all_processes(x)
         mean, variance = self._averages()
         if is_recomputing():  # the same computation on copies: this pass was averaged already
             mean, variance = mean.clone(), variance.clone()
@@ -41,19 +70,6 @@ class BatchStatistics(nn.BatchNorm2d):
             assert self.num_batches_tracked is not None
             self.num_batches_tracked.add_(1)
         return functional.batch_norm(x, mean, variance, training=True, momentum=self.momentum or 0.0, eps=self.eps)
-
-    def normalize_with(self, other: "BatchStatistics", x: Tensor) -> tuple[Tensor, Tensor]:
-        """What this layer and `other`, which is of the same kind, give for x; in training it is computed once.
-
-        Running averages are each layer's own and may differ, so in evaluation the results may, too.
-        """
-        if not self.training:
-            return self(x), other(x)
-        before = [average.clone() for average in self._averages()]
-        normalized = self(x)
-        if not is_recomputing():
-            other._follow(self, before)
-        return normalized, normalized
 
     @torch.no_grad()
     def _follow(self, other: "BatchStatistics", before: Sequence[Tensor]) -> None:
@@ -64,12 +80,11 @@ class BatchStatistics(nn.BatchNorm2d):
         if self.num_batches_tracked is not None and not self.synchronized:
             self.num_batches_tracked.add_(1)
 
-    def _over_all_processes(self, x: Tensor) -> Tensor:
-        normalized, mean, variance, pixels = _Normalized.apply(x, self.eps)  # type: ignore[no-untyped-call]
+    def _end(self, end: Callable[[], tuple[Tensor, Tensor, Tensor, Tensor]]) -> Tensor:
+        normalized, mean, variance, pixels = end()
         if not is_recomputing():
             self._average(mean, variance * pixels / (pixels - 1))
-        output: Tensor = normalized
-        return output
+        return normalized
 
     @torch.no_grad()
     def _average(self, mean: Tensor, variance: Tensor) -> None:
@@ -80,56 +95,6 @@ class BatchStatistics(nn.BatchNorm2d):
         assert self.running_mean is not None
         assert self.running_var is not None
         return self.running_mean, self.running_var
-
-
-class _Normalized(torch.autograd.Function):
-    """x normalized over all processes, in one exchange forward and one backward, which processes wait for.
-
-    Returns also mean and biased variance (C,), and their number of pixels (), none of which carries gradients.
-    """
-
-    @staticmethod
-    def forward(context: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # noqa: ANN401 - torch's
-        mean, variance, pixels = _joint_statistics(x)
-        y = functional.batch_norm(x, mean, variance, eps=eps)
-        # y rather than x: modulation keeps it for its own gradient anyway.
-        context.save_for_backward(y, torch.rsqrt(variance + eps), pixels)
-        context.mark_non_differentiable(mean, variance, pixels)
-        return y, mean, variance, pixels
-
-    @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
-        y, scale, pixels = context.saved_tensors
-        gradient = gradients[0]
-        # What weight and bias would get, had this layer any: the sums over pixels of gradient * y and of gradient.
-        zeros, ones = torch.zeros_like(scale), torch.ones_like(scale)
-        _, of_y, of_one = torch.ops.aten.native_batch_norm_backward(
-            gradient, y, None, zeros, ones, None, None, False, 0.0, [False, True, True]
-        )
-        sums = torch.stack([of_y, of_one])
-        torch.distributed.all_reduce(sums)
-        along_y, along_one = sums / pixels
-        # scale * (gradient - along_one - y * along_y)
-        result = torch.addcmul(_each_pixel(-along_one * scale), gradient, _each_pixel(scale))
-        return result.addcmul_(y, _each_pixel(-along_y * scale)), None
-
-
-def _joint_statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and biased variance (C,) over the pixels of all processes, and their number ()."""
-    mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
-    own = torch.cat([mean, variance, mean.new_full((1,), x.numel() // x.shape[1])])
-    all_own = [torch.empty_like(own) for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather(all_own, own)
-    means, variances, pixels = torch.stack(all_own).split([len(mean), len(mean), 1], dim=1)
-    shares = pixels / pixels.sum()
-    joint = (shares * means).sum(dim=0)
-    # Around the joint mean, rather than from sums of squares, which would cancel.
-    return joint, (shares * (variances + (means - joint).square())).sum(dim=0), pixels.sum()
-
-
-def _each_pixel(values: Tensor) -> Tensor:
-    """(C,) as (1, C, 1, 1)."""
-    return values.view(1, -1, 1, 1)
 
 
 def _is_one_of_many_processes() -> bool:

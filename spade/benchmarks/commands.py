@@ -82,7 +82,7 @@ def train_command(
     """
     from spade.benchmarks.training import measure_training
 
-    config, (batch,) = _generator_and_batches(_preset(**dataset), base_channels, batch_size, count=1)
+    config, ((batch,),) = _generator_and_steps(_preset(**dataset), base_channels, batch_size, count=1)
     figures = measure_training(config, batch, rounds=rounds, threads=threads, discriminator_channels=base_channels)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(figures)))
@@ -114,8 +114,10 @@ def scaling_command(
     """
     from spade.benchmarks.scaling import measure_scaling
 
-    config, batches = _generator_and_batches(_preset(**dataset), base_channels, batch_size, count=processes)
-    figures = measure_scaling(config, batches, rounds=rounds, discriminator_channels=base_channels)
+    config, steps = _generator_and_steps(
+        _preset(**dataset), base_channels, batch_size, count=rounds + 1, processes=processes, shuffle=True
+    )
+    figures = measure_scaling(config, steps, rounds=rounds, discriminator_channels=base_channels)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(figures)))
     else:
@@ -202,12 +204,12 @@ def data_command(batch_size: int, workers: int, pairs: int, as_json: bool, **dat
         )
 
 
-def _generator_and_batches(
-    preset: "Preset", base_channels: int, batch_size: int, count: int
-) -> "tuple[GeneratorConfig, list[TrainingBatch]]":
-    """The published generator for the dataset, and its first `count` batches.
+def _generator_and_steps(
+    preset: "Preset", base_channels: int, batch_size: int, *, count: int, processes: int = 1, shuffle: bool = False
+) -> "tuple[GeneratorConfig, list[tuple[TrainingBatch, ...]]]":
+    """The published generator for the dataset, and its first `count` steps, or all, each a batch of every process.
 
-    Raises DatasetError: where it has fewer.
+    Raises DatasetError: where it does not fill one step.
     """
     from spade.data.errors import DatasetError
     from spade.data.loading import LoadingConfig, training_batches
@@ -215,11 +217,26 @@ def _generator_and_batches(
     from spade.data.sampling import EpochSampler
 
     dataset = open_dataset(preset.dataset, Phase.TRAIN)
-    sampler = EpochSampler(length=len(dataset), seed=0, epoch=1, shuffle=False)
-    batches = list(islice(training_batches(dataset, sampler, LoadingConfig(batch_size=batch_size)), count))
-    if len(batches) < count:
-        raise DatasetError(f"the dataset has {len(dataset)} samples, which do not fill {count} batches of {batch_size}")
-    return _generator_for(preset, base_channels, batches[0].labels.shape[1:]), batches
+    samplers = [
+        EpochSampler(
+            length=len(dataset),
+            seed=0,
+            epoch=1,
+            rank=rank,
+            world_size=processes,
+            shuffle=shuffle,
+            batch_size=batch_size,
+            work=dataset.work(),
+        )
+        for rank in range(processes)
+    ]
+    loading = LoadingConfig(batch_size=batch_size)
+    steps = list(islice(zip(*(training_batches(dataset, each, loading) for each in samplers), strict=True), count))
+    if not steps:
+        raise DatasetError(
+            f"the dataset has {len(dataset)} samples, which do not fill {processes} batches of {batch_size}"
+        )
+    return _generator_for(preset, base_channels, steps[0][0].labels.shape[1:]), steps
 
 
 def _generator_for(preset: "Preset", base_channels: int, size: Sequence[int] | None) -> "GeneratorConfig":

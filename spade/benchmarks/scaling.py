@@ -1,10 +1,10 @@
 """How training scales: several processes with one thread each against one process with one thread.
 
-Every process has a batch of its own, as processes on GPUs would; the single one trains on all of them, one after
-another, since pictures with more borders between classes take longer. Steps of one alone, of all side by side without a
-word between them, and of all together take turns, so that a machine that gets slower meanwhile is as slow for each.
-What the machine itself takes shows in the second: memory and caches are shared, and a processor may be slower with all
-of its cores busy.
+Every process has a batch of its own, as processes on GPUs would, and each round has other ones; the single process
+trains on all of a round's, one after another, since pictures with more borders between classes take longer. Steps of
+one alone, of all side by side without a word between them, and of all together take turns, so that a machine that gets
+slower meanwhile is as slow for each. What the machine itself takes shows in the second: memory and caches are shared,
+and a processor may be slower with all of its cores busy.
 """
 
 import os
@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle, islice
 from typing import NamedTuple
 
 import torch
@@ -28,7 +29,7 @@ from spade.training.step import StepConfig, TrainingStep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalingFigures:
-    """Seconds are medians of a step, averaged over the batches."""
+    """Medians over the rounds; seconds of a step are averaged over its batches before."""
 
     processes: int
     pictures_per_process: int
@@ -45,14 +46,18 @@ class ScalingFigures:
 
 
 def measure_scaling(
-    config: GeneratorConfig, batches: Sequence[TrainingBatch], *, rounds: int, discriminator_channels: int
+    config: GeneratorConfig, steps: Sequence[Sequence[TrainingBatch]], *, rounds: int, discriminator_channels: int
 ) -> ScalingFigures:
-    """Train in as many processes as there are batches, which must be of one size, `rounds` steps each way."""
+    """Train in as many processes as a step has batches, which must be of one size, `rounds` steps each way.
+
+    `steps` are taken in turn, and again from the first one where there are more rounds.
+    """
+    processes, pictures = len(steps[0]), len(steps[0][0])
     launch = elastic_launch(
         LaunchConfig(
             min_nodes=1,
             max_nodes=1,
-            nproc_per_node=len(batches),
+            nproc_per_node=processes,
             rdzv_backend="c10d",
             rdzv_endpoint="127.0.0.1:0",
             max_restarts=0,
@@ -60,26 +65,32 @@ def measure_scaling(
         ),
         _process,
     )
-    seconds_by_rank = launch(config, list(batches), rounds, discriminator_channels)
-    first = seconds_by_rank[0]
-    side_by_side = statistics.fmean(seconds.side_by_side for seconds in seconds_by_rank.values())
-    pictures = len(batches[0])
-    alone, together = pictures / first.alone, len(batches) * pictures / first.together
+    rounds_by_rank = launch(config, list(steps), rounds, discriminator_channels)
+    alone = [seconds.alone for seconds in rounds_by_rank[0]]
+    together = [seconds.together for seconds in rounds_by_rank[0]]
+    side_by_side = [
+        statistics.fmean(seconds.side_by_side for seconds in of_round)
+        for of_round in zip(*rounds_by_rank.values(), strict=True)
+    ]
     return ScalingFigures(
-        processes=len(batches),
+        processes=processes,
         pictures_per_process=pictures,
-        seconds_alone=first.alone,
-        seconds_side_by_side=side_by_side,
-        seconds_together=first.together,
-        pictures_per_second_alone=alone,
-        pictures_per_second_together=together,
-        speedup=together / alone,
-        speedup_of_machine=len(batches) * first.alone / side_by_side,
+        seconds_alone=statistics.median(alone),
+        seconds_side_by_side=statistics.median(side_by_side),
+        seconds_together=statistics.median(together),
+        pictures_per_second_alone=pictures / statistics.median(alone),
+        pictures_per_second_together=processes * pictures / statistics.median(together),
+        speedup=_median_speedup(alone, together, processes),
+        speedup_of_machine=_median_speedup(alone, side_by_side, processes),
     )
 
 
+def _median_speedup(alone: Sequence[float], others: Sequence[float], processes: int) -> float:
+    return statistics.median(processes * one / many for one, many in zip(alone, others, strict=True))
+
+
 class _Seconds(NamedTuple):
-    """Medians of a step."""
+    """Of a round's steps."""
 
     alone: float
     side_by_side: float
@@ -87,25 +98,24 @@ class _Seconds(NamedTuple):
 
 
 def _process(
-    config: GeneratorConfig, batches: Sequence[TrainingBatch], rounds: int, discriminator_channels: int
-) -> _Seconds:
-    """What each process does; only the first one trains alone."""
+    config: GeneratorConfig, steps: Sequence[Sequence[TrainingBatch]], rounds: int, discriminator_channels: int
+) -> list[_Seconds]:
+    """What each process does, round by round; only the first one trains alone."""
     torch.set_num_threads(1)
     keep_freed_memory()
     with joined_processes(os.environ, "cpu") as processes:
         together = training_step(config, discriminator_channels, StepConfig(), wrap=processes.wrap)
         # As one process does without others: there, synchronized statistics are its own.
         apart = training_step(replace(config, norm=Norm.BATCH), discriminator_channels, StepConfig())
-        batch = batches[processes.rank]
         times = []
-        for _ in range(rounds + 1):
+        for batches in islice(cycle(steps), rounds + 1):
+            batch = batches[processes.rank]
             alone = statistics.fmean(_timed(apart, each) for each in batches) if processes.is_first else 0.0
             torch.distributed.barrier()
             side_by_side = _timed(apart, batch)
             torch.distributed.barrier()
-            times.append((alone, side_by_side, _timed(together, batch)))
-    # The first round warms up.
-    return _Seconds(*(statistics.median(column) for column in zip(*times[1:], strict=True)))
+            times.append(_Seconds(alone, side_by_side, _timed(together, batch)))
+    return times[1:]  # the first round warms up
 
 
 def _timed(step: TrainingStep, batch: TrainingBatch) -> float:

@@ -44,6 +44,13 @@ class LabelledPictures(Dataset[Sample]):
         """Tells datasets apart by the names of their samples, wherever they lie."""
         return hashlib.sha256("\n".join(files.name for files in self.files).encode()).hexdigest()
 
+    def work(self) -> list[int]:
+        """How much training takes of each sample: bytes of its label map, which grow with the borders in it.
+
+        A SPADE layer computes the windows of a map that differ, and those lie at borders.
+        """
+        return [_size_on_disk(files.label) for files in self.files]
+
     def __getitem__(self, key: SampleKey) -> Sample:
         files = self.files[key.index]
         random = random_for(Purpose.CUT, self.seed, key.epoch, key.index) if self.phase is Phase.TRAIN else None
@@ -63,6 +70,13 @@ class LabelledPictures(Dataset[Sample]):
             picture=None if picture is None else cut_picture(picture, geometry),
             name=files.name,
         )
+
+
+def _size_on_disk(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # told where it is read
+        return 0
 
 
 def _require_same_size(files: SampleFiles, labels: tuple[int, ...], instances: tuple[int, ...]) -> None:

@@ -1,6 +1,6 @@
 """Which samples a process takes in an epoch, and in which order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,9 @@ from spade.errors import ConfigError
 class EpochSampler:
     """The keys of one process in one epoch.
 
-    All processes go through the same order, taking turns; so a step of W processes with batches of b takes the same
-    samples as one process with batches of W·b, and an epoch can be resumed by another number of processes.
+    All processes go through the same order; a step of W processes with batches of b takes the same samples as one
+    process with batches of W·b, and an epoch can be resumed by another number of processes. The samples of a step go
+    to the processes in turn or, where their work is known, so that each has about as much: who has less waits.
 
     Raises ConfigError: where values are out of range.
     """
@@ -29,8 +30,10 @@ class EpochSampler:
     shuffle: bool = True
     start: int = 0
     """Samples that all processes together have taken of this epoch already."""
-    even: bool = True
-    """Whether up to world_size - 1 samples are left out, so that every process has the same number of them."""
+    batch_size: int = 1
+    """Samples that each process takes in a step."""
+    work: Sequence[int] | None = None
+    """How much each sample of the dataset takes, in any unit."""
 
     def __post_init__(self) -> None:
         if min(self.length, self.seed, self.epoch) < 0:
@@ -39,18 +42,35 @@ class EpochSampler:
             raise ConfigError(f"sampler: rank {self.rank} of world_size {self.world_size}; ranks count from 0")
         if not 0 <= self.start <= self.length:
             raise ConfigError(f"sampler: start {self.start} is not within the {self.length} samples of an epoch")
+        if self.batch_size < 1:
+            raise ConfigError(f"sampler: batch_size is {self.batch_size}; it must be at least 1")
+        if self.work is not None and len(self.work) != self.length:
+            raise ConfigError(f"sampler: the work of {len(self.work)} samples is given; there are {self.length}")
 
     def __len__(self) -> int:
-        return len(range(self.start + self.rank, self._end, self.world_size))
+        return (self.length - self.start) // self.world_size
 
     def __iter__(self) -> Iterator[SampleKey]:
         order = np.arange(self.length)
         if self.shuffle:
             order = random_for(Purpose.ORDER, self.seed, self.epoch).permutation(self.length)
-        for index in order[self.start + self.rank : self._end : self.world_size].tolist():
-            yield SampleKey(self.epoch, index)
+        # Up to world_size - 1 samples are left out, so that every process has the same number of them.
+        taken = order[self.start : self.start + len(self) * self.world_size].tolist()
+        of_step = self.batch_size * self.world_size
+        for first in range(0, len(taken), of_step):
+            for index in self._share(taken[first : first + of_step]):
+                yield SampleKey(self.epoch, index)
 
-    @property
-    def _end(self) -> int:
-        left_out = (self.length - self.start) % self.world_size if self.even else 0
-        return self.length - left_out
+    def _share(self, indices: Sequence[int]) -> Sequence[int]:
+        """This process's of the samples of a step, whose number is a multiple of that of the processes."""
+        if self.work is None:
+            return indices[self.rank :: self.world_size]
+        shares: list[list[int]] = [[] for _ in range(self.world_size)]
+        loads = [0] * self.world_size
+        # The largest first, each to whoever has the least work and a free place.
+        for index in sorted(indices, key=self.work.__getitem__, reverse=True):
+            free = [rank for rank, share in enumerate(shares) if len(share) < len(indices) // self.world_size]
+            rank = min(free, key=loads.__getitem__)
+            shares[rank].append(index)
+            loads[rank] += self.work[index]
+        return shares[self.rank]

@@ -38,6 +38,8 @@ class Feed:
     """Samples of the dataset."""
     fingerprint: str
     """Tells the dataset from others."""
+    work: Sequence[int] | None
+    """How much each sample takes, where that is known, so that processes can share it alike."""
     seed: int
     processes: Processes
     micro_batch_size: int
@@ -95,6 +97,8 @@ class Feed:
             rank=self.processes.rank,
             world_size=self.processes.count,
             start=taken,
+            batch_size=self.micro_batch_size,
+            work=self.work,
             shuffle=self.shuffle,
         )
 
@@ -118,6 +122,7 @@ def open_feed(config: TrainingConfig, processes: Processes) -> Feed:
         dataset=dataset,
         length=len(dataset),
         fingerprint=dataset.fingerprint(),
+        work=dataset.work() if processes.count > 1 else None,
         seed=config.seed,
         processes=processes,
         micro_batch_size=micro_batch_size,

@@ -81,6 +81,9 @@ class Scenes(Dataset[Sample]):
         """Tells scenes, which are drawn anew all the time, from datasets of files."""
         return "scenes"
 
+    def work(self) -> None:
+        """How much training takes of each scene is not known before it is drawn."""
+
     def __getitem__(self, key: SampleKey) -> Sample:
         settings = self.settings
         seed = settings.first_seed + key.epoch * settings.scenes + key.index

@@ -95,5 +95,6 @@ def test_modulation_keeps_one_map_as_large_as_its_input_for_the_gradients() -> N
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        layer.modulate(normalized, SparseSemantics(blocky(1, 64, 6, block=16), None, form))
+        semantics = SparseSemantics(blocky(1, 64, 6, block=16), None, form)
+        semantics.modulation((64, 64), layer.shared, layer.gamma, layer.beta)(normalized)
     assert kept == {normalized.untyped_storage().data_ptr()}

@@ -36,7 +36,7 @@ def test_two_layers_normalize_at_once_as_each_does_alone(training: bool, synchro
     alone, at_once = (_two_layers(synchronized=synchronized, training=training) for _ in range(2))
     x = torch.randn(4, 3, 5, 5) * 2 + 1
     expected = tuple(layer(x) for layer in alone)
-    assert all(map(torch.equal, at_once[0].normalize_with(at_once[1], x), expected))
+    assert all(map(torch.equal, at_once[0].begin_with(at_once[1], x)(), expected))
     for ours, theirs in zip(at_once, alone, strict=True):
         torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
 
@@ -44,7 +44,7 @@ def test_two_layers_normalize_at_once_as_each_does_alone(training: bool, synchro
 def test_layers_that_are_alike_stay_alike_to_the_bit() -> None:
     first, second = BatchStatistics(3, synchronized=True), BatchStatistics(3, synchronized=True)
     for _ in range(3):
-        first.normalize_with(second, torch.randn(4, 3, 5, 5))
+        first.begin_with(second, torch.randn(4, 3, 5, 5))()
     assert torch.equal(first.running_mean, second.running_mean)
     assert torch.equal(first.running_var, second.running_var)
 

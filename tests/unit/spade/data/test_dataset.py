@@ -75,6 +75,13 @@ def test_a_key_and_a_seed_settle_a_sample(tree):
         assert np.array_equal(first[key].picture, again[key].picture)
 
 
+def test_a_map_with_more_borders_is_more_work(tree):
+    tree.ids("val_label/1.png", 1)
+    tree.ids("val_label/2.png", np.arange(600).reshape(20, 30) % 7)
+    plain, detailed = LabelledPictures(small(Mode.FACADES, tree), Phase.VAL, pictures=False).work()
+    assert 0 < plain < detailed
+
+
 def test_epochs_and_seeds_cut_differently(tree):
     varied(tree)
     config = small(Mode.CUSTOM, tree)

@@ -25,6 +25,7 @@ def feed(drawn_samples: Callable[[int], Any]) -> Callable[..., Feed]:
             dataset=drawn_samples(11),
             length=11,
             fingerprint="drawn",
+            work=None,
             seed=5,
             processes=Processes(device=CPU, rank=rank, count=count),
             micro_batch_size=micro_batch_size,
