@@ -211,7 +211,6 @@ def _generator_and_steps(
 
     Raises DatasetError: where it does not fill one step.
     """
-    from spade.data.errors import DatasetError
     from spade.data.loading import LoadingConfig, training_batches
     from spade.data.opening import open_dataset
     from spade.data.sampling import EpochSampler
@@ -232,10 +231,6 @@ def _generator_and_steps(
     ]
     loading = LoadingConfig(batch_size=batch_size)
     steps = list(islice(zip(*(training_batches(dataset, each, loading) for each in samplers), strict=True), count))
-    if not steps:
-        raise DatasetError(
-            f"the dataset has {len(dataset)} samples, which do not fill {processes} batches of {batch_size}"
-        )
     return _generator_for(preset, base_channels, steps[0][0].labels.shape[1:]), steps
 
 

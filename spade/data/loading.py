@@ -50,9 +50,10 @@ def training_batches(
     """
     whole_epoch = sampler.length // sampler.world_size
     if whole_epoch < config.batch_size:
+        where = f" in each of {sampler.world_size} processes" if sampler.world_size > 1 else ""
         raise DatasetError(
-            f"the dataset has {sampler.length} samples, which do not fill one batch of {config.batch_size} in each of "
-            f"{sampler.world_size} processes; choose a smaller batch"
+            f"the dataset has {sampler.length} samples, which do not fill one batch of {config.batch_size}{where}; "
+            "choose a smaller batch"
         )
     return Batches(dataset, sampler, config, collate_training, drop_last=True)
 

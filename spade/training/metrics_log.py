@@ -26,8 +26,12 @@ class MetricsLog(Listener):
             partial.write_text("".join(_line(line) for line in kept), encoding="utf-8")
 
     def measured(self, metrics: Metrics) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(_line(metrics.to_dict()))
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(_line(metrics.to_dict()))
+        except OSError as error:
+            error.filename = str(self._path)  # which a full disk does not tell
+            raise
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

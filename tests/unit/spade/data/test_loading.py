@@ -107,6 +107,8 @@ def test_an_error_arrives_as_one_line_also_from_a_worker(config, tree, workers):
 def test_a_dataset_that_fills_no_batch_is_refused(config):
     with pytest.raises(DatasetError, match="the dataset has 7 samples, which do not fill one batch of 4 in each of 2"):
         batches(config, size=4, world_size=2)
+    with pytest.raises(DatasetError, match="which do not fill one batch of 8; choose"):
+        batches(config, size=8)
 
 
 def test_samples_of_different_sizes_are_refused_by_name(config, tree):

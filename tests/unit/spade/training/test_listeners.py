@@ -275,3 +275,9 @@ def test_a_scale_has_a_few_round_numbers_within_the_drawing(low: float, high: fl
 
 def test_numbers_of_a_scale_are_short() -> None:
     assert [number(value) for value in (0.5, 2500, 15_000, 1_500_000, 2e9)] == ["0.5", "2500", "15k", "1.5M", "2G"]
+
+
+def test_a_full_disk_names_the_file_of_metrics(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+    with pytest.raises(OSError, match=r"metrics\.jsonl"):
+        MetricsLog(tmp_path).measured(metrics(1))
