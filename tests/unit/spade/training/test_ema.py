@@ -43,7 +43,7 @@ def test_statistics_of_the_average_are_the_means_over_its_own_passes(
 
     seen: list[torch.Tensor] = []
     first = generator.head.norm_0.statistics
-    first.register_forward_hook(lambda _module, arguments, _output: seen.append(arguments[0].detach()))
+    generator.head.norm_0.register_forward_hook(lambda _module, arguments, _output: seen.append(arguments[0].detach()))
     with torch.no_grad():
         for one in inputs:
             generator(one)
