@@ -1,5 +1,6 @@
 """A model's card: what it is, what its classes are, where its weights come from. Light: needs no torch."""
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -9,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from model_store.errors import CardError
+from model_store.measured import Measured
 from spade.config import EncoderConfig, GeneratorConfig
 from spade.errors import ConfigError
 from spade.records import record_from_mapping, record_to_mapping
@@ -19,8 +21,12 @@ UNKNOWN_NAME = "unknown"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
+_REFERENCE = re.compile(f"{_NAME.pattern}@{_VERSION.pattern}")
 _COLOR = re.compile(r"#[0-9a-f]{6}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_DIGEST_KEY = "card_sha256"
+_MAX_SEED = 2**63 - 1
 
 
 class Training(StrEnum):
@@ -66,7 +72,7 @@ class StylePreset:
 
     def __post_init__(self) -> None:
         _require((self.seed is None) != (self.latent is None), f"style {self.name!r}: give seed or latent, one of both")
-        _require(self.seed is None or self.seed >= 0, f"style {self.name!r}: seed must be 0 or more")
+        _require(self.seed is None or 0 <= self.seed <= _MAX_SEED, f"style {self.name!r}: seed must be 0 to 2**63 - 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +105,18 @@ class ModelCard:
     encoder: EncoderInfo | None = None
     """None for a model that cannot read styles from pictures."""
     styles: tuple[StylePreset, ...] = ()
+    measured: Measured | None = None
+    """What `spade evaluate --card` found; None where nothing was measured."""
 
     def __post_init__(self) -> None:
         _require(bool(_NAME.fullmatch(self.name)), f"name {self.name!r}: use a-z, 0-9 and -, at most 63")
         _require(bool(_VERSION.fullmatch(self.version)), f"version {self.version!r}: use numbers, as in 1 or 1.2")
         _require(not reads_pictures(self.generator), "a model that reads pictures (label_nc 0) cannot be served")
+        texts = (self.title, self.description, self.licence, self.data)
+        names_of_all = (*(one.name for one in self.classes), *(style.name for style in self.styles))
+        for text in (*texts, *names_of_all):
+            _require(text.isprintable(), f"{text!r}: control characters and line breaks are not allowed")
+        _require(all(names_of_all), "classes, styles: each needs a name")
         ids = [label_class.id for label_class in self.classes]
         label_nc = self.generator.label_nc
         _require(ids == list(range(label_nc)), f"classes: their ids must be 0 to {label_nc - 1}, in order")
@@ -181,23 +194,57 @@ class ModelCard:
         return record_to_mapping(self)
 
     def to_json(self) -> str:
-        """The text of card.json."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+        """The text of card.json, with a digest of all that it says."""
+        values = self.to_dict()
+        return json.dumps(values | {_DIGEST_KEY: _digest(values)}, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str, *, where: str = "card.json") -> Self:
-        """Reads card.json strictly: unknown keys, missing keys and wrong types are errors.
+        """Reads card.json strictly: unknown keys, missing keys, wrong types and a wrong digest are errors.
 
         Raises CardError: naming `where` and the first thing that does not fit.
         """
+        values, digest = cls._values_and_digest(text, where)
+        card = cls._from_values(values, where)
+        if digest != _digest(values):
+            raise CardError(
+                f"{where}: it was changed after it was written: {_DIGEST_KEY} is {digest}, not {_digest(values)}; "
+                "`spade-serve models seal FOLDER` accepts what it says now"
+            )
+        return card
+
+    @classmethod
+    def from_changed_json(cls, text: str, *, where: str = "card.json") -> Self:
+        """As `from_json`, whatever the digest."""
+        values, _ = cls._values_and_digest(text, where)
+        return cls._from_values(values, where)
+
+    @staticmethod
+    def _values_and_digest(text: str, where: str) -> tuple[dict[str, Any], str | None]:
         try:
-            return record_from_mapping(cls, json.loads(text), where=where)
-        except json.JSONDecodeError as error:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and brackets in brackets
             raise CardError(f"{where}: not JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise CardError(f"{where}: it must be an object")
+        if _SURROGATE.search(json.dumps(values, ensure_ascii=False)):
+            raise CardError(f"{where}: it holds half a surrogate pair, which is no text")
+        return values, values.pop(_DIGEST_KEY, None)
+
+    @classmethod
+    def _from_values(cls, values: dict[str, Any], where: str) -> Self:
+        try:
+            return record_from_mapping(cls, values, where=where)
         except ConfigError as error:
             raise CardError(str(error) if str(error).startswith(where) else f"{where}: {error}") from error
         except CardError as error:
             raise CardError(f"{where}: {error}") from error
+
+
+def _digest(values: dict[str, Any]) -> str:
+    """Of what a card says, however its text is laid out."""
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _require(holds: bool, message: str) -> None:
@@ -208,8 +255,14 @@ def _require(holds: bool, message: str) -> None:
 def _require_weights(what: str, weights: WeightsInfo) -> None:
     _require(bool(_SHA256.fullmatch(weights.sha256)), f"{what}: sha256 must be 64 hexadecimal digits")
     _require(weights.bytes > 0, f"{what}: bytes must be positive")
+    _require(weights.seed is None or 0 <= weights.seed <= _MAX_SEED, f"{what}: seed must be 0 to 2**63 - 1")
 
 
 def _require_unique(what: str, values: Iterable[str]) -> None:
     value, count = Counter(values).most_common(1)[0]
     _require(count == 1, f"classes: {what} {value!r} is given {count} times")
+
+
+def is_reference(text: str) -> bool:
+    """Whether it is name@version of a card that there could be."""
+    return _REFERENCE.fullmatch(text) is not None

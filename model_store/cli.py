@@ -7,7 +7,8 @@ import click
 
 from model_store.evaluate import evaluate
 from model_store.onnx_command import export_onnx_command
-from model_store.registry import Registry, default_models_folder
+from model_store.options import open_registry
+from model_store.published_command import import_published
 from model_store.results import test_model
 from model_store.synthesize import synthesize
 from model_store.training_export import export_run
@@ -22,7 +23,7 @@ def export() -> None:
 export.add_command(export_run)
 export.add_command(export_onnx_command)
 
-for command in (synthesize, test_model, evaluate, export):
+for command in (synthesize, test_model, evaluate, export, import_published):
     spade.add_command(command)
 
 
@@ -31,7 +32,7 @@ def weights_of_version(reference: str) -> Path:
     from model_store.loading import ensure_weights  # torch takes a second to load
 
     folder = os.environ.get("SPADE_MODELS_DIR")
-    registry = Registry(Path(folder) if folder else default_models_folder())
+    registry = open_registry(Path(folder) if folder else None)
     return ensure_weights(registry, registry.resolve(reference))
 
 

@@ -10,15 +10,16 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from model_store.options import models_dir_option
-from model_store.registry import Registry, default_models_folder
+from model_store.measuring import note_in_card, require_card_of
+from model_store.options import models_dir_option, open_registry
 from spade.data.options import PHASES, dataset_options
 from spade.evaluation.dataset_options import DatasetChoice
 from spade.options import Size, json_option
 
 if TYPE_CHECKING:
+    from spade.evaluation.judged_model import JudgedModel
     from spade.evaluation.report import Pictures, Protocol, Report
-    from spade.evaluation.run import EvaluationRequest, JudgedModel
+    from spade.evaluation.run import EvaluationRequest
 
 PATH = click.Path(path_type=Path)
 
@@ -52,9 +53,21 @@ PATH = click.Path(path_type=Path)
 @click.option("--device", metavar="auto|cpu|cuda|mps", default="auto", show_default=True, help="Where to compute.")
 @models_dir_option
 @click.option("-o", "--output", type=PATH, help="Write the report as JSON to this file too.")
+@click.option(
+    "--card",
+    "card_folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Note the figures in the card.json in this folder too, which must be the model's.",
+)
 @json_option
-def evaluate(pictures: Path | None, output: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
-    """Measure how good generated pictures are: FID, KID, LPIPS, mIoU, pixel accuracy.
+def evaluate(
+    pictures: Path | None,
+    output: Path | None,
+    card_folder: Path | None,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401 - of the dataset and of the judges
+) -> None:
+    """Measure how good generated pictures are: FID, KID, LPIPS, mIoU, pixel accuracy, diversity, reconstruction.
 
     PICTURES is a folder of pictures named as the samples of the dataset, or a folder of `spade test`; with --model
     the pictures are made instead. Weights of the judging networks come from local files, nothing is downloaded; what
@@ -69,7 +82,16 @@ def evaluate(pictures: Path | None, output: Path | None, as_json: bool, **option
       spade evaluate out/ --reference photographs/ --inception pt_inception-2015-12-05-6726825d.pth --json
     """
     _require_one_of_each(pictures, options)
-    request = _request(pictures, options)
+    if card_folder is not None and options["model"] is None:
+        raise click.UsageError("--card needs --model, whose card it is")
+    try:
+        request = _request(pictures, options)
+    except ModuleNotFoundError as error:
+        install = "pip install -c constraints.txt -e '.[train]'"
+        raise click.ClickException(f"{error.name} is missing, which the extra [train] brings: {install}") from error
+    weights_sha256 = "" if isinstance(request.generated, Path) else request.generated.sha256
+    if card_folder is not None:  # before the pictures, which take their time
+        require_card_of(card_folder, weights_sha256)
     report = _run(request)
     if as_json:
         click.echo(report.to_json(), nl=False)
@@ -77,6 +99,8 @@ def evaluate(pictures: Path | None, output: Path | None, as_json: bool, **option
         _print(report)
     if output is not None:  # last, lest a file that cannot be written takes the results with it
         report.write(output)
+    if card_folder is not None:
+        note_in_card(report, card_folder, weights_sha256)
 
 
 def _require_one_of_each(pictures: Path | None, options: dict[str, Any]) -> None:
@@ -124,12 +148,20 @@ def _request(pictures: Path | None, options: dict[str, Any]) -> "EvaluationReque
 
 def _model(options: dict[str, Any]) -> "JudgedModel":
     from model_store.described import weights_digest
+    from model_store.loading import load_described_encoder
     from model_store.offline import open_model
-    from spade.evaluation.run import JudgedModel
+    from spade.evaluation.judged_model import JudgedModel
 
-    registry = Registry(options["models_dir"] or default_models_folder())
+    registry = open_registry(options["models_dir"])
     opened = open_model(options["model"], registry, device=options["device"])
-    return JudgedModel(reference=opened.reference, sha256=weights_digest(opened), synthesizer=opened.synthesizer)
+    card = opened.card
+    return JudgedModel(
+        reference=opened.reference,
+        sha256=weights_digest(opened),
+        synthesizer=opened.synthesizer,
+        encoder=None if card is None or card.encoder is None else load_described_encoder(registry, card),
+        class_names=opened.class_names,
+    )
 
 
 def _run(request: "EvaluationRequest") -> "Report":

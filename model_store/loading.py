@@ -85,8 +85,25 @@ def ensure_weights(registry: Registry, card: ModelCard) -> Path:
             if not path.exists():
                 for left_by_a_killed_process in path.parent.glob(f".*{PARTIAL_SUFFIX}"):
                     left_by_a_killed_process.unlink()
-                save_tensors(path, draw_weights(card.generator, card.weights.seed), card.generator)
+                _draw(registry, card, path)
     return registry.weights_path(card)
+
+
+def _draw(registry: Registry, card: ModelCard, path: Path) -> None:
+    """Keeps the weights of the card's seed at `path`, if they are those of its digest."""
+    seed = card.weights.seed
+    assert seed is not None
+    try:
+        save_tensors(path, draw_weights(card.generator, seed), card.generator)
+    except MemoryError as error:
+        raise WeightsError(f"model {card.reference}: not enough memory to draw its weights: {error}") from error
+    try:
+        registry.weights_path(card)
+    except WeightsError as error:
+        path.unlink()
+        raise WeightsError(
+            f"model {card.reference}: its seed {seed} draws other weights than its card names; correct seed or sha256"
+        ) from error
 
 
 @contextmanager

@@ -44,6 +44,11 @@ class OfflineModel:
         """Its architecture."""
         return self.synthesizer.config
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """In the order of the ids; empty for a bare weights file."""
+        return () if self.card is None else tuple(one.name for one in self.card.classes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:

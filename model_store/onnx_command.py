@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from model_store.card import ModelCard
-from model_store.options import models_dir_option
-from model_store.registry import Registry, default_models_folder, file_sha256
+from model_store.options import models_dir_option, open_registry
+from model_store.registry import file_sha256
 from spade.errors import ConfigError
 from spade.options import Size, json_option
 
@@ -59,7 +59,7 @@ def export_onnx_command(
         raise ConfigError(f"ONNX files need the package {error.name}: install the extra [onnx]") from error
     from model_store.offline import open_generator
 
-    card, generator = open_generator(model, Registry(models_dir or default_models_folder()))
+    card, generator = open_generator(model, open_registry(models_dir))
     about = _about_card(card) if card else {"model": Path(model).name, "weights_sha256": file_sha256(Path(model))}
     written = export_onnx(generator, output, opset=opset, size=size, about=about)
     if as_json:

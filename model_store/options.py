@@ -4,6 +4,9 @@ from pathlib import Path
 
 import click
 
+from model_store.errors import UnusableModelError
+from model_store.registry import Registry, default_models_folder
+
 models_dir_option = click.option(
     "--models-dir",
     type=click.Path(path_type=Path),
@@ -11,3 +14,12 @@ models_dir_option = click.option(
     show_envvar=True,
     help="Folder of models and their weights; a folder in your home if not given.",
 )
+
+
+def open_registry(models_dir: Path | None) -> Registry:
+    """The registry of a command. Of models that cannot be used, and that nobody asked for, a person is told."""
+    return Registry(models_dir or default_models_folder(), report=_warn)
+
+
+def _warn(error: UnusableModelError) -> None:
+    click.echo(f"Warning: {error}; it lies in {error.path.parent}", err=True)

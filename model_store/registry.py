@@ -6,14 +6,15 @@ that ship with the program lie beside their card.
 """
 
 import hashlib
+import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import platformdirs
 
 from model_store.card import ModelCard, WeightsInfo
-from model_store.errors import CardError, UnknownModelError, WeightsError
+from model_store.errors import CardError, UnknownModelError, UnusableModelError, WeightsError
 from spade.palettes import Palette, gaugan_palette
 
 BUILT_IN_MODELS = Path(__file__).parent / "models"
@@ -22,6 +23,8 @@ WEIGHTS_FILE = "model.safetensors"
 ENCODER_FILE = "encoder.safetensors"
 LATEST = "latest"
 BLACK = 0x000000
+
+_log = logging.getLogger(__name__)
 
 FileState = tuple[int, int]
 """Modification time in nanoseconds and size in bytes: a file that shows the same two is not read again."""
@@ -32,54 +35,74 @@ def default_models_folder() -> Path:
     return platformdirs.user_data_path("spade-serving", appauthor=False) / "models"
 
 
+def _log_unusable(error: UnusableModelError) -> None:
+    _log.warning(
+        "a model cannot be used", extra={"model": error.reference, "path": str(error.path), "error": str(error)}
+    )
+
+
 class Registry:
     """Models by name and version. Safe to share between threads; notices models that are added while it is in use.
 
-    `models_dir` is where weights are kept and further models may lie; None knows the built-in cards only.
+    A version whose card cannot be read, is not in its place or is there already keeps nobody from the others.
+
+    `models_dir` is where weights are kept and further models may lie; None knows the built-in cards only. `built_in`
+    is where those lie that ship with the program; None knows the models folder only. `report` is told once of each
+    version that cannot be used.
     """
 
-    def __init__(self, models_dir: Path | None) -> None:
+    def __init__(
+        self,
+        models_dir: Path | None,
+        *,
+        built_in: Path | None = BUILT_IN_MODELS,
+        report: Callable[[UnusableModelError], None] = _log_unusable,
+    ) -> None:
         self._models_dir = models_dir
+        self._built_in = built_in
+        self._report = report
+        self._told: dict[Path, str] = {}
         self._cards: dict[Path, tuple[FileState, ModelCard]] = {}
         self._verified: dict[Path, tuple[FileState, str]] = {}
         self._lock = threading.Lock()
 
     def cards(self) -> list[ModelCard]:
-        """All cards, by name, then by version, newest version last.
+        """All cards that can be used, by name, then by version, newest version last."""
+        cards, unusable = self._look()
+        self._tell(unusable)
+        return cards
 
-        Raises CardError: where a card cannot be read, or two folders hold the same name and version.
-        """
-        found: dict[tuple[str, str], ModelCard] = {}
-        for path in self._card_paths():
-            card = self._read_card(path)
-            if (card.name, card.version) in found:
-                raise CardError(f"{path}: there is already a model {card.reference}; give this one another version")
-            found[card.name, card.version] = card
-        return sorted(found.values(), key=lambda card: (card.name, card.version_key))
+    def unusable(self) -> list[UnusableModelError]:
+        """Why other versions cannot be used, by their places."""
+        return self._look()[1]
+
+    def find(self, reference: str) -> ModelCard | UnusableModelError | None:
+        """What is there as `name@version`, be it of use or not."""
+        cards, unusable = self._look()
+        found: list[ModelCard | UnusableModelError] = [*cards, *unusable]
+        return next((one for one in found if one.reference == reference), None)
 
     def card(self, name: str, version: str = LATEST) -> ModelCard:
-        """The card of a model; `latest` is its highest version.
+        """The card of a model; `latest` is its highest version that can be used.
 
-        Raises UnknownModelError: listing what exists.
+        Raises UnknownModelError: listing what exists. UnusableModelError: where it is there and cannot be used.
         """
-        cards = self.cards()
-        versions = [card for card in cards if card.name == name]
+        cards, unusable = self._look()
+        versions = {card.version: card for card in cards if card.name == name}
+        wanted = next(reversed(versions), LATEST) if version == LATEST else version
+        if wanted in versions:
+            self._tell(unusable)
+            return versions[wanted]
+        for error in unusable:
+            if error.name == name and wanted in (LATEST, error.version):
+                raise error
         if not versions:
             names = ", ".join(dict.fromkeys(card.name for card in cards))
             raise UnknownModelError(f"there is no model {name!r}; there are: {names}")
-        if version == LATEST:
-            return versions[-1]
-        for card in versions:
-            if card.version == version:
-                return card
-        existing = ", ".join(card.version for card in versions)
-        raise UnknownModelError(f"model {name!r} has no version {version!r}; it has: {existing}")
+        raise UnknownModelError(f"model {name!r} has no version {version!r}; it has: {', '.join(versions)}")
 
     def resolve(self, reference: str) -> ModelCard:
-        """The card for `name` (its latest version) or `name@version`.
-
-        Raises UnknownModelError: listing what exists.
-        """
+        """The card for `name` (its latest version) or `name@version`. Raises as `card` does."""
         name, _, version = reference.partition("@")
         return self.card(name, version or LATEST)
 
@@ -119,9 +142,10 @@ class Registry:
         return self._verified_path(card, ENCODER_FILE, card.encoder.weights)
 
     def _file(self, card: ModelCard, name: str) -> Path:
-        shipped = BUILT_IN_MODELS / card.name / card.version / name
-        if shipped.exists():
-            return shipped
+        if self._built_in is not None:
+            shipped = self._built_in / card.name / card.version / name
+            if shipped.exists():
+                return shipped
         if self._models_dir is None:
             raise WeightsError(f"model {card.reference}: no models folder is set, so its weights cannot be kept")
         return self._models_dir / card.name / card.version / name
@@ -144,22 +168,47 @@ class Registry:
             )
         return path
 
+    def _look(self) -> tuple[list[ModelCard], list[UnusableModelError]]:
+        found: dict[str, ModelCard] = {}
+        unusable = []
+        for path in self._card_paths():
+            try:
+                card = self._read_card(path)
+                if card.reference in found:
+                    raise CardError(f"there is already a model {card.reference}; give this one another version")
+            except CardError as error:
+                unusable.append(UnusableModelError(path, str(error)))
+            else:
+                found[card.reference] = card
+        return sorted(found.values(), key=lambda card: (card.name, card.version_key)), unusable
+
+    def _tell(self, unusable: list[UnusableModelError]) -> None:
+        told, self._told = self._told, {error.path: str(error) for error in unusable}
+        for error in unusable:
+            if told.get(error.path) != str(error):
+                self._report(error)
+
     def _card_paths(self) -> Iterator[Path]:
-        for folder in (BUILT_IN_MODELS, self._models_dir):
+        for folder in (self._built_in, self._models_dir):
             if folder is not None:
                 yield from sorted(folder.glob(f"[!.]*/[!.]*/{CARD_FILE}"))
 
     def _read_card(self, path: Path) -> ModelCard:
+        """Raises CardError."""
         try:
             state = _file_state(path)
             cached = self._cards.get(path)
             if cached is not None and cached[0] == state:
                 return cached[1]
-            card = ModelCard.from_json(path.read_text(encoding="utf-8"), where=str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise CardError(f"{path}: {error}") from error
+            card = ModelCard.from_json(path.read_text(encoding="utf-8"), where=CARD_FILE)
+        except OSError as error:
+            raise CardError(f"{CARD_FILE}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise CardError(f"{CARD_FILE}: {error}") from error
         if (card.name, card.version) != (path.parent.parent.name, path.parent.name):
-            raise CardError(f"{path}: it describes {card.reference}, but its folder must be {card.name}/{card.version}")
+            raise CardError(
+                f"{CARD_FILE}: it describes {card.reference}, but its folder must be {card.name}/{card.version}"
+            )
         self._cards[path] = (state, card)
         return card
 

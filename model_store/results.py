@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.progress import track
 
 from model_store.card import Training
-from model_store.options import models_dir_option
-from model_store.registry import Registry, default_models_folder
+from model_store.options import models_dir_option, open_registry
 from spade.data.options import PHASES, dataset_options
 from spade.evaluation.dataset_options import DatasetChoice
 from spade.options import Size, json_option
@@ -71,9 +70,11 @@ def test_model(
     from spade.evaluation.synthesized import synthesized
 
     choice = DatasetChoice.taken_from(options)
-    opened = open_model(model, Registry(models_dir or default_models_folder()), device=device)
+    opened = open_model(model, open_registry(models_dir), device=device)
     height, width = size or (opened.config.height, opened.config.width)
-    dataset = choice.config_for(opened.config, height, width, reference=opened.reference)
+    dataset = choice.config_for(
+        opened.config, height, width, reference=opened.reference, class_names=opened.class_names
+    )
     reference = DatasetReference(dataset, Phase(phase), photographs=photographs)
     about = _about(opened, reference, width, height)
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model_store.card import Training
-from model_store.options import models_dir_option
-from model_store.registry import Registry, default_models_folder
+from model_store.options import models_dir_option, open_registry
 from spade.errors import ConfigError
 from spade.options import Size, json_option
 from spade.pictures import EXTENSIONS
@@ -90,7 +89,7 @@ def synthesize(
     seeds = range(seed, seed + variations)
     plans = plan_pictures(label_maps, instance_maps, seeds, output, EXTENSIONS[picture_format])
     _require_writable(output)
-    registry = Registry(models_dir or default_models_folder())
+    registry = open_registry(models_dir)
     opened = open_model(model, registry, device=device)
     if variations > 1 and opened.config.latent_dim is None:
         raise ConfigError(

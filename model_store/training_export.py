@@ -110,23 +110,24 @@ def export_run(
     if reference is not None:
         from model_store.versions import add_version
 
-        card = _card(
+        card = card_of_run(
             trained, generator, reference, title=title, licence=licence, data=data, styles=_styles(trained, styles)
         )
         folder = models_dir or default_models_folder()
         click.echo(add_version(folder, card, generator, trained.networks.encoder, half=half))
 
 
-def _card(
+def card_of_run(
     run: "TrainedRun",
     generator: "SpadeGenerator",
     reference: str,
     *,
-    title: str | None,
-    licence: str,
-    data: str | None,
-    styles: tuple[StylePreset, ...],
+    title: str | None = None,
+    licence: str = "unstated",
+    data: str | None = None,
+    styles: tuple[StylePreset, ...] = (),
 ) -> ModelCard:
+    """The card of what a run has learned, `name@version`, for `add_version`. Raises CardError."""
     from model_store.versions import NOT_YET_WRITTEN
 
     name, _, version = reference.partition("@")

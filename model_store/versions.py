@@ -71,16 +71,30 @@ def copy_version(source: Path, models_dir: Path) -> ModelCard:
     return card
 
 
-def remove_version(models_dir: Path, card: ModelCard) -> None:
-    """Removes the version's folder, the card first, so that nobody finds it half there.
+def seal_card(folder: Path) -> ModelCard:
+    """Accepts the card in a version's `folder` as somebody has changed it, and returns it. Raises CardError."""
+    path = folder / CARD_FILE
+    card = ModelCard.from_changed_json(_card_text(path), where=str(path))
+    write_card(folder, card)
+    return card
 
-    Raises CardError: where the version ships with the program.
+
+def remove_version(models_dir: Path, name: str, version: str) -> None:
+    """Removes the version's folder, the card first, so that nobody finds it half there; of a link, the link only.
+
+    The card need not be one that can be used. Raises CardError: where the version ships with the program, or there is
+    none.
     """
-    folder = version_folder(models_dir, card)
-    if not (folder / CARD_FILE).is_file():
-        raise CardError(f"{card.reference} ships with the program, so it cannot be removed")
-    (folder / CARD_FILE).unlink()
-    shutil.rmtree(folder)
+    folder = models_dir / name / version
+    if folder.parent.parent != models_dir or ".." in (name, version) or not (folder / CARD_FILE).is_file():
+        shipped = Registry(None).find(f"{name}@{version}") is not None
+        reason = "ships with the program, so it cannot be removed" if shipped else f"is not in {models_dir}"
+        raise CardError(f"{name}@{version} {reason}")
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        (folder / CARD_FILE).unlink()
+        shutil.rmtree(folder)
     with suppress(OSError):  # the folder of other versions
         folder.parent.rmdir()
 
@@ -98,8 +112,12 @@ def version_folder(models_dir: Path, card: ModelCard) -> Path:
 
 def read_card(path: Path) -> ModelCard:
     """The card at `path`. Raises CardError."""
+    return ModelCard.from_json(_card_text(path), where=str(path))
+
+
+def _card_text(path: Path) -> str:
     try:
-        return ModelCard.from_json(path.read_text(encoding="utf-8"), where=str(path))
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CardError(f"{path}: {error}") from error
 
@@ -121,5 +139,5 @@ def write_card(folder: Path, card: ModelCard) -> None:
 
 
 def _require_new(models_dir: Path, card: ModelCard) -> None:
-    if any(other.reference == card.reference for other in Registry(models_dir).cards()):
+    if Registry(models_dir).find(card.reference) is not None:
         raise CardError(f"{card.reference}: there is such a model already; choose another version")

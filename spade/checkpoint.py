@@ -108,10 +108,7 @@ def load_encoder(path: str | os.PathLike[str], device: torch.device | str = "cpu
     """Reads what `save_network` wrote of an encoder, as `load_generator` does of a generator."""
     where = os.fspath(path)
     values, tensors = _read(where, device)
-    config = _config(EncoderConfig.from_dict, values, where)
-    with torch.device("meta"):
-        encoder = ImageEncoder(config)
-    return _filled(encoder, tensors, where=where, spoken_name=str)
+    return build_encoder(_config(EncoderConfig.from_dict, values, where), tensors, where=where)
 
 
 def build_generator(
@@ -127,6 +124,15 @@ def build_generator(
     unexpected, or of another shape or type.
     """
     return _filled(empty_generator(config), tensors, where=where, spoken_name=spoken_name)
+
+
+def build_encoder(
+    config: EncoderConfig, tensors: Mapping[str, Tensor], *, where: str, spoken_name: Callable[[str], str] = str
+) -> ImageEncoder:
+    """An encoder, as `build_generator` builds a generator."""
+    with torch.device("meta"):
+        encoder = ImageEncoder(config)
+    return _filled(encoder, tensors, where=where, spoken_name=spoken_name)
 
 
 def empty_generator(config: GeneratorConfig) -> SpadeGenerator:

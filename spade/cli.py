@@ -15,12 +15,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from spade.benchmarks.commands import bench
-from spade.config import Upsampling
 from spade.data.commands import dataset
-from spade.data.options import LABEL_NC_HELP
 from spade.errors import SpadeError
 from spade.evaluation.commands import train_segmenter
-from spade.options import OneLineErrors, Size, json_option
+from spade.options import OneLineErrors, json_option
 from spade.training.commands import train
 
 if TYPE_CHECKING:
@@ -100,49 +98,3 @@ def _print_reports(reports: "dict[Path, ParityReport | SpadeError]", *, all_tens
             result = "[green]ok[/green]" if check.passed else f"[red]too far {escape(check.detail)}[/red]"
             table.add_row(check.tensor, f"{check.difference:.2e}", f"{check.tolerance:.0e}", result)
         Console().print(table)
-
-
-@spade.command("import-published")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Where the .safetensors goes.")
-@click.option(
-    "--dataset",
-    type=click.Choice(["coco", "ade20k", "cityscapes", "facades"]),
-    help="Which published model it is; sets everything below, each of which can still be set otherwise.",
-)
-@click.option("--size", type=Size(), help="The model's own picture size, width x height in pixels.")
-@click.option("--label-nc", type=click.IntRange(min=0), help=LABEL_NC_HELP)
-@click.option("--dont-care/--no-dont-care", default=None, help="Whether unknown pixels have a channel of their own.")
-@click.option("--edges/--no-edges", "instance_edges", default=None, help="Whether it reads borders between instances.")
-@click.option(
-    "--upsampling",
-    type=click.Choice([str(choice) for choice in Upsampling]),
-    help="How often it doubles its size: 5, 6 or 7 times. The tensors do not tell normal from more.",
-)
-@json_option
-def import_published_command(file: Path, output: Path, dataset: str | None, as_json: bool, **given: Any) -> None:  # noqa: ANN401
-    """Convert a published generator, latest_net_G.pth, to safetensors with its configuration inside.
-
-    Channels, kernel size, norm, latent and spectral norm are read off the tensors. What they do not tell comes from
-    --dataset or the options below; if something does not fit, the first tensor that does not is named. FILE is read
-    without running any code that it may hold.
-
-    \b
-    Examples:
-      spade import-published coco_pretrained/latest_net_G.pth -o coco.safetensors --dataset coco
-      spade import-published mine.pth -o mine.safetensors --size 512x512 --label-nc 20 --no-edges --upsampling more
-    """
-    from spade.checkpoint import save_network
-    from spade.published_import import DATASETS, PublishedHints, import_generator
-
-    if given["upsampling"] is not None:
-        given["upsampling"] = Upsampling(given["upsampling"])
-    known = DATASETS[dataset] if dataset else PublishedHints()
-    hints = dataclasses.replace(known, **{name: value for name, value in given.items() if value is not None})
-    generator = import_generator(file, hints)
-    save_network(output, generator)
-    config = generator.config.to_dict()
-    if as_json:
-        click.echo(json.dumps({"output": str(output), "config": config}))
-        return
-    click.echo(f"{output}: " + ", ".join(f"{name} {value}" for name, value in config.items()))

@@ -21,3 +21,11 @@ def pick_device(name: str) -> torch.device:
         present = ", ".join(device for device, there in available.items() if there)
         raise DeviceError(f"device {name!r} was asked for, but this machine (or this torch build) has only: {present}")
     return torch.device(name)
+
+
+def device_title(device: torch.device) -> str:
+    """What a device is called where people choose among machines: `cpu`, `mps`, or `cuda:0 NVIDIA H100`."""
+    if device.type != "cuda":
+        return device.type
+    number = torch.cuda.current_device() if device.index is None else device.index
+    return f"cuda:{number} {torch.cuda.get_device_name(number)}"

@@ -74,7 +74,7 @@ def config_from_options(options: Mapping[str, Any]) -> GeneratorConfig:
         )
     except KeyError as error:
         raise ConfigError(f"option {error.args[0]!r} is missing") from error
-    except (TypeError, ValueError) as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
         raise ConfigError(f"options: {error}") from error
 
 

@@ -6,15 +6,17 @@ Most of the architecture shows in the tensors; `PublishedHints` holds what does 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from spade.checkpoint import build_generator, describe
-from spade.config import DOUBLINGS, GeneratorConfig, Norm, Upsampling
+from spade.checkpoint import build_encoder, build_generator, describe
+from spade.config import DOUBLINGS, EncoderConfig, GeneratorConfig, Norm, Upsampling
+from spade.encoder import ImageEncoder
 from spade.errors import CheckpointError, ConfigError
 from spade.generator import SpadeGenerator
-from spade.published import own_name, published_name
+from spade.published import own_encoder_name, own_name, published_encoder_name, published_name
 from spade.semantics_form import PICTURE_CHANNELS
 from spade.weights import read_tensors
 
@@ -36,6 +38,17 @@ class PublishedHints:
     size: tuple[int, int] | None = None
     """Height and width in pixels."""
     upsampling: Upsampling | None = None
+
+    @classmethod
+    def of(cls, config: GeneratorConfig) -> Self:
+        """Those that make up what the tensors of such a generator do not tell."""
+        return cls(
+            label_nc=config.label_nc,
+            dont_care=config.dont_care,
+            instance_edges=config.instance_edges,
+            size=(config.height, config.width),
+            upsampling=config.upsampling,
+        )
 
 
 DATASETS = {
@@ -74,6 +87,28 @@ def import_generator(path: str | os.PathLike[str], hints: PublishedHints) -> Spa
     return build_generator(config, tensors, where=where, spoken_name=published_name)
 
 
+def import_encoder(path: str | os.PathLike[str]) -> ImageEncoder:
+    """Reads a published `.pth` encoder, as `import_generator` does a generator.
+
+    Raises CheckpointError: where the file is missing, damaged, or holds another network.
+    """
+    where = os.fspath(path)
+    tensors = {own_encoder_name(name): as_float(tensor) for name, tensor in read_tensors(where).items()}
+    spectral = "convolutions.0.parametrizations.weight.original" in tensors
+    first = f"convolutions.0.{'parametrizations.weight.original' if spectral else 'weight'}"
+    for name, rank in ((first, 4), ("mean.weight", 2)):
+        if name not in tensors or tensors[name].ndim != rank:
+            found = describe(tensors[name]) if name in tensors else "missing"
+            raise CheckpointError(f"{where}: not an encoder: tensor {published_encoder_name(name)} is {found}")
+    config = EncoderConfig(
+        latent_dim=len(tensors["mean.weight"]),
+        base_channels=len(tensors[first]),
+        in_channels=tensors[first].shape[1],
+        spectral_norm=spectral,
+    )
+    return build_encoder(config, tensors, where=where, spoken_name=published_encoder_name)
+
+
 def read_published_generator(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """The tensors of a published `.pth` generator under our names, float32, whole also where an old torch wrote them.
 
@@ -85,9 +120,13 @@ def read_published_generator(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     for name, tensor in list(tensors.items()):
         if name.endswith(".running_var"):  # torch before 0.4.1 did not count batches
             tensors.setdefault(name.replace("running_var", "num_batches_tracked"), torch.tensor(0))
-        if tensor.is_floating_point():
-            tensors[name] = tensor.float()
+        tensors[name] = as_float(tensor)
     return tensors
+
+
+def as_float(tensor: Tensor) -> Tensor:
+    """In float32, unless it holds integers."""
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def infer_config(tensors: Mapping[str, Tensor], hints: PublishedHints, *, where: str) -> GeneratorConfig:

@@ -64,7 +64,10 @@ def _convert(wanted: Any, value: object, *, where: str) -> Any:  # noqa: ANN401 
 
 
 def _number(value: object, where: str) -> float:
-    number = float(value) if type(value) is int else _exactly(float, value, where)  # people write 1 for 1.0
+    try:
+        number = float(value) if type(value) is int else _exactly(float, value, where)  # people write 1 for 1.0
+    except OverflowError as error:
+        raise ConfigError(f"{where}: {error}") from error
     if not math.isfinite(number):  # which no comparison with nan tells
         raise ConfigError(f"{where}: expected a finite number, found {number}")
     return number

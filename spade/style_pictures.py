@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from spade.config import ENCODER_SIDE
 from spade.errors import SpadeError
@@ -32,5 +32,9 @@ def read_style_picture(data: bytes) -> NDArray[np.uint8]:
             return np.asarray(upright.resize((ENCODER_SIDE, ENCODER_SIDE), Image.Resampling.BICUBIC))
     except StylePictureError:
         raise
+    except UnidentifiedImageError as error:
+        raise StylePictureError("it is no PNG, JPEG or WebP") from error
+    except Image.DecompressionBombError as error:
+        raise StylePictureError(f"a style picture may have at most {MAX_PIXELS} pixels") from error
     except Exception as error:  # Pillow's decoders raise whatever they trip over
         raise StylePictureError(f"it cannot be read as PNG, JPEG or WebP: {error}") from error

@@ -94,7 +94,7 @@ def train_command(
 @_dataset_options
 @_base_channels_option(16)
 @click.option("--batch-size", type=click.IntRange(min=1), default=4, show_default=True, help="Of each process.")
-@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Timed steps each way.")
+@click.option("--rounds", type=click.IntRange(min=1), default=15, show_default=True, help="Timed steps each way.")
 @click.option("--processes", type=click.IntRange(min=2), default=2, show_default=True, help="One thread each.")
 @json_option
 def scaling_command(

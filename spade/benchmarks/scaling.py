@@ -80,13 +80,9 @@ def measure_scaling(
         seconds_together=statistics.median(together),
         pictures_per_second_alone=pictures / statistics.median(alone),
         pictures_per_second_together=processes * pictures / statistics.median(together),
-        speedup=_median_speedup(alone, together, processes),
-        speedup_of_machine=_median_speedup(alone, side_by_side, processes),
+        speedup=processes * statistics.median(alone) / statistics.median(together),
+        speedup_of_machine=processes * statistics.median(alone) / statistics.median(side_by_side),
     )
-
-
-def _median_speedup(alone: Sequence[float], others: Sequence[float], processes: int) -> float:
-    return statistics.median(processes * one / many for one, many in zip(alone, others, strict=True))
 
 
 class _Seconds(NamedTuple):

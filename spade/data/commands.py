@@ -86,13 +86,6 @@ def inspect_command(
 @click.option(
     "--variant", type=click.Choice([str(one) for one in Variant]), help="Time of day and weather; all if absent."
 )
-@click.option(
-    "--classes",
-    type=click.Choice(["landscape", "scenes"]),
-    default="landscape",
-    show_default=True,
-    help="Class ids: of the built-in model landscape, or numbered without gaps.",
-)
 @click.option("--format", "picture_format", type=click.Choice(["jpeg", "png"]), default="jpeg", show_default=True)
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of jpeg.")
 @workers_option
@@ -104,7 +97,6 @@ def scenes_command(
     seed: int,
     size: tuple[int, int],
     variant: str | None,
-    classes: str,
     picture_format: str,
     quality: int,
     workers: int,
@@ -113,35 +105,47 @@ def scenes_command(
     """Draw landscapes with their label maps to OUT, as mode custom reads them.
 
     A scene depends on its seed and size only; scenes have the seeds SEED, SEED+1 and so on, and those to validate with
-    have others. OUT gets train_img, train_label, val_img, val_label, and classes.csv, the names and colours of ids.
+    have others. OUT gets train_img, train_label, val_img, val_label, and classes.csv, the names and colours of ids. It
+    is to be empty, or to hold what this command has drawn there with the same options.
 
     \b
     Examples:
       spade dataset scenes data/scenes --count 2000
       spade dataset scenes data/winter --count 500 --variant winter --size 512x256 --seed 10000
     """
+    from spade.data.scenes.classes import SCENE_CLASSES
     from spade.data.scenes.dataset import SceneSettings
-    from spade.data.scenes.writing import CLASS_LISTS, plan_files, write_scenes
+    from spade.data.scenes.writing import Options, claim_folder, plan_files, write_scenes
 
-    names = CLASS_LISTS[classes]
     settings = SceneSettings(
         height=size[0],
         width=size[1],
-        class_ids={name: number for number, name in enumerate(names)},
+        class_ids={name: number for number, name in enumerate(SCENE_CLASSES)},
         scenes=count,
         first_seed=seed,
         variant=Variant(variant) if variant else None,
     )
     validation = count // 10 if val_count is None else val_count
     files = plan_files(output, settings, validation=validation, format=picture_format, quality=quality)
+    options: Options = {
+        **{"--count": count, "--val-count": validation, "--seed": seed, "--size": f"{size[1]}x{size[0]}"},
+        **{"--variant": variant, "--format": picture_format, "--quality": quality},
+    }
+    claim_folder(output, options)
     began = time.perf_counter()
-    written = sum(1 for _ in write_scenes(files, names, workers=workers))
+    written = sum(1 for _ in write_scenes(files, SCENE_CLASSES, workers=workers))
     seconds = time.perf_counter() - began
     if as_json:
-        about = {"folder": str(output), "train": count, "val": validation, "label_nc": len(names), "seconds": seconds}
+        about = {
+            "folder": str(output),
+            "train": count,
+            "val": validation,
+            "label_nc": len(SCENE_CLASSES),
+            "seconds": seconds,
+        }
         click.echo(json.dumps(about | {"pairs_per_second": written / seconds}))
         return
-    click.echo(f"{output}: {count} scenes to train with, {validation} to validate with, label_nc {len(names)}")
+    click.echo(f"{output}: {count} scenes to train with, {validation} to validate with, label_nc {len(SCENE_CLASSES)}")
     click.echo(f"{seconds:.1f} s, {written / seconds:.0f} pairs a second with {workers} processes")
 
 

@@ -10,10 +10,7 @@ from types import MappingProxyType
 
 from spade.config import Upsampling
 from spade.data.config import DatasetConfig, Mode, Preprocess
-from spade.palettes import GAUGAN_COLORS
-
-LANDSCAPE_CLASSES = tuple(GAUGAN_COLORS)
-"""The 32 classes of the built-in model `landscape`, in the order of their ids."""
+from spade.data.scenes.classes import SCENE_CLASSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +76,10 @@ def scenes(root: str = "") -> Preset:
         dataset=DatasetConfig(
             mode=Mode.SCENES,
             root=root,
-            label_nc=len(LANDSCAPE_CLASSES),
+            label_nc=len(SCENE_CLASSES),
             dont_care=True,
             instance_edges=False,
-            class_names=LANDSCAPE_CLASSES,
+            class_names=SCENE_CLASSES,
             preprocess=Preprocess.FIXED,
             load_size=256,
         ),

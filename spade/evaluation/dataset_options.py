@@ -41,14 +41,20 @@ class DatasetChoice:
         changes = at_size(height, width) | self._given_changes(preset)
         return replace(preset, **changes)
 
-    def config_for(self, model: GeneratorConfig, height: int, width: int, *, reference: str) -> DatasetConfig:
+    def config_for(
+        self, model: GeneratorConfig, height: int, width: int, *, reference: str, class_names: tuple[str, ...] = ()
+    ) -> DatasetConfig:
         """The same for the model called `reference`; what is not given about custom data is as the model has it.
+
+        Scenes are drawn with the model's `class_names`, if there are any, unless others are given.
 
         Raises ConfigError: where the dataset's classes are not the model's.
         """
         preset = self._preset()
         if preset.mode is Mode.CUSTOM:
             preset = replace(preset, label_nc=model.label_nc, dont_care=model.dont_care)
+        if preset.mode is Mode.SCENES and class_names:
+            preset = replace(preset, label_nc=model.label_nc, dont_care=model.dont_care, class_names=class_names)
         changes = at_size(height, width) | self._given_changes(preset)
         if self.instances is None:
             changes["instance_edges"] = model.instance_edges and preset.mode in INSTANCE_MODES

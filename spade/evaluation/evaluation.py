@@ -3,21 +3,27 @@
 B batch, H W pixels.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spade.data.loading import LoadingConfig
+from spade.data.samples import LabelBatch, TrainingBatch
 from spade.data.transforms import picture_to_floats
 from spade.errors import ConfigError
-from spade.evaluation.judges import Batch, Judge
+from spade.evaluation.judged_model import JudgedModel
+from spade.evaluation.judges import Batch, Judge, Pairs
 from spade.evaluation.picture_folder import PictureFolder, file_stem
 from spade.evaluation.reference import DatasetReference, Reference
 from spade.evaluation.report import LeftOut, Metric
-from spade.evaluation.synthesized import synthesized
-from spade.synthesis import Synthesizer
+from spade.evaluation.synthesized import SynthesizedBatch, synthesized
+
+OF_ANOTHER_STYLE = 2**31
+"""From a picture's seed to that of the other picture of its map, which no picture of the set has. Of a seed, the
+generator of random numbers reads 32 bits."""
 
 
 def judged(
@@ -78,17 +84,40 @@ def from_folder(
 
 
 def from_model(
-    synthesizer: Synthesizer, reference: DatasetReference, loading: LoadingConfig, *, seed: int
+    model: JudgedModel, reference: DatasetReference, loading: LoadingConfig, *, seed: int, pairs: Container[Pairs]
 ) -> Iterator[Batch]:
-    """A model's pictures of the reference's label maps, as bytes would hold them."""
-    for made in synthesized(synthesizer, reference.label_batches(loading), seed=seed):
-        pictures = np.stack([picture_to_floats(picture) for picture in made.pictures])
+    """A model's pictures of the reference's label maps, as bytes would hold them, and what `pairs` need besides."""
+    for made in synthesized(model.synthesizer, reference.label_batches(loading), seed=seed):
         yield Batch(
             names=made.source.names,
-            generated=torch.from_numpy(pictures),
-            photographs=getattr(made.source, "pictures", None),
+            generated=_floats(made.pictures),
+            photographs=_photographs(made.source),
             labels=None if reference.classes is None else made.source.labels,
+            restyled=_restyled(model, made) if Pairs.DIVERSITY in pairs else None,
+            reconstructed=_reconstructed(model, made) if Pairs.RECONSTRUCTION in pairs else None,
         )
+
+
+def _restyled(model: JudgedModel, made: SynthesizedBatch) -> Tensor:
+    return _floats(model.synthesizer.synthesize(*made.maps, [seed + OF_ANOTHER_STYLE for seed in made.seeds]))
+
+
+def _reconstructed(model: JudgedModel, made: SynthesizedBatch) -> Tensor | None:
+    photographs = _photographs(made.source)
+    if photographs is None or model.encoder is None:
+        return None
+    with torch.inference_mode():
+        means, _ = model.encoder(photographs)
+    return _floats(model.synthesizer.synthesize(*made.maps, made.seeds, [*means]))
+
+
+def _photographs(source: LabelBatch) -> Tensor | None:
+    return source.pictures if isinstance(source, TrainingBatch) else None
+
+
+def _floats(pictures: NDArray[np.uint8]) -> Tensor:
+    """(B, H, W, 3) bytes to (B, 3, H, W) in [-1, 1]."""
+    return torch.from_numpy(np.stack([picture_to_floats(picture) for picture in pictures]))
 
 
 def require_any(found: Sequence[object], left_out: Sequence[LeftOut]) -> None:
@@ -99,9 +128,14 @@ def require_any(found: Sequence[object], left_out: Sequence[LeftOut]) -> None:
 
 
 def _moved(batch: Batch, device: torch.device) -> Batch:
+    def moved(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.to(device)
+
     return Batch(
         names=batch.names,
         generated=batch.generated.to(device),
-        photographs=None if batch.photographs is None else batch.photographs.to(device),
-        labels=None if batch.labels is None else batch.labels.to(device),
+        photographs=moved(batch.photographs),
+        labels=moved(batch.labels),
+        restyled=moved(batch.restyled),
+        reconstructed=moved(batch.reconstructed),
     )

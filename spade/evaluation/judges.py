@@ -5,6 +5,7 @@ B batch, H W pixels.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 import torch
@@ -34,6 +35,10 @@ class Batch:
     """(B, 3, H, W) in [-1, 1]."""
     labels: Tensor | None = None
     """(B, H, W), int64, what the generated pictures should show."""
+    restyled: Tensor | None = None
+    """(B, 3, H, W) in [-1, 1], generated from the same label maps in another style."""
+    reconstructed: Tensor | None = None
+    """(B, 3, H, W) in [-1, 1], generated in the style that the model's encoder reads in the photographs."""
 
 
 class Judge(Protocol):
@@ -113,11 +118,32 @@ class PairDistance(Protocol):
         ...
 
 
-class PairJudge:
-    """The mean distance of each generated picture from the photograph of the same label map."""
+class Pairs(StrEnum):
+    """Which two pictures of a label map are compared."""
 
-    def __init__(self, distance: PairDistance, *, name: str, title: str) -> None:
-        self._distance = distance
+    PHOTOGRAPH = "photograph"
+    """The generated picture and the photograph."""
+    DIVERSITY = "diversity"
+    """The generated pictures of two styles."""
+    RECONSTRUCTION = "reconstruction"
+    """The photograph, and what is generated in the style that the encoder reads in it."""
+
+    def of(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
+        """The two sides, each (B, 3, H, W), or None where the batch lacks one."""
+        sides = {
+            Pairs.PHOTOGRAPH: (batch.generated, batch.photographs),
+            Pairs.DIVERSITY: (batch.generated, batch.restyled),
+            Pairs.RECONSTRUCTION: (batch.reconstructed, batch.photographs),
+        }
+        one, other = sides[self]
+        return None if one is None or other is None else (one, other)
+
+
+class PairJudge:
+    """The mean distance of the two pictures of each label map."""
+
+    def __init__(self, distance: PairDistance, pairs: Pairs, *, name: str, title: str) -> None:
+        self._distance, self.pairs = distance, pairs
         self._name, self._title = name, title
         self._sum, self._sum_of_squares, self._count = 0.0, 0.0, 0
 
@@ -126,8 +152,9 @@ class PairJudge:
 
     @torch.inference_mode()
     def see(self, batch: Batch) -> None:
-        if batch.photographs is not None:
-            distances = self._distance(batch.generated, batch.photographs).cpu().double()  # MPS has no float64
+        pair = self.pairs.of(batch)
+        if pair is not None:
+            distances = self._distance(*pair).cpu().double()  # MPS has no float64
             self._sum += distances.sum().item()
             self._sum_of_squares += distances.square().sum().item()
             self._count += len(distances)
@@ -138,7 +165,8 @@ class PairJudge:
         mean = self._sum / self._count
         variance = max(0.0, self._sum_of_squares / self._count - mean * mean)
         details = {"deviation": variance**0.5, "pairs": self._count}
-        return [Metric(name=self._name, title=self._title, value=mean, higher_is_better=False, details=details)]
+        better = self.pairs is Pairs.DIVERSITY
+        return [Metric(name=self._name, title=self._title, value=mean, higher_is_better=better, details=details)]
 
 
 class SegmentationJudge:
@@ -171,6 +199,7 @@ class SegmentationJudge:
         of_photographs = self._photographs.scores()
         if of_photographs.pixels:
             results += segmentation_metrics(of_photographs, names, of="photographs")
+            results += _against_photographs(self._generated.scores(), of_photographs)
         return results
 
 
@@ -192,6 +221,15 @@ class PredictionJudge:
 
     def results(self) -> Sequence[Metric | LeftOut]:
         return segmentation_metrics(self._confusion.scores(), self._names, of="")
+
+
+def _against_photographs(generated: SegmentationScores, photographs: SegmentationScores) -> list[Metric]:
+    """The mIoU of generated pictures as a part of that of photographs, which the segmenter bounds."""
+    if not photographs.mean_iou:
+        return []
+    ratio = generated.mean_iou / photographs.mean_iou
+    title = "mIoU, as a part of the photographs'"
+    return [Metric(name="miou_ratio", title=title, value=ratio, higher_is_better=True, percent=True)]
 
 
 def segmentation_metrics(scores: SegmentationScores, names: Sequence[str], *, of: str) -> list[Metric | LeftOut]:

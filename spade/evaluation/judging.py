@@ -1,5 +1,6 @@
 """Which judges there can be, from the files that were given; what is left out, and why."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,15 @@ import torch
 from spade.errors import ConfigError
 from spade.evaluation.features import InceptionSource, SegmenterDistance, SegmenterSource
 from spade.evaluation.inception import Resize, load_inception
-from spade.evaluation.judges import DistributionJudge, Judge, PairJudge, PredictionJudge, SegmentationJudge
+from spade.evaluation.judges import (
+    DistributionJudge,
+    Judge,
+    PairDistance,
+    PairJudge,
+    Pairs,
+    PredictionJudge,
+    SegmentationJudge,
+)
 from spade.evaluation.kernel_distance import KernelSubsets
 from spade.evaluation.lpips import Backbone, load_lpips, shipped_judgement
 from spade.evaluation.picture_folder import Predictions
@@ -24,6 +33,8 @@ DEFINITIONS = {
     "fid": "|m1 - m2|^2 + trace(S1 + S2 - 2 (S1 S2)^(1/2)), unbiased covariances, float64",
     "kid": "unbiased squared maximum mean discrepancy, kernel (x . y / D + 1)^3, mean over random subsets",
     "lpips": "version 0.1, mean over the pairs of a generated picture and the photograph of the same label map",
+    "diversity": "mean LPIPS or segmenter's distance of two generated pictures of a label map, their seeds 2**31 apart",
+    "reconstruction": "mean LPIPS or segmenter's distance of a photograph and the picture in the style read in it",
     "miou": "mean over the classes that occur in the reference, from one confusion matrix over all pictures",
     "accuracy": "pixels of the right class / pixels whose id is not ignored, over all pictures",
     "segmenter": "the features of the segmenter named under weights; comparable only where its digest is equal",
@@ -61,20 +72,29 @@ class Judging:
         classes: ScoredClasses | None,
         without_classes: str | None = None,
         kid: KernelSubsets,
+        pairs: Container[Pairs] = (),
         device: torch.device,
     ) -> None:
-        """`classes` are those of the reference's label maps; None where it has none, which may have a reason."""
+        """`classes` are those of the reference's label maps; None where it has none, which may have a reason.
+
+        `pairs` can be compared besides those with the photographs.
+        """
         self.judges: list[Judge] = []
         self.left_out: list[LeftOut] = []
         self.weights: list[Weights] = []
         self.predictions: Predictions | None = None
         self._files, self._classes, self._device = files, classes, device
         self._without_classes = without_classes
-        self._subsets = kid
+        self._subsets, self._pairs = kid, pairs
         self._add_inception()
         self._add_lpips()
         self._add_segmenter()
         self._add_predictions()
+
+    @property
+    def pairs(self) -> frozenset[Pairs]:
+        """Which pictures the judges compare."""
+        return frozenset(judge.pairs for judge in self.judges if isinstance(judge, PairJudge))
 
     @property
     def compares_distributions(self) -> bool:
@@ -101,7 +121,7 @@ class Judging:
             return
         layers = self._files.lpips_layers or shipped_judgement(backbone)
         distance = load_lpips(backbone, file, layers).to(self._device)
-        self.judges.append(PairJudge(distance, name="lpips", title=f"LPIPS ({backbone})"))
+        self._compare_pairs(distance, "lpips", f" (LPIPS, {backbone})", name="lpips", title=f"LPIPS ({backbone})")
         self._note(f"LPIPS classifier ({backbone})", file)
         self._note(f"LPIPS layers ({backbone})", layers)
 
@@ -115,11 +135,22 @@ class Judging:
         segmenter, _ = load_segmenter(file)
         segmenter = segmenter.to(self._device)
         distribution = DistributionJudge(SegmenterSource(segmenter), suffix=SEGMENTER_FEATURES, subsets=self._subsets)
-        distance = PairJudge(
-            SegmenterDistance(segmenter), name="distance_segmenter", title=f"perceptual distance{SEGMENTER_FEATURES}"
+        self.judges += [*self._segmentation(segmenter), distribution]
+        self._compare_pairs(
+            SegmenterDistance(segmenter),
+            "segmenter",
+            SEGMENTER_FEATURES,
+            name="distance_segmenter",
+            title=f"perceptual distance{SEGMENTER_FEATURES}",
         )
-        self.judges += [*self._segmentation(segmenter), distribution, distance]
         self._note("segmenter", file)
+
+    def _compare_pairs(self, distance: PairDistance, by: str, suffix: str, *, name: str, title: str) -> None:
+        """Judges of all pairs by a distance; `name` and `title` are those of the distance from the photographs."""
+        self.judges.append(PairJudge(distance, Pairs.PHOTOGRAPH, name=name, title=title))
+        for pairs in (Pairs.DIVERSITY, Pairs.RECONSTRUCTION):
+            if pairs in self._pairs:
+                self.judges.append(PairJudge(distance, pairs, name=f"{pairs}_{by}", title=f"{pairs}{suffix}"))
 
     def _segmentation(self, segmenter: Segmenter) -> list[Judge]:
         if self._files.predicted_labels is not None:  # which then stand for the segmenter's own

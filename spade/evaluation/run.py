@@ -11,23 +11,14 @@ from spade.data.loading import LoadingConfig
 from spade.errors import ConfigError
 from spade.evaluation.dataset_options import DatasetChoice
 from spade.evaluation.evaluation import from_folder, from_model, judged, photographs_of, require_any
+from spade.evaluation.judged_model import JudgedModel
 from spade.evaluation.judges import Batch
 from spade.evaluation.judging import DEFINITIONS, WITHOUT_CLASSES, JudgeFiles, Judging
 from spade.evaluation.kernel_distance import KernelSubsets
 from spade.evaluation.picture_folder import RESIZE, PictureFolder
 from spade.evaluation.reference import DatasetReference, FolderReference, Reference
 from spade.evaluation.report import Pictures, Protocol, Report, Weights
-from spade.synthesis import Synthesizer, out_of_memory_translated
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedModel:
-    """A model whose pictures are judged."""
-
-    reference: str
-    """What it is called."""
-    sha256: str
-    synthesizer: Synthesizer
+from spade.synthesis import out_of_memory_translated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +74,7 @@ class _Run:
             classes=self.reference.classes,
             without_classes=WITHOUT_CLASSES if self.reference.is_dataset and not self.reference.classes else None,
             kid=request.kid,
+            pairs=request.generated.pairs if isinstance(request.generated, JudgedModel) else (),
             device=request.device,
         )
         self._require_pairs()
@@ -119,7 +111,8 @@ class _Run:
             )
         assert isinstance(request.generated, JudgedModel)
         assert isinstance(self.reference, DatasetReference)
-        return from_model(request.generated.synthesizer, self.reference, request.loading, seed=request.seed)
+        pairs = self.judging.pairs
+        return from_model(request.generated, self.reference, request.loading, seed=request.seed, pairs=pairs)
 
     def protocol(self) -> Protocol:
         request, classes = self.request, self.reference.classes
@@ -159,7 +152,8 @@ class _Run:
         generated = self.request.generated
         if isinstance(generated, JudgedModel):
             config = generated.synthesizer.config
-            return choice.config_for(config, self.height, self.width, reference=generated.reference)
+            names = generated.class_names
+            return choice.config_for(config, self.height, self.width, reference=generated.reference, class_names=names)
         return replace(choice.config(self.height, self.width), instance_edges=False)  # only a model reads edges
 
     def _require_pairs(self) -> None:

@@ -107,6 +107,12 @@ class _Train(click.Command):
 @click.option("--print-config", is_flag=True, help="Print the whole configuration as TOML and train nothing.")
 @click.option("--tensorboard", is_flag=True, help="Write event files to OUTPUT/tensorboard.")
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve metrics for Prometheus at this port.")
+@click.option(
+    "--stopped-status",
+    type=click.IntRange(0, 255),
+    default=0,
+    help="Exit status of a run that was told to stop before its end; for whoever starts it again then.",
+)
 def train(
     config_file: Path | None,
     size: tuple[int, int] | None,
@@ -118,14 +124,15 @@ def train(
     print_config: bool,
     tensorboard: bool,
     metrics_port: int | None,
+    stopped_status: int,
     **given: Any,  # noqa: ANN401 - options by name
 ) -> None:
     """Train a model on a dataset, on one device or, started by torchrun, on many.
 
     What is not said follows from the dataset's mode, with the published defaults. Options go before the file, --set
     before all. OUTPUT gets index.html, which shows the run; metrics.jsonl; samples; config.toml; and checkpoints, from
-    which the same command goes on after a stop, whatever caused it. SIGTERM and Ctrl-C save and end with exit status 0;
-    a configuration or a dataset that cannot be used ends with 64.
+    which the same command goes on after a stop, whatever caused it. SIGTERM and Ctrl-C save and end with exit status 0,
+    or --stopped-status; a configuration or a dataset that cannot be used ends with 64.
 
     --start-from takes a published latest_net_G.pth or its folder, a .safetensors file, a model's version, a run's
     folder or one of its checkpoints (the last weights, not the average), and with the generator the discriminator and
@@ -154,9 +161,13 @@ def train(
                 return
             if output is None:
                 raise ConfigError("say where the results go: -o FOLDER")
-            _train(config, output, checkpoints, resume, stop, tensorboard=tensorboard, metrics_port=metrics_port)
+            finished = _train(
+                config, output, checkpoints, resume, stop, tensorboard=tensorboard, metrics_port=metrics_port
+            )
         except (ConfigError, DatasetError, DeviceError, PaletteError) as error:
             raise BadConfiguration(str(error)) from error
+    if not finished:
+        sys.exit(stopped_status)
 
 
 def _train(
@@ -168,7 +179,8 @@ def _train(
     *,
     tensorboard: bool,
     metrics_port: int | None,
-) -> None:
+) -> bool:
+    """Whether it came to the end of the schedule."""
     # torch takes a second to load, which --help should not wait for.
     from spade.allocator import keep_freed_memory
     from spade.files import clear_partials
@@ -197,7 +209,7 @@ def _train(
             stop=stop,
             find_version=click.get_current_context().obj,
         )
-        run(config, processes, surroundings)
+        return run(config, processes, surroundings)
 
 
 def _configuration(

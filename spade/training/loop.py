@@ -48,7 +48,7 @@ class Loop:
         self._config = parts.state.config
         self._meter = Meter(parts.processes)
         self._last_checkpoint = resumed_from
-        self._saved_step = parts.state.position.step
+        self._saved = self._place()
         self._clock = time.perf_counter()
 
     def run(self) -> bool:
@@ -121,14 +121,18 @@ class Loop:
 
     def _save(self) -> None:
         position = self._state.position
-        if position.step == self._saved_step:
+        if self._place() == self._saved:
             return
         self._require_sense()
         if self._parts.processes.is_first:
             self._parts.checkpoints.save(position.step, self._state.to_mapping())
-        self._saved_step = position.step
+        self._saved = self._place()
         self._last_checkpoint = self._parts.checkpoints.place_of_step(position.step)
         self._parts.listener.saved(self._last_checkpoint)
+
+    def _place(self) -> tuple[int, int]:
+        """What tells states apart: with the epoch, so that the last checkpoint of a run says that it has ended."""
+        return self._state.position.step, self._state.position.epoch
 
     def _keep(self, epoch: int) -> None:
         """For good, where `epoch`, which has just ended, is one of those."""

@@ -25,7 +25,7 @@ class TrainingMetrics(Listener):
             raise ConfigError(
                 "--metrics-port needs the package prometheus-client: install the extra [train]"
             ) from error
-        registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
         self._images = Counter("spade_training_images", "Pictures learned from, by this process", registry=registry)
         self._step_seconds = Histogram(
             "spade_training_step_seconds", "Seconds of a step, loading included", buckets=_SECONDS, registry=registry
@@ -38,7 +38,9 @@ class TrainingMetrics(Listener):
         self._epoch = Gauge("spade_training_epoch", "Epoch, from 1", registry=registry)
         self._speed = Gauge("spade_training_images_per_second", "Pictures learned from a second", registry=registry)
         self._saved = Gauge(
-            "spade_training_checkpoint_timestamp_seconds", "When the last checkpoint was saved", registry=registry
+            "spade_training_checkpoint_timestamp_seconds",
+            "When the last checkpoint was saved; before the first one, when the run began",
+            registry=registry,
         )
         self._batch_size = 0
         try:
@@ -48,6 +50,7 @@ class TrainingMetrics(Listener):
 
     def started(self, facts: RunFacts) -> None:
         self._batch_size = facts.config.batch_size
+        self._saved.set(time.time())
 
     def stepped(self, pictures: int, seconds: float) -> None:  # noqa: ARG002 - as every listener is told
         self._images.inc(self._batch_size)

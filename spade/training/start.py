@@ -15,6 +15,7 @@ from spade.pix2pixhd import Pix2PixHDConfig, Pix2PixHDGenerator
 from spade.training.networks import Networks
 from spade.training.start_config import StartConfig
 from spade.training.start_files import FindVersion, TrainedNetwork, TrainedNetworks, read_trained_networks
+from spade.training.start_size import at_size_of
 from spade.weights import file_digest
 
 _REMEDY = "; if the classes are others, say --start-from-other-classes"
@@ -39,7 +40,8 @@ def start_from(config: StartConfig, networks: Networks, find_version: FindVersio
     Raises CheckpointError: where there are none, a tensor has another shape, naming the first one and both shapes, or
     the files are not those of the digests. Nothing is changed then.
     """
-    trained = read_trained_networks(config.weights, networks, find_version)
+    trained = dict(read_trained_networks(config.weights, networks, find_version))
+    resized = _fit_size(networks, trained)
     digests = _digests(trained)
     if config.digests and config.digests != digests:
         raise CheckpointError(
@@ -52,7 +54,7 @@ def start_from(config: StartConfig, networks: Networks, find_version: FindVersio
             _require_fitting(network, trained[name], fresh[name])
     if not config.other_classes:
         _require_same_classes(networks, trained["generator"])
-    notes = [_begin(name, network, trained.get(name), fresh[name]) for name, network in networks.named()]
+    notes = [_begin(name, network, trained.get(name), fresh[name]) for name, network in networks.named()] + resized
     if "encoder" in trained and networks.encoder is None:
         notes.append(f"encoder: {trained['encoder'].file} is not used, for this run trains none")
     return Started(replace(config, digests=digests), tuple(notes))
@@ -68,6 +70,18 @@ def reading_classes(network: nn.Module) -> tuple[str, ...]:
         return ()
     layers = [f"{name}.shared." for name, module in network.named_modules() if isinstance(module, SpadeNorm)]
     return tuple(layers if network.config.latent_dim is not None else ["start.", *layers])
+
+
+def _fit_size(networks: Networks, trained: dict[str, TrainedNetwork]) -> list[str]:
+    """Brings the trained generator to the size of ours; returns a line that says so, or none."""
+    network, theirs = networks.generator, trained["generator"]
+    if not isinstance(network, SpadeGenerator):
+        return []
+    trained["generator"] = at_size_of(theirs, network.config)
+    if trained["generator"] is theirs or not isinstance(theirs.config, GeneratorConfig):
+        return []
+    before, after = (f"{config.width}x{config.height}" for config in (theirs.config, network.config))
+    return [f"generator: was trained at {before}; its first features are resized to those of {after}"]
 
 
 def _digests(trained: TrainedNetworks) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from spade.published import (
     published_name,
     published_pix2pixhd_name,
 )
-from spade.published_import import read_published_generator
+from spade.published_import import as_float, read_published_generator
 from spade.training.checkpoint_store import S3_SCHEME
 from spade.training.finished import read_trained_run
 from spade.training.networks import Networks
@@ -126,7 +126,7 @@ def _published(path: Path, networks: Networks) -> TrainedNetworks:
     for network, letter, own, spoken in beside:
         file = path.with_name(path.name.replace(_GENERATOR_MARK, f"_net_{letter}."))
         if file != path and file.is_file():
-            tensors = {own(name): _as_float(tensor) for name, tensor in read_tensors(file).items()}
+            tensors = {own(name): as_float(tensor) for name, tensor in read_tensors(file).items()}
             found[network] = TrainedNetwork(file=file, tensors=tensors, spoken_name=spoken)
     return found
 
@@ -137,9 +137,5 @@ def _published_generator(path: Path, networks: Networks) -> TrainedNetwork:
         return TrainedNetwork(file=path, tensors=read_published_generator(path), spoken_name=published_name)
     config = generator.config
     own_names = {published_pix2pixhd_name(own, config): own for own in generator.state_dict()}
-    tensors = {own_names.get(name, name): _as_float(tensor) for name, tensor in read_tensors(path).items()}
+    tensors = {own_names.get(name, name): as_float(tensor) for name, tensor in read_tensors(path).items()}
     return TrainedNetwork(file=path, tensors=tensors, spoken_name=lambda own: published_pix2pixhd_name(own, config))
-
-
-def _as_float(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor

@@ -62,15 +62,16 @@ class Scenes(Dataset[Sample]):
     def of(cls, config: DatasetConfig, phase: Phase, *, seed: int = 0) -> "Scenes":
         """The scenes of a configuration of mode `scenes`.
 
-        For validation a tenth as many, always the same ones, and none that training draws.
+        For validation a tenth as many, always the same ones, and none that training draws. `max_dataset_size` bounds
+        each phase.
         """
         if config.size is None:
             raise DatasetError(f"scenes need one size: choose preprocess fixed, not {config.preprocess}")
         height, width = config.size
-        count = min(config.scenes, config.max_dataset_size or config.scenes)
-        first_seed = seed * count
-        if phase is Phase.VAL:
-            count, first_seed = max(1, count // 10), VALIDATION_SEEDS
+        validates = phase is Phase.VAL
+        count = max(1, config.scenes // 10) if validates else config.scenes
+        count = min(count, config.max_dataset_size or count)
+        first_seed = VALIDATION_SEEDS if validates else seed * count
         class_ids = {name: number for number, name in enumerate(config.class_names)}
         return cls(SceneSettings(height=height, width=width, class_ids=class_ids, scenes=count, first_seed=first_seed))
 

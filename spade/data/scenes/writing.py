@@ -1,17 +1,19 @@
 """Scenes written as files, in the layout that mode `custom` reads, by several processes."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from spade.data.class_files import CLASSES_NAME, classes_csv
 from spade.data.config import Phase
-from spade.data.presets import LANDSCAPE_CLASSES
+from spade.data.errors import DatasetError
 from spade.data.scenes import noise, sprites
-from spade.data.scenes.classes import SCENE_CLASSES, label_ids
+from spade.data.scenes.classes import label_ids
 from spade.data.scenes.dataset import VALIDATION_SEEDS, SceneSettings
 from spade.data.scenes.scene import draw_scene
 from spade.files import written_whole
@@ -19,11 +21,13 @@ from spade.label_images import encode_ids_png
 from spade.palettes import GAUGAN_COLORS
 from spade.pictures import EXTENSIONS, encode_picture
 
-CLASS_LISTS = {"landscape": LANDSCAPE_CLASSES, "scenes": SCENE_CLASSES}
-"""Names in the order of ids: those of the built-in model `landscape`, or only those that scenes show."""
-
 CHUNK = 8
 """Scenes that a process is given at a time."""
+OPTIONS_NAME: Final = "scenes.json"
+"""With what a folder of scenes was drawn."""
+
+Options = Mapping[str, int | str | None]
+"""By the names that a user gives them; None for one that was left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,30 @@ def plan_files(
         for phase, first, count in parts
         for seed in range(first, first + count)
     )
+
+
+def claim_folder(folder: Path, options: Options) -> None:
+    """Notes in `folder`, which is made, that it is for the scenes of `options`; a folder of the same may be drawn anew.
+
+    Raises DatasetError: where something else lies there, which would be overwritten or taken for part of the dataset.
+    """
+    note = folder / OPTIONS_NAME
+    if folder.is_dir() and any(folder.iterdir()) and (others := _others(note, options)):
+        raise DatasetError(f"{folder}: {others}; choose a folder that is empty, or remove what is in it")
+    with written_whole(note) as partial:
+        partial.write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
+
+
+def _others(note: Path, options: Options) -> str:
+    """What else than scenes of these options is there, for people; empty where it is these."""
+    try:
+        noted = json.loads(note.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return "there are other files in it"
+    except ValueError:
+        noted = {}
+    differing = [name for name in options if not isinstance(noted, dict) or noted.get(name) != options[name]]
+    return f"it holds scenes that were drawn with another {', '.join(differing)}" if differing else ""
 
 
 def write_scenes(files: tuple[SceneFile, ...], classes: tuple[str, ...], *, workers: int) -> Iterator[str]:

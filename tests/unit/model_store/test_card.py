@@ -36,12 +36,15 @@ def test_a_class_called_unknown_keeps_its_name(card: ModelCard) -> None:
         ({"weights": None}, "weights: expected an object, found NoneType"),
         ({"training": "maybe"}, "training: 'maybe' is not one of untrained, trained"),
         ({"styles": "night"}, "styles: expected a list"),
+        ({"title": "\x1b[31mTiny"}, "control characters"),
+        ({"weights": {"sha256": "0" * 64, "bytes": 1, "seed": -1}}, "weights: seed must be 0 to"),
+        ({"styles": [{"name": "a", "latent": [10**400]}]}, "int too large"),
         ({"colour": 1}, "unknown key 'colour'"),
     ],
 )
 def test_a_card_that_contradicts_itself_is_refused(card: ModelCard, changes: dict[str, Any], named: str) -> None:
     with pytest.raises(CardError, match=rf"^the card: .*{named}"):
-        ModelCard.from_json(json.dumps(card.to_dict() | changes), where="the card")
+        ModelCard.from_changed_json(json.dumps(card.to_dict() | changes), where="the card")
 
 
 @pytest.mark.parametrize(
@@ -72,20 +75,38 @@ def test_a_generator_that_cannot_be_is_named_in_its_card(card: ModelCard) -> Non
     data = card.to_dict()
     data["generator"]["kernel_size"] = 4
     with pytest.raises(CardError, match=r"^card\.json: .*kernel_size is 4"):
-        ModelCard.from_json(json.dumps(data))
+        ModelCard.from_changed_json(json.dumps(data))
 
 
-def test_text_that_is_no_json_is_refused() -> None:
-    with pytest.raises(CardError, match="card: not JSON"):
-        ModelCard.from_json("{", where="card")
+def test_a_card_that_was_changed_is_refused(card: ModelCard) -> None:
+    changed = card.to_json().replace("For tests", "Quite another model")
+    with pytest.raises(CardError, match=r"^card\.json: it was changed after it was written: card_sha256 is"):
+        ModelCard.from_json(changed)
+    assert ModelCard.from_changed_json(changed).description == "Quite another model"
+    with pytest.raises(CardError, match="card_sha256 is None"):
+        ModelCard.from_json(json.dumps(card.to_dict()))
+    laid_out_otherwise = json.dumps(dict(reversed(json.loads(card.to_json()).items())))
+    assert ModelCard.from_json(laid_out_otherwise) == card
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "[" * 200_000, "{", "[]", "3"])
+def test_text_that_is_no_json_is_refused(text: str) -> None:
+    with pytest.raises(CardError, match=r"card: (not JSON|it must be an object)"):
+        ModelCard.from_json(text, where="card")
+
+
+def test_half_a_surrogate_pair_is_no_text(card: ModelCard) -> None:
+    text = card.to_json().replace("Tiny", "\\ud800", 1)
+    for read in (ModelCard.from_json, ModelCard.from_changed_json):
+        with pytest.raises(CardError, match="card: it holds half a surrogate pair"):
+            read(text, where="card")
 
 
 @pytest.mark.parametrize("path", sorted(BUILT_IN_MODELS.glob("*/*/card.json")), ids=lambda path: path.parts[-3])
-def test_a_built_in_card_says_that_the_model_is_untrained(path: Path) -> None:
+def test_a_built_in_card_says_whether_the_model_is_trained(path: Path) -> None:
     card = ModelCard.from_json(path.read_text())
-    assert card.training == "untrained"
-    assert "Untrained" in card.description
-    assert card.weights.seed is not None
+    assert (card.training == "untrained") == ("Untrained" in card.description) == (card.weights.seed is not None)
+    assert (card.training == "trained") == (card.measured is not None)
 
 
 def test_class_ids_of_coco_stuff_are_the_red_bytes_of_the_gaugan_colours() -> None:

@@ -14,13 +14,14 @@ from model_store.errors import CardError, WeightsError
 from model_store.loading import ensure_weights, load_synthesizer
 from model_store.registry import Registry
 from spade.checkpoint import build_generator, save_tensors
+from spade.config import GeneratorConfig
 from spade.errors import DeviceError
 from spade.synthesis import Synthesizer
 
 LOAD = """
 import sys, pathlib, model_store.loading, model_store.registry
 registry = model_store.registry.Registry(pathlib.Path(sys.argv[1]))
-print(model_store.loading.ensure_weights(registry, registry.card(sys.argv[2])))
+print(model_store.loading.ensure_weights(registry, registry.resolve(sys.argv[2])))
 """
 
 
@@ -32,14 +33,14 @@ def test_seeded_weights_are_drawn_at_first_use_and_kept(registry: Registry, card
     assert path.stat().st_mtime_ns == written
 
 
-def test_processes_that_load_at_once_draw_once(tmp_path: Path) -> None:
-    folder = tmp_path / "models"
-    command = [sys.executable, "-c", LOAD, str(folder), "landscape"]
+def test_processes_that_load_at_once_draw_once(registry: Registry, card: ModelCard) -> None:
+    path = registry.weights_file(card)
+    command = [sys.executable, "-c", LOAD, str(path.parents[2]), card.reference]
     children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     paths = [child.communicate(timeout=120)[0].strip() for child in children]
     assert [child.returncode for child in children] == [0, 0, 0]
-    assert set(paths) == {str(folder / "landscape" / "1" / "model.safetensors")}
-    assert {file.name for file in (folder / "landscape" / "1").iterdir()} == {".lock", "model.safetensors"}
+    assert set(paths) == {str(path)}
+    assert {file.name for file in path.parent.iterdir()} == {".lock", "card.json", "model.safetensors"}
 
 
 def test_what_a_killed_process_left_is_cleared_away(registry: Registry, card: ModelCard) -> None:
@@ -56,6 +57,15 @@ def test_weights_that_were_changed_are_not_loaded(registry: Registry, card: Mode
     path.write_bytes(data)
     with pytest.raises(WeightsError, match="was changed or damaged"):
         load_synthesizer(registry, card, device="cpu")
+
+
+def test_a_seed_that_draws_other_weights_than_the_card_names_leaves_nothing(
+    registry: Registry, card: ModelCard
+) -> None:
+    other = dataclasses.replace(card, weights=dataclasses.replace(card.weights, seed=6))
+    with pytest.raises(WeightsError, match="its seed 6 draws other weights than its card names"):
+        ensure_weights(registry, other)
+    assert not registry.weights_file(card).exists()
 
 
 def test_weights_without_a_seed_are_not_made_up(registry: Registry, card: ModelCard) -> None:
@@ -105,10 +115,9 @@ def test_seeds_draw_different_weights_and_tensors_do_not_repeat(card: ModelCard)
     assert first["head.conv_0.bias"].eq(0).all()
 
 
-@pytest.mark.parametrize("name", ["landscape", "coco-stuff"])
-def test_the_built_in_weights_are_the_ones_that_their_cards_pin(name: str, tmp_path: Path) -> None:
+def test_drawn_weights_are_the_ones_that_the_built_in_card_pins(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
-    card = registry.card(name)
+    card = registry.card("coco-stuff")
     path = ensure_weights(registry, card)
     try:
         assert path.stat().st_size == card.weights.bytes
@@ -116,11 +125,10 @@ def test_the_built_in_weights_are_the_ones_that_their_cards_pin(name: str, tmp_p
         path.unlink()  # 390 MB
 
 
-def test_pictures_of_the_landscape_model_tell_classes_apart_and_are_neither_flat_nor_saturated() -> None:
-    card = Registry(None).card("landscape")
-    assert card.weights.seed is not None
-    generator = build_generator(card.generator, draw_weights(card.generator, card.weights.seed), where="drawn")
-    model = Synthesizer(generator, device=torch.device("cpu"))
+def test_drawn_weights_tell_classes_apart_and_their_pictures_are_neither_flat_nor_saturated() -> None:
+    sizes = {"height": 256, "width": 256, "base_channels": 8, "hidden_channels": 32, "latent_dim": 64}
+    config = GeneratorConfig(label_nc=32, dont_care=True, instance_edges=False, spectral_norm=False, **sizes)
+    model = Synthesizer(build_generator(config, draw_weights(config, 114), where="drawn"), device=torch.device("cpu"))
     tiles = np.kron(np.arange(36).reshape(6, 6) % 32, np.ones((43, 43)))[:256, :256].astype(np.uint8)
     first, second = model.synthesize(np.stack([tiles, tiles]), None, [1, 2]).astype(int)
     colors = np.array(

@@ -75,7 +75,7 @@ def test_a_weights_file_becomes_a_file_of_one_size_and_json_tells_about_it(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none"], "there is no model 'none'; there are: coco-stuff, landscape, tiny"),
+        (["none"], "there is no model 'none'; there are: coco-stuff, landscape, street, tiny"),
         (["gone.safetensors"], "gone.safetensors: there is no such file"),
         (["tiny@1", "--size", "33x32"], "size 33x32: width and height must be multiples of 32"),
         (["tiny@1", "-o", "model.pb"], "model.pb: not the name of an ONNX file, which ends in .onnx"),

@@ -158,7 +158,7 @@ def test_an_input_is_never_replaced(run, label_map: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["nix"], "no model 'nix'; there are: coco-stuff, landscape, tiny"),
+        (["nix"], "no model 'nix'; there are: coco-stuff, landscape, street, tiny"),
         (["tiny@7"], "'tiny' has no version '7'; it has: 1, 10"),
         (["nix.safetensors"], "nix.safetensors: there is no such file"),
         (["tiny", "--size", "100x100"], "size 100x100: width and height must be multiples of 32"),
@@ -205,4 +205,4 @@ def test_the_command_line_runs_as_a_program_and_shows_examples(tmp_path: Path) -
         [*command, "nix", "map.png", "-o", str(tmp_path / "out")], capture_output=True, text=True, check=False
     )
     assert failed.returncode == 1
-    assert failed.stderr == "Error: there is no model 'nix'; there are: coco-stuff, landscape\n"
+    assert failed.stderr == "Error: there is no model 'nix'; there are: coco-stuff, landscape, street\n"
