@@ -1,0 +1,1 @@
+"""TorchServe as a part of the service: its process, its models, its commands."""
