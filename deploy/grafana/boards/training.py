@@ -1,0 +1,64 @@
+"""Progress of training runs."""
+
+from typing import Final
+
+from deploy.grafana.panels import Board, Chart, Figure, Query
+
+TRAINING: Final = Board(
+    uid="spade-training",
+    title="SPADE training",
+    description="Whether runs make progress.",
+    figures=(
+        Figure(
+            title="Pictures a second",
+            description="Of all runs.",
+            unit="short",
+            expression="sum(spade_training_images_per_second)",
+        ),
+        Figure(title="Epoch", description="From 1.", unit="short", expression="max(spade_training_epoch)"),
+        Figure(
+            title="Last checkpoint",
+            description="How long ago; before the first one, since the start.",
+            unit="s",
+            expression="max(time() - spade_training_checkpoint_timestamp_seconds)",
+        ),
+        Figure(
+            title="Memory",
+            description="The most in use: of the GPU, or else of the process.",
+            unit="bytes",
+            expression="max(spade_training_memory_bytes)",
+        ),
+    ),
+    charts=(
+        Chart(
+            title="Pictures a second",
+            description="Over the last five minutes, by process.",
+            unit="short",
+            queries=(Query("spade:training_images:rate5m", "{{instance}}"),),
+        ),
+        Chart(
+            title="Seconds of a step",
+            description="Mean, loading included.",
+            unit="s",
+            queries=(
+                Query(
+                    "sum by (instance) (rate(spade_training_step_seconds_sum[5m]))"
+                    " / sum by (instance) (rate(spade_training_step_seconds_count[5m]))",
+                    "{{instance}}",
+                ),
+            ),
+        ),
+        Chart(
+            title="Losses",
+            description="Weighted, means since the line before in the run's log.",
+            unit="short",
+            queries=(Query("spade_training_loss", "{{loss}}"),),
+        ),
+        Chart(
+            title="Learning rates",
+            description="By network.",
+            unit="sci",
+            queries=(Query("spade_training_learning_rate", "{{network}}"),),
+        ),
+    ),
+)
