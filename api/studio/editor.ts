@@ -1,0 +1,178 @@
+// The drawing at work: what it is painted with, what was done to it, and who is told.
+
+import { cellOf, classOf, Drawing, type LayerName, NOTHING, objectOf, UNKNOWN } from "./drawing";
+import type { Box, BrushForm, Point } from "./geometry";
+import { applyRuns, History, type Scene, type Step } from "./history";
+import { Signal } from "./signal";
+import { Stroke } from "./stroke";
+
+export interface Settings {
+  readonly material: number;
+  readonly size: number;
+  readonly form: BrushForm;
+  readonly isMirrored: boolean;
+  readonly layer: LayerName;
+}
+
+const LARGEST_BRUSH = 128;
+
+export class Editor {
+  /** Pixels have other values, during a stroke too. */
+  readonly painted = new Signal<Box>();
+  /** A step was made, taken back or taken again; null when all began anew. */
+  readonly stepped = new Signal<Step | null>();
+  /** Another drawing, perhaps of another size or another model. */
+  readonly replaced = new Signal();
+  readonly configured = new Signal();
+  /** A stroke found no number for a new object. */
+  readonly objectsUsedUp = new Signal();
+
+  #scene: Scene;
+  #history = new History();
+  #settings: Settings = { material: 0, size: 24, form: "round", isMirrored: false, layer: "background" };
+  #previousMaterial = UNKNOWN;
+  #stroke: Stroke | null = null;
+
+  /** What is painted where nothing is known; a class where the model wants one for every pixel. */
+  constructor(
+    drawing: Drawing,
+    public blank: number = UNKNOWN,
+  ) {
+    this.#scene = { model: "", drawing };
+  }
+
+  get drawing(): Drawing {
+    return this.#scene.drawing;
+  }
+
+  /** The name of the model in whose classes the drawing is. */
+  get model(): string {
+    return this.#scene.model;
+  }
+
+  get settings(): Settings {
+    return this.#settings;
+  }
+
+  get history(): History {
+    return this.#history;
+  }
+
+  /** The value that erases on the layer at work. */
+  get erased(): number {
+    return this.#settings.layer === "objects" ? NOTHING : this.blank;
+  }
+
+  configure(changes: Partial<Settings>): void {
+    const before = this.#settings;
+    const size = Math.min(LARGEST_BRUSH, Math.max(1, Math.round(changes.size ?? before.size)));
+    this.#settings = { ...before, ...changes, size };
+    if (this.#settings.material !== before.material) this.#previousMaterial = before.material;
+    this.configured.emit();
+  }
+
+  exchangeMaterials(): void {
+    this.configure({ material: this.#previousMaterial });
+  }
+
+  indexOf(point: Point): number {
+    return point.y * this.drawing.width + point.x;
+  }
+
+  isInside(point: Point): boolean {
+    return point.x >= 0 && point.y >= 0 && point.x < this.drawing.width && point.y < this.drawing.height;
+  }
+
+  /** Class at a pixel as seen from above. */
+  materialAt(point: Point): number {
+    return classOf(this.drawing.cellAt(this.indexOf(point)));
+  }
+
+  /**
+   * The value to paint with in a stroke that begins at `point`. On the layer of objects a stroke that begins on an
+   * object of the same material goes on with it; any other makes a new object. Null where no number is left.
+   */
+  valueFor(point: Point): number | null {
+    const { material, layer } = this.#settings;
+    if (layer === "background") return material;
+    const under = this.isInside(point) ? this.drawing.objects[this.indexOf(point)]! : NOTHING;
+    if (objectOf(under) && classOf(under) === material) return under;
+    const object = this.drawing.newObject();
+    if (object === null) {
+      this.objectsUsedUp.emit();
+      return null;
+    }
+    return cellOf(object, material);
+  }
+
+  begin({ isMirrored = this.#settings.isMirrored } = {}): Stroke {
+    this.cancel();
+    this.#stroke = new Stroke(this.drawing, this.#settings.layer, isMirrored, (box) => this.painted.emit(box));
+    return this.#stroke;
+  }
+
+  /** Ends the stroke that was begun; it becomes one step if it changed anything. */
+  commit(): void {
+    const change = this.#stroke?.change();
+    this.#close();
+    if (change) this.#add(change);
+  }
+
+  /** Takes back the stroke that was begun. */
+  cancel(): void {
+    this.#stroke?.restart();
+    this.#close();
+  }
+
+  replace(drawing: Drawing, model = this.model): void {
+    this.cancel();
+    const before = this.#scene;
+    const after = { model, drawing };
+    this.#show(after);
+    this.#add({ kind: "replacement", before, after });
+  }
+
+  /** A drawing to begin with: nothing leads back from it. */
+  restart(drawing: Drawing, model: string): void {
+    this.#close();
+    this.#history = new History();
+    this.#show({ model, drawing });
+    this.stepped.emit(null);
+  }
+
+  undo(): void {
+    this.cancel();
+    this.#take(this.#history.undo(), "before");
+  }
+
+  redo(): void {
+    this.cancel();
+    this.#take(this.#history.redo(), "after");
+  }
+
+  #add(step: Step): void {
+    this.#history.add(step);
+    this.stepped.emit(step);
+  }
+
+  #take(step: Step | undefined, which: "before" | "after"): void {
+    if (!step) return;
+    if (step.kind === "replacement") {
+      this.#show(step[which]);
+    } else {
+      applyRuns(this.drawing[step.layer], step.runs, which);
+      this.painted.emit(step.box);
+    }
+    this.stepped.emit(step);
+  }
+
+  #close(): void {
+    this.#stroke?.close();
+    this.#stroke = null;
+  }
+
+  #show(scene: Scene): void {
+    this.#scene = scene;
+    this.replaced.emit();
+  }
+}

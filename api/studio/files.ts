@@ -1,0 +1,124 @@
+// Files in and out: the menu, drag and drop, the clipboard.
+
+import { download, part } from "./dom";
+import { Drawing } from "./drawing";
+import type { Editor } from "./editor";
+import { isForField } from "./keyboard";
+import { MapError, readMap, writeMap } from "./maps";
+import type { PicturePanel } from "./picture";
+import { type Project, readProject, writeProject } from "./project";
+import type { Model } from "./service";
+import { text } from "./texts";
+
+const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  landscape: ["lake", "beach", "canyon", "meadow", "snow"],
+  street: ["avenue"],
+};
+
+/** What files need of the rest of the studio. */
+export interface Surroundings {
+  readonly editor: Editor;
+  readonly picture: PicturePanel;
+  model(): Model;
+  /** Shows a project, with its model. Throws MapError where the service lacks that, or that lacks materials. */
+  openProject(project: Project): void;
+  notify(words: string): void;
+}
+
+export const examplesOf = (model: Model): readonly string[] => EXAMPLES[model.name] ?? [];
+
+/** The drawing of an example that comes with the studio. Rejects with MapError. */
+export async function readExample(name: string, model: Model): Promise<Drawing> {
+  const bytes = await fetch(`/studio/${name}.png`)
+    .then((answer) => (answer.ok ? answer.arrayBuffer() : null))
+    .catch(() => null);
+  if (!bytes) throw new MapError("example-away");
+  return (await readMap(new Uint8Array(bytes), model)).drawing;
+}
+
+export class Files {
+  readonly #input = part<HTMLInputElement>("file-input");
+
+  constructor(private readonly studio: Surroundings) {
+    this.#input.addEventListener("change", () => {
+      const [file] = this.#input.files ?? [];
+      if (file) void this.open(file);
+      this.#input.value = "";
+    });
+    this.#acceptDrops();
+    document.addEventListener("paste", (event) => {
+      const [file] = event.clipboardData?.files ?? [];
+      if (file && !isForField(event)) void this.open(file, text("pasted"));
+    });
+  }
+
+  choose(): void {
+    this.#input.click();
+  }
+
+  open(file: File, name: string = file.name): Promise<void> {
+    const act = () => (file.name.endsWith(".json") ? this.#openProject(file, name) : this.#openMap(file, name));
+    return this.#orSayWhyNot(name, act);
+  }
+
+  openExample(name: string): Promise<void> {
+    return this.#orSayWhyNot(name, async () => {
+      this.studio.editor.replace(await readExample(name, this.studio.model()));
+    });
+  }
+
+  async saveMap(): Promise<void> {
+    const png = await writeMap(this.studio.editor.drawing, this.studio.model().classes);
+    download(new Blob([png], { type: "image/png" }), "label-map.png");
+  }
+
+  async saveProject(): Promise<void> {
+    const { editor, picture } = this.studio;
+    const project = { model: this.studio.model().name, seed: picture.seed, style: picture.style, drawing: editor.drawing };
+    download(await writeProject(project), "project.studio.json");
+  }
+
+  savePicture(): void {
+    const { made } = this.studio.picture;
+    if (made) download(made.picture, `picture-${made.seed}.png`);
+  }
+
+  async #orSayWhyNot(name: string, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      if (!(error instanceof MapError)) throw error;
+      this.studio.notify(text(error.reason, { ...error.values, name }));
+    }
+  }
+
+  async #openMap(file: File, name: string): Promise<void> {
+    const { drawing, palette, lost } = await readMap(new Uint8Array(await file.arrayBuffer()), this.studio.model());
+    this.studio.editor.replace(drawing);
+    const isForeign = palette !== null && palette !== "model";
+    const words = isForeign ? text("openedColors", { name, palette }) : text("opened", { name });
+    this.studio.notify(lost ? `${words} ${text("lost", { count: lost })}` : words);
+  }
+
+  async #openProject(file: File, name: string): Promise<void> {
+    this.studio.openProject(await readProject(await file.text()));
+    this.studio.notify(text("opened", { name }));
+  }
+
+  #acceptDrops(): void {
+    const target = part("drop");
+    addEventListener("dragover", (event) => {
+      event.preventDefault();
+      target.hidden = !event.dataTransfer?.types.includes("Files");
+    });
+    addEventListener("dragleave", (event) => {
+      if (!event.relatedTarget) target.hidden = true;
+    });
+    addEventListener("drop", (event) => {
+      event.preventDefault();
+      target.hidden = true;
+      const [file] = event.dataTransfer?.files ?? [];
+      if (file) void this.open(file);
+    });
+  }
+}

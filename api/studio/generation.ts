@@ -1,0 +1,147 @@
+// One picture at a time: the newest request counts, those before it are canceled.
+
+import { type Job, type JobRequest, Refusal, type Service } from "./service";
+
+export interface Made {
+  readonly picture: Blob;
+  readonly seed: number;
+  readonly milliseconds: number;
+}
+
+export type Progress =
+  | { readonly kind: "sending" }
+  | { readonly kind: "waiting"; readonly job: Job }
+  | { readonly kind: "made"; readonly made: Made }
+  | { readonly kind: "failed"; readonly detail: string }
+  | { readonly kind: "refused"; readonly refusal: Refusal; readonly retrySeconds: number | null }
+  | { readonly kind: "canceled" };
+
+const RETRY_SECONDS = 3;
+/** Between two questions for a job: a service with many who wait answers at once. */
+const LEAST_SECONDS_BETWEEN_POLLS = 1;
+
+const isOpen = (job: Job) => job.state === "queued" || job.state === "running";
+
+function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (number) => number.toString(36)).join("-");
+}
+
+/** Rejects when `signal` is aborted before that. */
+function pause(seconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, seconds * 1000);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
+}
+
+export class Generation {
+  #superseding = new AbortController();
+
+  constructor(
+    private readonly service: Service,
+    private readonly onProgress: (progress: Progress) => void,
+  ) {}
+
+  /** Makes the picture of what `request` gives, in place of the one that is being made. */
+  async make(request: () => Promise<JobRequest>): Promise<void> {
+    const superseding = this.#supersede();
+    const { signal } = superseding;
+    const started = performance.now();
+    try {
+      this.#tell({ kind: "sending" }, signal);
+      const job = await this.#submit(await request(), signal);
+      const { picture, seed } = await this.#follow(job, signal);
+      this.#tell({ kind: "made", made: { picture, seed, milliseconds: performance.now() - started } }, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof Refusal) this.#tell({ kind: "refused", refusal: error, retrySeconds: null }, signal);
+      else if (error instanceof JobEnded) this.#tell(error.progress, signal);
+      else throw error;
+    } finally {
+      // What has ended is superseded by nothing.
+      if (this.#superseding === superseding) this.#superseding = new AbortController();
+    }
+  }
+
+  /** Gives up what is being made. */
+  stop(): void {
+    this.#supersede();
+    this.onProgress({ kind: "canceled" });
+  }
+
+  /** A job that is superseded while it is being sent has no id yet, so it is canceled when that comes. */
+  async #submit(request: JobRequest, signal: AbortSignal): Promise<Job> {
+    const key = newKey();
+    const job = await this.#patiently(() => this.service.submit(request, key), signal);
+    const cancel = () => void this.#cancel(job.id);
+    if (signal.aborted) cancel();
+    signal.throwIfAborted();
+    signal.addEventListener("abort", cancel);
+    return job;
+  }
+
+  async #follow(submitted: Job, signal: AbortSignal): Promise<{ picture: Blob; seed: number }> {
+    let seen = { job: submitted, tag: "" };
+    while (isOpen(seen.job)) {
+      this.#tell({ kind: "waiting", job: seen.job }, signal);
+      const asked = performance.now();
+      seen = await this.#patiently(() => this.service.poll(seen, signal), signal);
+      const passedSeconds = (performance.now() - asked) / 1000;
+      if (isOpen(seen.job)) await pause(LEAST_SECONDS_BETWEEN_POLLS - passedSeconds, signal);
+    }
+    const [item] = seen.job.items;
+    if (!item?.image) throw new JobEnded(seen.job);
+    const { href } = item.image;
+    return { picture: await this.#patiently(() => this.service.picture(href), signal), seed: item.seed };
+  }
+
+  /** Twice at most. Whether it works matters to nobody any more: a job that is not canceled ends by itself. */
+  async #cancel(id: string): Promise<void> {
+    try {
+      await this.service.cancel(id);
+    } catch (error) {
+      if (!(error instanceof Refusal && error.isTemporary)) return;
+      await pause(error.retryAfterSeconds ?? RETRY_SECONDS, new AbortController().signal);
+      await this.service.cancel(id).catch(() => undefined);
+    }
+  }
+
+  /** Tries again, as often as the service is away or asks to wait. */
+  async #patiently<T>(act: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    for (;;) {
+      try {
+        return await act();
+      } catch (error) {
+        if (!(error instanceof Refusal && error.isTemporary)) throw error;
+        const retrySeconds = error.retryAfterSeconds ?? RETRY_SECONDS;
+        this.#tell({ kind: "refused", refusal: error, retrySeconds }, signal);
+        await pause(retrySeconds, signal);
+      }
+    }
+  }
+
+  #tell(progress: Progress, signal: AbortSignal): void {
+    signal.throwIfAborted();
+    this.onProgress(progress);
+  }
+
+  #supersede(): AbortController {
+    this.#superseding.abort();
+    this.#superseding = new AbortController();
+    return this.#superseding;
+  }
+}
+
+/** The job ended without a picture. */
+class JobEnded extends Error {
+  readonly progress: Progress;
+
+  constructor({ state, items: [item] }: Job) {
+    super(state);
+    const detail = item?.detail ?? item?.reason ?? state;
+    this.progress = state === "canceled" ? { kind: "canceled" } : { kind: "failed", detail };
+  }
+}

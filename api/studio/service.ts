@@ -1,0 +1,141 @@
+// The service's public API, as far as the studio uses it. Knows nothing of the page.
+
+export interface LabelClass {
+  readonly id: number;
+  readonly name: string;
+  readonly color: string;
+}
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface Model {
+  readonly name: string;
+  readonly version: string;
+  readonly title: string;
+  readonly description: string;
+  readonly training: string;
+  readonly size: Size;
+  readonly size_multiple: number | null;
+  readonly classes: readonly LabelClass[];
+  readonly unknown_id: number | null;
+  readonly uses_instances: boolean;
+  readonly seed_matters: boolean;
+  readonly styles: readonly string[];
+}
+
+export interface Item {
+  readonly index: number;
+  readonly seed: number;
+  readonly state: string;
+  readonly reason: string | null;
+  readonly detail: string | null;
+  readonly image: { readonly href: string } | null;
+}
+
+export interface Job {
+  readonly id: string;
+  readonly state: "queued" | "running" | "succeeded" | "failed" | "canceled" | "expired";
+  readonly seed: number;
+  readonly queue: { readonly position: number; readonly eta_seconds: number | null } | null;
+  readonly items: readonly Item[];
+}
+
+/** A job as it was told, and the tag of that. */
+export interface SeenJob {
+  readonly job: Job;
+  readonly tag: string;
+}
+
+export interface JobRequest {
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly labelMap: Blob;
+  readonly instanceMap: Blob | null;
+}
+
+/** What proxies answer too while the service is away. */
+const AWAY: readonly number[] = [502, 503, 504];
+
+/** The service refused, and said why; of status 0 it did not answer at all. */
+export class Refusal extends Error {
+  constructor(
+    readonly status: number,
+    /** The last part of the problem's type, such as `queue-full`. */
+    readonly slug: string,
+    readonly detail: string,
+    readonly retryAfterSeconds: number | null,
+  ) {
+    super(detail || slug);
+  }
+
+  get isTemporary(): boolean {
+    return this.status === 0 || AWAY.includes(this.status) || this.retryAfterSeconds !== null;
+  }
+
+  get wantsKey(): boolean {
+    return this.slug === "key-required" || this.slug === "scope-missing";
+  }
+}
+
+const LONGEST_WAIT_SECONDS = 20;
+
+async function refusalOf(answer: Response): Promise<Refusal> {
+  const problem = (await answer.json().catch(() => ({}))) as { type?: string; title?: string; detail?: string };
+  const after = Number(answer.headers.get("Retry-After"));
+  const detail = [problem.title, problem.detail].filter(Boolean).join(": ");
+  return new Refusal(answer.status, problem.type?.split(":").at(-1) ?? "", detail, after > 0 ? after : null);
+}
+
+export class Service {
+  constructor(private readonly key: () => string | null) {}
+
+  /** The newest version of each model. */
+  async models(): Promise<Model[]> {
+    const { models } = await this.#ask<{ models: Model[] }>("/v1/models", {}, (answer) => answer.json());
+    return [...new Map(models.map((model) => [model.name, model])).values()];
+  }
+
+  /** `key` makes it safe to send the same again where no answer came. */
+  submit({ params, labelMap, instanceMap }: JobRequest, key: string): Promise<Job> {
+    const form = new FormData();
+    form.append("params", JSON.stringify(params));
+    form.append("label_map", labelMap, "map.png");
+    if (instanceMap) form.append("instance_map", instanceMap, "map.instance.png");
+    const options = { method: "POST", body: form, headers: { "Idempotency-Key": key } };
+    return this.#ask("/v1/jobs", options, (answer) => answer.json());
+  }
+
+  /** The job once it is another than `seen`, or has ended, or after a while. Rejects too once `signal` is aborted. */
+  poll(seen: SeenJob, signal: AbortSignal): Promise<SeenJob> {
+    const headers = seen.tag ? { "If-None-Match": seen.tag } : {};
+    return this.#ask(`/v1/jobs/${seen.job.id}?wait=${LONGEST_WAIT_SECONDS}`, { signal, headers }, async (answer) => {
+      if (answer.status === 304) return seen;
+      return { job: (await answer.json()) as Job, tag: answer.headers.get("ETag") ?? "" };
+    });
+  }
+
+  async cancel(id: string): Promise<void> {
+    await this.#ask(`/v1/jobs/${id}/cancel`, { method: "POST" }, (answer) => answer.blob());
+  }
+
+  picture(href: string): Promise<Blob> {
+    return this.#ask(`${href}?proxy=1`, {}, (answer) => answer.blob());
+  }
+
+  /** What `read` makes of the answer; one that breaks off is none. */
+  async #ask<T>(path: string, options: RequestInit, read: (answer: Response) => Promise<T>): Promise<T> {
+    const key = this.key();
+    const headers = { ...options.headers, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
+    let answer: Response;
+    try {
+      answer = await fetch(path, { ...options, headers, cache: "no-store" });
+      if (answer.ok || answer.status === 304) return await read(answer);
+    } catch (error) {
+      if (options.signal?.aborted) throw error;
+      throw new Refusal(0, "no-answer", "", null);
+    }
+    throw await refusalOf(answer);
+  }
+}

@@ -1,0 +1,219 @@
+// The studio: a model, a drawing in its classes, and the picture of it.
+
+import { part } from "./dom";
+import { askForKey, askForNewMap } from "./dialogs";
+import { Drawing, UNKNOWN } from "./drawing";
+import { Editor } from "./editor";
+import { examplesOf, readExample, type Surroundings } from "./files";
+import { Generation, type Progress } from "./generation";
+import type { Step } from "./history";
+import { checkIds, MapError, translated, writeInstances, writeMap } from "./maps";
+import type { Palette } from "./palette";
+import type { PicturePanel } from "./picture";
+import type { Project } from "./project";
+import type { JobRequest, Model, Service } from "./service";
+import { fillFrom, keepWork, type Work } from "./storage";
+import type { View } from "./view";
+
+const LIVE_PAUSE_MILLISECONDS = 120;
+const KEEP_PAUSE_MILLISECONDS = 400;
+const NOTICE_MILLISECONDS = 8000;
+
+/** What is painted where nothing is known; a class where the model wants one for every pixel. */
+const blankOf = (model: Model): number => (model.unknown_id === null ? model.classes[0]!.id : UNKNOWN);
+
+export interface Parts {
+  readonly service: Service;
+  readonly editor: Editor;
+  readonly view: View;
+  readonly palette: Palette;
+  readonly picture: PicturePanel;
+}
+
+export class Studio implements Surroundings {
+  readonly editor: Editor;
+  readonly picture: PicturePanel;
+  readonly #generation: Generation;
+  readonly #live = part<HTMLInputElement>("live");
+  #model: Model;
+  #livePause = 0;
+  #keepPause = 0;
+  #notice = 0;
+  /** Whether the drawing may take the place of the one that was kept: what the person did not paint may not. */
+  #isWorthKeeping = true;
+
+  constructor(
+    private readonly parts: Parts,
+    readonly models: readonly Model[],
+  ) {
+    this.editor = parts.editor;
+    this.picture = parts.picture;
+    this.#model = models.find(({ training }) => training !== "untrained") ?? models[0]!;
+    this.#generation = new Generation(parts.service, (progress) => this.#show(progress));
+    this.editor.replaced.on(() => this.#followModel());
+    this.editor.stepped.on((step) => {
+      if (step) this.#isWorthKeeping = !this.#isOtherModel(step);
+      this.#changed();
+    });
+    this.picture.changed.on(() => this.#changed());
+    this.#live.addEventListener("change", () => this.#changed());
+    part("stop").addEventListener("click", () => this.#generation.stop());
+    addEventListener("pagehide", () => this.#keepAtOnce());
+    document.addEventListener("visibilitychange", () => document.hidden && this.#keepAtOnce());
+  }
+
+  model(): Model {
+    return this.#model;
+  }
+
+  get isLive(): boolean {
+    return this.#live.checked;
+  }
+
+  /** Goes on with the work that was kept, or begins with an example. */
+  async begin(kept: Work | null): Promise<void> {
+    const model = this.models.find(({ name }) => name === kept?.model);
+    this.picture.drawSeed();
+    if (kept && model) {
+      this.picture.seed = kept.seed;
+      this.#live.checked = kept.isLive;
+      this.#setModel(model, kept.style);
+      this.editor.restart(fillFrom(new Drawing(kept.width, kept.height), kept), model.name);
+    } else {
+      this.#isWorthKeeping = false;
+      this.#setModel(this.#model, "");
+      this.editor.restart(await this.#firstDrawing(this.#model), this.#model.name);
+    }
+  }
+
+  /** Goes on with another model, the map in its classes as far as it has them; a step that can be taken back. */
+  async changeModel(name: string): Promise<void> {
+    const [before, after] = [this.#model, this.models.find((model) => model.name === name)!];
+    if (before === after) return;
+    const { width, height } = after.size;
+    const known = translated(this.editor.drawing, before, after).resized(width, height);
+    const isEmpty = known.labels().every((label) => label === UNKNOWN);
+    const drawing = isEmpty ? await this.#firstDrawing(after) : known;
+    // While an example was fetched, the person may have chosen yet another.
+    if (part<HTMLSelectElement>("model").value !== name) return;
+    this.#keepAtOnce();
+    this.editor.replace(drawing, name);
+  }
+
+  openProject({ model: name, seed, style, drawing }: Project): void {
+    const model = this.models.find((known) => known.name === name);
+    if (!model) throw new MapError("project-model", { model: name });
+    checkIds(drawing, model);
+    this.#keepAtOnce();
+    this.picture.seed = seed;
+    this.#setModel(model, style);
+    this.editor.replace(drawing, name);
+  }
+
+  async newMap(): Promise<void> {
+    const wanted = await askForNewMap(this.#model);
+    if (wanted) this.editor.replace(new Drawing(wanted.width, wanted.height, wanted.fill));
+  }
+
+  clear(): void {
+    const { width, height } = this.editor.drawing;
+    this.editor.replace(new Drawing(width, height, this.editor.blank));
+  }
+
+  /** Makes a picture because the person asked for one. */
+  generate(): void {
+    if (!this.picture.isSeedLocked && !this.picture.style) this.picture.drawSeed();
+    this.#make();
+  }
+
+  notify(words: string): void {
+    const notice = part("notice");
+    clearTimeout(this.#notice);
+    notice.textContent = words;
+    notice.hidden = false;
+    this.#notice = setTimeout(() => (notice.hidden = true), NOTICE_MILLISECONDS);
+  }
+
+  /** Undo and redo lead to drawings of other models too. */
+  #followModel(): void {
+    const name = this.editor.model;
+    if (name !== this.#model.name) this.#setModel(this.models.find((model) => model.name === name)!, this.picture.style);
+  }
+
+  #isOtherModel(step: Step): boolean {
+    if (step.kind === "change" || step.before.model === step.after.model) return false;
+    return step.after.model === this.editor.model;
+  }
+
+  #setModel(model: Model, style: string): void {
+    this.#model = model;
+    this.editor.blank = blankOf(model);
+    part<HTMLSelectElement>("model").value = model.name;
+    part("model-note").textContent = model.description;
+    this.editor.configure({ layer: "background" });
+    this.parts.view.setClasses(model.classes);
+    this.parts.palette.setModel(model);
+    this.picture.setModel(model, style);
+  }
+
+  async #firstDrawing(model: Model): Promise<Drawing> {
+    const [example] = examplesOf(model);
+    const blank = new Drawing(model.size.width, model.size.height, blankOf(model));
+    return example ? readExample(example, model).catch(() => blank) : blank;
+  }
+
+  #changed(): void {
+    clearTimeout(this.#livePause);
+    if (this.isLive) this.#livePause = setTimeout(() => this.#make(), LIVE_PAUSE_MILLISECONDS);
+    clearTimeout(this.#keepPause);
+    this.#keepPause = this.#isWorthKeeping ? setTimeout(() => void this.#keep(), KEEP_PAUSE_MILLISECONDS) : 0;
+  }
+
+  /** The page may be gone before the pause is over. */
+  #keepAtOnce(): void {
+    if (!this.#keepPause) return;
+    clearTimeout(this.#keepPause);
+    void this.#keep();
+  }
+
+  #make(): void {
+    clearTimeout(this.#livePause);
+    void this.#generation.make(() => this.#request());
+  }
+
+  async #request(): Promise<JobRequest> {
+    const model = this.#model;
+    const { drawing } = this.editor;
+    const { seed, style } = this.picture;
+    const multiple = model.size_multiple;
+    const fits = multiple !== null && drawing.width % multiple === 0 && drawing.height % multiple === 0;
+    const params = {
+      model: `${model.name}@${model.version}`,
+      seed,
+      priority: "interactive",
+      ...(style ? { style } : {}),
+      ...(fits ? { size: { width: drawing.width, height: drawing.height } } : {}),
+    };
+    const png = (bytes: Uint8Array<ArrayBuffer>) => new Blob([bytes], { type: "image/png" });
+    const sendsInstances = model.uses_instances && drawing.hasObjects();
+    return {
+      params,
+      labelMap: png(await writeMap(drawing, model.classes)),
+      instanceMap: sendsInstances ? png(await writeInstances(drawing)) : null,
+    };
+  }
+
+  #show(progress: Progress): void {
+    this.picture.show(progress);
+    if (progress.kind !== "refused" || !progress.refusal.wantsKey) return;
+    void askForKey().then((isGiven) => isGiven && this.#make());
+  }
+
+  async #keep(): Promise<void> {
+    this.#keepPause = 0;
+    const { width, height, background, objects } = this.editor.drawing;
+    const { seed, style } = this.picture;
+    const work = { model: this.#model.name, width, height, background, objects, seed, style, isLive: this.isLive };
+    await keepWork(work).catch(() => undefined); // a browser that keeps nothing works all the same
+  }
+}

@@ -1,0 +1,68 @@
+"""The service away at the wrong moment, or too busy: the studio says so in words and goes on, hammering at nothing."""
+
+import re
+import time
+
+import numpy as np
+from playwright.sync_api import Browser, Route, expect
+
+from deploy.local.stack import LocalStack
+from support.studio import newest_job, open_studio, sleeping_worker, state_of
+
+POLL = re.compile(r"/v1/jobs/[^/?]+\?wait=")
+
+
+def test_a_job_is_asked_for_once_a_second_where_all_places_for_waiting_are_taken(
+    browser: Browser, stack: LocalStack
+) -> None:
+    asked: list[float] = []
+
+    def answer_at_once(route: Route) -> None:
+        asked.append(time.monotonic())
+        route.continue_(url=route.request.url.partition("?")[0])
+
+    with sleeping_worker(stack), open_studio(browser, stack.url) as studio:
+        studio.page.route(POLL, answer_at_once)
+        with studio.page.expect_event("request", lambda _: len(asked) > 2):
+            studio.page.keyboard.press("Control+Enter")
+        assert np.diff(asked).min() > 0.9
+        studio.page.get_by_role("button", name="Cancel").click()
+        assert studio.wrong == []
+
+
+def test_a_gateway_that_answers_for_the_service_is_asked_again(browser: Browser, stack: LocalStack) -> None:
+    with open_studio(browser, stack.url) as studio:
+        page = "<h1>Bad gateway</h1>"
+        studio.page.route(
+            "**/v1/jobs", lambda route: route.fulfill(status=502, content_type="text/html", body=page), times=1
+        )
+        studio.page.keyboard.press("Control+Enter")
+        expect(studio.page.locator("#status")).to_have_text("The service is away: HTTP 502. Trying again in 3 s.")
+        studio.expect_picture()
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(browser: Browser, stack: LocalStack) -> None:
+    def cut(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.body()[:20])
+
+    with open_studio(browser, stack.url) as studio:
+        studio.page.route(POLL, cut, times=1)
+        studio.page.keyboard.press("Control+Enter")
+        expect(studio.page.locator("#status")).to_have_text("The service does not answer. Trying again in 3 s.")
+        studio.expect_picture()
+        assert studio.wrong == []
+
+
+def test_what_could_not_be_canceled_is_canceled_when_the_service_lets_it(browser: Browser, stack: LocalStack) -> None:
+    problem = '{"type": "urn:spade-serving:problem:rate-limited"}'
+    with sleeping_worker(stack), open_studio(browser, stack.url) as studio:
+        studio.page.route(
+            "**/cancel", lambda route: route.fulfill(status=429, headers={"Retry-After": "1"}, body=problem), times=1
+        )
+        studio.page.keyboard.press("Control+Enter")
+        expect(studio.page.locator("#status")).to_contain_text("In the queue")
+        job = newest_job(stack)["id"]
+        with studio.page.expect_response(lambda answer: answer.url.endswith("/cancel") and answer.ok):
+            studio.page.get_by_role("button", name="Cancel").click()
+        assert state_of(stack, job) == "canceled"
