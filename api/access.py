@@ -8,12 +8,21 @@ from flask import Flask, Response, g, request
 from api.callers import LOCAL, Caller
 from api.errors import KeyRefusedError, RateLimitedError, ScopeMissingError
 from api.key_cache import KeyCache
+from api.timing import times
 from workers.keys import Scope, split_key
 from workers.limits import RateLimiter
 
-OPEN_ROUTES: Final = frozenset({"/", "/docs", "/docs/<name>", "/openapi.json", "/livez", "/readyz"})
+OPEN_ROUTES: Final = frozenset({"/", "/docs", "/docs/<name>", "/openapi.json", "/livez", "/readyz"}) | {
+    "/ops",
+    "/ops/<name>",
+    "/studio",
+    "/studio/<name>",
+}
 """What anybody may ask for. A route that is not here needs a key."""
-OTHER_SCOPES: Final = {"/metrics": Scope.METRICS}
+METRICS_ENDPOINT: Final = "probes.metrics_page"
+OTHER_SCOPES: Final = dict.fromkeys(("/metrics", "/ops/summary", "/ops/charts"), Scope.METRICS)
+OUTAGE_SECONDS: Final = 300.0
+"""So long `/metrics` is told to a key that was valid when it was used last, while the object store is away."""
 SCHEME: Final = "bearer"
 HOW: Final = "send an API key as `Authorization: Bearer KEY`"
 
@@ -33,16 +42,8 @@ def register_access(app: Flask, keys: KeyCache, limiter: RateLimiter) -> None:
             return
         if (scope := needed_scope(request.url_rule.rule)) is None:
             return
-        g.caller = _identify(keys)
-        key = g.caller.key
-        if key is None:
-            return
-        if not key.allows(scope):
-            raise ScopeMissingError(scope)
-        if key.limits.rate is not None:
-            g.rate = limiter.take(key.id, key.limits.rate)
-            if not g.rate.allowed:
-                raise RateLimitedError(rate=str(key.limits.rate), retry_after_seconds=g.rate.retry_seconds)
+        with times().stage("auth"):
+            _let_in(keys, limiter, scope)
 
     @app.after_request
     def tell_rate(response: Response) -> Response:
@@ -52,6 +53,19 @@ def register_access(app: Flask, keys: KeyCache, limiter: RateLimiter) -> None:
             response.headers["RateLimit-Policy"] = f'"requests";q={rate.requests};w={rate.seconds}'
             response.headers["RateLimit"] = f'"requests";r={state.remaining};t={state.reset_seconds}'
         return response
+
+
+def _let_in(keys: KeyCache, limiter: RateLimiter, scope: Scope) -> None:
+    g.caller = _identify(keys, outage_seconds=OUTAGE_SECONDS if request.endpoint == METRICS_ENDPOINT else 0.0)
+    key = g.caller.key
+    if key is None:
+        return
+    if not key.allows(scope):
+        raise ScopeMissingError(scope)
+    if key.limits.rate is not None:
+        g.rate = limiter.take(key.id, key.limits.rate)
+        if not g.rate.allowed:
+            raise RateLimitedError(rate=str(key.limits.rate), retry_after_seconds=g.rate.retry_seconds)
 
 
 def is_still_let_in(caller: Caller, keys: KeyCache) -> bool:
@@ -75,7 +89,7 @@ def _not_valid() -> KeyRefusedError:
     return KeyRefusedError("the API key is not known, or not valid any more", sent=True)
 
 
-def _identify(keys: KeyCache) -> Caller:
+def _identify(keys: KeyCache, *, outage_seconds: float) -> Caller:
     sent = request.headers.get("Authorization")
     if sent is None:
         if keys.are_configured():
@@ -91,7 +105,7 @@ def _identify(keys: KeyCache) -> Caller:
     if parts is None:
         raise KeyRefusedError(f"what was sent as Authorization is no API key; {HOW}", sent=True)
     key_id, secret = parts
-    record = keys.find(key_id)
+    record = keys.find(key_id, outage_seconds=outage_seconds)
     if record is None or not record.accepts(secret):
         raise _not_valid()
     return Caller(owner=record.owner, key=record, secret=secret)

@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from api.access import register_access
 from api.archives import Manifest, archives
 from api.bodies import JobBody, MapsBody
+from api.charts import Charts
 from api.cors import register_cors
 from api.docs import create_docs
 from api.documents import build_document
@@ -19,8 +20,8 @@ from api.errors import ParametersRefusedError
 from api.events import events
 from api.jobs import jobs
 from api.label_maps import Check, label_maps
-from api.metrics import ApiMetrics
 from api.models import Model, ModelList, models
+from api.operations import create_operations, create_operations_page
 from api.parameters import JobParameters, MapParameters, faults_of
 from api.pictures import pictures
 from api.probes import Liveness, Readiness, create_probes
@@ -28,6 +29,8 @@ from api.problems import Problem, register_problems
 from api.representation import Cancellation, Job, JobPage
 from api.requests import register_request_handling
 from api.services import Services, install_services
+from api.studio_page import create_studio
+from api.summary import OpsSummary
 from api.webhooks import JobEnded, describe_webhook
 from workers.settings import Settings
 
@@ -40,30 +43,36 @@ a queue, is computed by a worker, and its pictures are fetched one by one or as 
 Where the service has API keys, a key is sent as `Authorization: Bearer KEY`. A key sees the jobs of its owner only; one
 with the scope `admin` reads and cancels everybody's, and lists its own.
 
+Every answer has the id of its request in `X-Request-Id`, and tells in `Server-Timing` where its time went; of a job
+that has ended, also where that of its pictures went. Submissions go on with the trace of a `traceparent`.
+
 Every error is `application/problem+json` (RFC 9457). Times are RFC 3339, UTC. Boxes are left, top, right, bottom in
 pixels, the last two one past the end.
 """
 REQUEST_MODELS: Final[list[type[BaseModel]]] = [JobParameters, MapParameters, JobBody, MapsBody]
 RESPONSE_MODELS: Final[list[type[BaseModel]]] = [
-    *(Job, JobPage, Cancellation, Manifest, Check, Model, ModelList, Problem, Liveness, Readiness, JobEnded)
+    *(Job, JobPage, Cancellation, Manifest, Check, Model, ModelList, Problem, Liveness, Readiness, JobEnded),
+    *(OpsSummary, Charts),
 ]
 
 
-def create_app(services: Services, *, metrics_dir: str | None = None) -> OpenAPI:
-    """The WSGI application over its services. `metrics_dir` is the folder of prometheus-client's multiprocess mode."""
+def create_app(services: Services) -> OpenAPI:
+    """The WSGI application over its services."""
     app = _bare_app(services.settings)
     install_services(app.extensions, services)
-    metrics = ApiMetrics(services.job_reader, multiprocess_dir=metrics_dir)
-    register_request_handling(app, metrics)
+    register_request_handling(app, services.metrics, services.traces)
     register_cors(app, services.settings.http.cors_origins)
     register_access(app, services.keys, services.rate_limiter)
     register_problems(app)
-    for blueprint in (jobs, events, pictures, archives, label_maps, models, create_probes(metrics)):
+    made = (create_probes(services.metrics), create_operations())
+    for blueprint in (jobs, events, pictures, archives, label_maps, models, *made):
         app.register_api(blueprint)
     document = build_document(
         app, request_models=REQUEST_MODELS, response_models=RESPONSE_MODELS, webhooks=describe_webhook()
     )
     app.register_blueprint(create_docs(document))
+    app.register_blueprint(create_operations_page())
+    app.register_blueprint(create_studio())
     app.add_url_rule("/", "home", _home)
     return app
 
@@ -90,7 +99,7 @@ def _bare_app(settings: Settings) -> OpenAPI:
 
 
 def _home() -> Response:
-    return Response(status=302, headers={"Location": "/docs"})
+    return Response(status=302, headers={"Location": "/studio"})
 
 
 def _refuse_parameters(error: ValidationError) -> NoReturn:

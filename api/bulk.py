@@ -11,7 +11,7 @@ from api.services import Services
 from api.stored_inputs import list_keys
 from model_store.card import ModelCard
 from workers import bulk
-from workers.messages import BulkInputs, MapReading
+from workers.bulk_inputs import BulkInputs, MapReading
 from workers.settings import Settings
 
 BUSY: Final = "as many prefixes as this process lists at a time are being listed; try again shortly"

@@ -22,11 +22,13 @@ from httpx_sse import ServerSentEvent, SSEError, connect_sse
 from pydantic import ValidationError
 from ulid import ULID
 
-from api.client_answers import ClientError, checked, is_for_later, parse, retry_after
+from api.client_answers import checked, is_for_later, parse, retry_after
+from api.client_errors import ClientError
 from api.models import Model, ModelList
 from api.parameters import JobParameters
 from api.problems import Problem
 from api.representation import Cancellation, Item, Job, JobPage, JobSummary
+from api.summary import OpsSummary
 from workers.keys import split_key
 
 _FOLLOW_SECONDS: Final = 1
@@ -228,6 +230,10 @@ class SpadeClient:
     def cancel(self, job_id: str) -> Cancellation:
         """Cancel what can be canceled; the answer says what happened to each item."""
         return parse(self._send(lambda: self._http.post(f"/v1/jobs/{job_id}/cancel")), Cancellation)
+
+    def operations(self) -> OpsSummary:
+        """What an operator wants to see; needs a key of scope `metrics`, where there are keys."""
+        return parse(self._get("/ops/summary"), OpsSummary)
 
     def models(self) -> ModelList:
         """Every model of the service."""

@@ -5,20 +5,13 @@ from typing import Final, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from api.client_errors import ClientError
 from api.errors import fault_text
 from api.problems import Problem
 
 _NOT_NOW: Final = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 
 Answer = TypeVar("Answer", bound=BaseModel)
-
-
-class ClientError(Exception):
-    """The service did not do what it was asked. `problem` is its own report, where it made one."""
-
-    def __init__(self, message: str, *, problem: Problem | None = None) -> None:
-        super().__init__(message)
-        self.problem = problem
 
 
 def is_for_later(response: httpx.Response) -> bool:

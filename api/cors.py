@@ -8,11 +8,11 @@ from flask import Flask, Response, request
 ALLOWED: Final = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT",
     "Access-Control-Allow-Headers": (
-        "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, X-Request-Id"
+        "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, X-Request-Id, traceparent"
     ),
     "Access-Control-Expose-Headers": (
         "Content-Disposition, ETag, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, "
-        "WWW-Authenticate, X-Request-Id"
+        "Server-Timing, WWW-Authenticate, X-Request-Id"
     ),
     "Access-Control-Max-Age": "600",
 }
@@ -31,5 +31,6 @@ def register_cors(app: Flask, origins: Collection[str]) -> None:
         response.vary.add("Origin")
         if (origin := request.headers.get("Origin")) in origins:
             response.headers["Access-Control-Allow-Origin"] = origin or ""
+            response.headers["Timing-Allow-Origin"] = origin or ""
             response.headers.update(ALLOWED)
         return response

@@ -15,7 +15,7 @@ from api.errors import Fault, FilesRefusedError
 from api.files import SentFile
 from api.parameters import refuse_parameter
 from model_store.card import ModelCard
-from model_store.errors import UnknownModelError
+from model_store.errors import UnknownModelError, UnusableModelError
 from model_store.registry import Registry
 from spade.label_images import LabelMapError, Offender, decode_instance_map, decode_label_map, pixels_to_unpack
 from spade.palettes import Palette, PaletteError
@@ -35,11 +35,13 @@ class DecodedMap:
 
 
 def resolve_model(registry: Registry, reference: str) -> ModelCard:
-    """The card that a job's parameter `model` names. Raises ParametersRefusedError that lists what exists."""
+    """The card that a job's parameter `model` names. Raises ParametersRefusedError: listing what exists, or why not."""
     try:
         return registry.resolve(reference)
     except UnknownModelError as error:
         raise refuse_parameter("model", "unknown-model", str(error)) from error
+    except UnusableModelError as error:
+        raise refuse_parameter("model", "unusable-model", str(error)) from error
 
 
 def choose_palette(registry: Registry, card: ModelCard, body: Body[Any]) -> Palette | None:

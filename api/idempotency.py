@@ -19,6 +19,7 @@ from api.preparation import prepare, request_digest
 from api.reservation import reserved
 from api.services import Services
 from api.submission import find_existing, submit
+from api.timing import times
 from workers.errors import JobExistsError
 from workers.messages import JobSpec
 
@@ -40,7 +41,8 @@ def submit_once(body: Body[JobParameters], job_id: str, *, services: Services, c
     digest = request_digest(body)
     if find_existing(job_id, digest, services=services, owner=caller.owner):
         return None
-    job = prepare(body, services=services, owner=caller.owner, job_id=job_id)
+    with times().stage("decode"):
+        job = prepare(body, services=services, owner=caller.owner, job_id=job_id)
     with reserved(job_id, services.job_store) as reservation:
         if find_existing(job_id, digest, services=services, owner=caller.owner):
             return None

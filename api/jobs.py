@@ -33,6 +33,7 @@ from api.representation import (
 )
 from api.services import current_services
 from api.submission import submit
+from api.timing import times
 from api.waiting import preferred_wait, wait_for
 from workers.errors import QueueUnavailableError, StorageUnavailableError
 from workers.figures import QueuePosition
@@ -115,7 +116,9 @@ def submit_job(header: SubmissionHeader) -> Response:
     """
     services, caller = current_services(), current_caller()
     if header.idempotency_key is None:
-        job = prepare(_read_body(), services=services, owner=caller.owner, job_id=str(ULID()))
+        body = _read_body()
+        with times().stage("decode"):
+            job = prepare(body, services=services, owner=caller.owner, job_id=str(ULID()))
         submit(job, services, limits=caller.limits)
         return _answer_queued(job.spec, header)
     job_id = keyed_job_id(caller.owner, header.idempotency_key)
@@ -202,12 +205,13 @@ def cancel_job(path: JobPath) -> Response:
 
 def _read_body() -> Body[JobParameters]:
     services = current_services()
-    return read_job_body(
-        request,
-        objects=services.object_store,
-        max_files=services.settings.max_items_per_job,
-        input_prefix=current_caller().input_prefix,
-    )
+    with times().stage("read"):
+        return read_job_body(
+            request,
+            objects=services.object_store,
+            max_files=services.settings.max_items_per_job,
+            input_prefix=current_caller().input_prefix,
+        )
 
 
 def _answer_queued(spec: JobSpec, header: PreferHeader) -> Response:
@@ -248,6 +252,8 @@ def _answer(job: JobView, *, status: int, conditional: bool = False, after: int 
     if conditional and request.if_none_match.contains_weak(_tag(job, position)):
         return Response(status=304, headers=headers)
     items = current_services().job_reader.items(job, start=after + 1, count=PAGE_ITEMS)
+    if job.state.is_final:
+        times().tell_pictures(items)
     return answer_json(represent(job, items, position, after=after), status=status, headers=headers)
 
 

@@ -30,8 +30,21 @@ class KeyCache:
         self._configured = False
         self._asked: float | None = None
 
-    def find(self, key_id: str) -> KeyRecord | None:
-        """The key's record, as it was at most FRESH_SECONDS ago. Raises `StorageUnavailableError`."""
+    def find(self, key_id: str, *, outage_seconds: float = 0.0) -> KeyRecord | None:
+        """The key's record, as it was at most FRESH_SECONDS ago.
+
+        While the store is away, a record that was read at most `outage_seconds` ago will do. Raises
+        `StorageUnavailableError` where there is none.
+        """
+        try:
+            return self._find(key_id)
+        except StorageUnavailableError:
+            known = self._records.get(key_id)
+            if known is None or time.monotonic() - known[0] > outage_seconds:
+                raise
+            return known[1]
+
+    def _find(self, key_id: str) -> KeyRecord | None:
         known = self._records.get(key_id)
         if known is None or not _is_fresh(known[0]):
             with self._its_turn():

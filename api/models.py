@@ -74,10 +74,19 @@ class Model(BaseModel):
         )
 
 
+class UnusableModel(BaseModel):
+    """A version that is there and is not served."""
+
+    name: str
+    version: str
+    detail: str = Field(description="What is wrong with its card, and what to do")
+
+
 class ModelList(BaseModel):
     """All models."""
 
     models: list[Model]
+    unusable: list[UnusableModel] = Field(default=[], description="Versions that are left out, and why")
 
 
 class ModelPath(BaseModel):
@@ -92,14 +101,17 @@ def list_models() -> Response:
 
     All versions, by name, the newest version last.
     """
-    cards = current_services().registry.cards()
-    return answer_json(ModelList(models=_describe(cards)))
+    registry = current_services().registry
+    unusable = [
+        UnusableModel(name=error.name, version=error.version, detail=str(error)) for error in registry.unusable()
+    ]
+    return answer_json(ModelList(models=_describe(registry.cards()), unusable=unusable))
 
 
 @models.get(
     "/v1/models/<name>",
     operation_id="get_model",
-    responses={"200": json_response("The model", Model), **problem_responses(404)},
+    responses={"200": json_response("The model", Model), **problem_responses(404, 409)},
 )
 def get_model(path: ModelPath) -> Response:
     """Read a model's card"""

@@ -21,7 +21,8 @@ from model_store.card import ModelCard
 from spade.errors import ConfigError
 from spade.label_images import encode_ids_png, resize_nearest
 from workers import messages
-from workers.messages import BulkInputs, ItemSpec, JobSpec
+from workers.bulk_inputs import BulkInputs
+from workers.messages import ItemSpec, JobSpec
 
 DRAWN_SEEDS: Final = 2**32
 MAX_PICTURE_PIXELS: Final = 2**22

@@ -50,7 +50,7 @@ def create_probes(metrics: ApiMetrics) -> APIBlueprint:
         """Do the queue and the object store answer?"""
         services = current_services()
         checks = {}
-        for name, part in (("queue", services.job_reader), ("object_store", services.object_store)):
+        for name, part in (("queue", services.watching_reader), ("object_store", services.object_store)):
             try:
                 part.ping()
                 checks[name] = "ok"

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.exceptions import HTTPException
 
 from api import errors
-from model_store.errors import UnknownModelError
+from model_store.errors import UnknownModelError, UnusableModelError
 from workers.errors import (
     JobExistsError,
     JobExpiredError,
@@ -64,6 +64,7 @@ KINDS: Final[dict[type[Exception], Kind]] = {
         431, "head-too-large", "The request's head is too large", detail="send fewer and shorter header fields"
     ),
     UnknownModelError: Kind(404, "model-unknown", "No such model"),
+    UnusableModelError: Kind(409, "model-unusable", "The model cannot be used"),
     JobUnknownError: Kind(404, "job-unknown", "No such job"),
     ObjectMissingError: Kind(404, "picture-missing", "The picture is no longer stored"),
     JobExistsError: Kind(409, "job-exists", "The id belongs to a job with another content"),
@@ -140,10 +141,10 @@ def answer(error: Exception) -> Response:
     """The response for an error. Its text reaches the client only if its class is in the table."""
     kind = kind_of(error)
     if kind is INTERNAL:
-        _log.error("unhandled error", exc_info=error, extra={"request_id": g.request_id, "path": request.path})
+        _log.error("unhandled error", exc_info=error, extra={"path": request.path})
         return _response(kind, "the service failed on this request; its logs have more under the request id")
     if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log.warning("unavailable", extra={"request_id": g.request_id, "error": str(error)})
+        _log.warning("unavailable", extra={"error": str(error)})
     response = _response(kind, kind.detail or str(error), _extra_members(error))
     retry_after = kind.retry_after_seconds
     if isinstance(error, QueueFullError | errors.RateLimitedError):

@@ -2,13 +2,16 @@
 
 import logging
 import re
-import time
 from typing import Final
 
 from flask import Flask, Response, g, request
 from ulid import ULID
 
 from api.metrics import ApiMetrics
+from api.timing import HEADER as SERVER_TIMING
+from api.timing import RequestTimes, times
+from workers.logs import keep_in_log
+from workers.traces import NO_SPAN, Span, Traces
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -23,18 +26,23 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 """Headers of every answer that does not set them itself."""
+TRACED: Final = "/v1/"
+"""Routes of which there are traces begin with this: probes would drown the others."""
 
 _log = logging.getLogger(__name__)
 
 
-def register_request_handling(app: Flask, metrics: ApiMetrics) -> None:
-    """Number, measure and log every request, and complete the headers of every response."""
+def register_request_handling(app: Flask, metrics: ApiMetrics, traces: Traces) -> None:
+    """Number, measure, trace and log every request, and complete the headers of every response."""
 
     @app.before_request
     def begin() -> None:
         sent = request.headers.get(REQUEST_ID_HEADER, "")
         g.request_id = sent if SANE_ID.fullmatch(sent) else str(ULID())
-        g.started = time.perf_counter()
+        g.times = RequestTimes(_span(traces))
+        # They stay until the next request of this thread: also what is logged while a body is streamed belongs to this.
+        traced = {} if g.times.span.trace_id is None else {"trace_id": g.times.span.trace_id}
+        keep_in_log(request_id=g.request_id, **traced)
 
     @app.after_request
     def complete(response: Response) -> Response:
@@ -43,17 +51,27 @@ def register_request_handling(app: Flask, metrics: ApiMetrics) -> None:
             response.headers.setdefault(name, value)
         if request.is_secure:  # by our own connection, or because a trusted proxy said so
             response.headers["Strict-Transport-Security"] = TRANSPORT_POLICY
-        seconds = time.perf_counter() - g.started
+        seconds = times().seconds
+        response.headers[SERVER_TIMING] = times().header()
         route = request.url_rule.rule if request.url_rule else "unmatched"
-        metrics.observe(method=request.method, route=route, status=response.status_code, seconds=seconds)
+        key = caller.key.id if (caller := g.get("caller")) is not None and caller.key is not None else None
+        metrics.observe(method=request.method, route=route, status=response.status_code, seconds=seconds, key=key)
         fields = {
-            "request_id": g.request_id,
             "method": request.method,
             "path": request.path,
             "status": response.status_code,
             "seconds": round(seconds, 6),
         }
-        if (caller := g.get("caller")) is not None and caller.key is not None:
-            fields["key"] = caller.key.id
+        if key is not None:
+            fields["key"] = key
         _log.info("request", extra=fields)
+        times().end(response)
         return response
+
+
+def _span(traces: Traces) -> Span:
+    if request.url_rule is None or not request.url_rule.rule.startswith(TRACED):
+        return NO_SPAN
+    span = traces.request(request.method, request.url_rule.rule, request.headers.get("traceparent"))
+    span.note({"spade.request.id": g.request_id})
+    return span

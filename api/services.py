@@ -6,18 +6,23 @@ from typing import Final, cast
 
 from flask import current_app
 
+from api.charts import ChartSource, ProcessCharts, PrometheusCharts
 from api.key_cache import KeyCache
+from api.metrics import ApiMetrics
 from model_store.registry import Registry
 from workers.filling import Filler
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
 from workers.key_store import KeyStore
 from workers.limits import RateLimiter
+from workers.operations import OperationsReader
 from workers.recorder import Recorder
+from workers.redis_client import connect_to_watch
 from workers.scripts import Scripts
 from workers.settings import Settings
 from workers.storage import ObjectStore
 from workers.stores import connect_stores
+from workers.traces import Traces
 from workers.wakeup import WakeUp, create_celery
 from workers.webhook_targets import WebhookTargets
 
@@ -41,6 +46,7 @@ class Services:
     settings: Settings
     job_store: JobStore
     job_reader: JobReader
+    watching_reader: JobReader
     object_store: ObjectStore
     recorder: Recorder
     filler: Filler
@@ -49,6 +55,10 @@ class Services:
     keys: KeyCache
     rate_limiter: RateLimiter
     webhook_targets: WebhookTargets
+    metrics: ApiMetrics
+    operations: OperationsReader
+    charts: ChartSource
+    traces: Traces
     waiting_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING_REQUESTS))
     archive_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_ARCHIVES))
     stream_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_EVENT_STREAMS))
@@ -57,13 +67,20 @@ class Services:
     stopping: threading.Event = field(default_factory=threading.Event)
 
 
-def connect_services(settings: Settings) -> Services:
-    """The real parts. They connect when they are first used."""
-    stores = connect_stores(settings)
+def connect_services(settings: Settings, traces: Traces | None = None, *, metrics_dir: str | None = None) -> Services:
+    """The real parts. They connect when they are first used. There are no traces unless some are given.
+
+    `metrics_dir` is the folder of prometheus-client's multiprocess mode.
+    """
+    metrics = ApiMetrics(multiprocess_dir=metrics_dir)
+    stores = connect_stores(settings, observe=metrics.storage.observe)
+    watching, url = connect_to_watch(settings.redis_url), settings.prometheus_url
+    reader, operations = JobReader(watching), OperationsReader(watching)
     return Services(
         settings=settings,
         job_store=stores.job_store,
         job_reader=stores.job_reader,
+        watching_reader=reader,
         object_store=stores.object_store,
         recorder=stores.recorder,
         filler=stores.filler,
@@ -72,6 +89,10 @@ def connect_services(settings: Settings) -> Services:
         keys=KeyCache(KeyStore(stores.object_store)),
         rate_limiter=RateLimiter(Scripts(stores.client)),
         webhook_targets=WebhookTargets(settings.webhooks.policy),
+        metrics=metrics,
+        operations=operations,
+        charts=PrometheusCharts(url) if url else ProcessCharts(reader, operations),
+        traces=traces or Traces(),
     )
 
 
@@ -83,6 +104,11 @@ def install_services(extensions: dict[str, object], services: Services) -> None:
 def stop_waiting(extensions: dict[str, object]) -> None:
     """Let the waiting requests and the streams of the application that has these `extensions` end within a second."""
     cast(Services, extensions[_KEY]).stopping.set()
+
+
+def stop_traces(extensions: dict[str, object]) -> None:
+    """Send the last spans of the application that has these `extensions`."""
+    cast(Services, extensions[_KEY]).traces.stop()
 
 
 def current_services() -> Services:

@@ -2,15 +2,19 @@
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePath
 from typing import Final
+
+from flask import g
 
 from api.errors import SubmissionUncertainError
 from api.identity import identities
 from api.preparation import PreparedJob
 from api.reservation import Reservation
 from api.services import Services
+from api.timing import times
 from workers import messages
 from workers.errors import (
     JobExistsError,
@@ -36,18 +40,22 @@ def submit(job: PreparedJob, services: Services, *, limits: KeyLimits, reservati
     Raises QueueFullError, StorageQuotaError, QueueUnavailableError, StorageUnavailableError, JobExistsError,
     JobExpiredError, BeingSubmittedError, or SubmissionUncertainError.
     """
-    spec = job.spec
+    spec = dataclasses.replace(job.spec, request_id=g.request_id, traceparent=times().span.traceparent)
     services.job_reader.ping()  # while Redis is away nothing needs to be stored and removed again
     if reservation is not None:
         _clear_other_job(spec, services)
     try:
-        _store(job, services, reservation)
-        services.job_store.submit(
-            spec,
-            limits=limits,
-            input_bytes=sum(map(len, job.objects.values())),
-            identities=identities(spec, job.objects),
-        )
+        with times().stage("store"):
+            _store(spec, job.objects, services, reservation)
+        with times().stage("enqueue", is_producer=True) as span:
+            span.note({"messaging.system": "spade", "messaging.destination.name": spec.model, "spade.job.id": spec.id})
+            services.job_store.submit(
+                # Should Redis lose it, what hung from this span hangs from the request's, which `job.json` has.
+                dataclasses.replace(spec, traceparent=span.traceparent),
+                limits=limits,
+                input_bytes=sum(map(len, job.objects.values())),
+                identities=identities(spec, job.objects),
+            )
     except QueueUnavailableError as error:
         # Redis went away during the call, so the job may be queued all the same: then it needs its inputs. Nobody
         # asks again for an id of ours, so that job is not to be rebuilt from its description.
@@ -64,7 +72,8 @@ def submit(job: PreparedJob, services: Services, *, limits: KeyLimits, reservati
             reservation.keep()  # or else what lies there is another's by now
         _remove_stored(spec.id, services)
         raise
-    services.wake_up.send(spec.model)
+    with times().stage("wake"):
+        services.wake_up.send(spec.model)
     _log.info("job accepted", extra={"job": spec.id, "model": spec.model, "items": spec.total})
 
 
@@ -85,17 +94,17 @@ def find_existing(job_id: str, digest: str, *, services: Services, owner: str) -
     return True
 
 
-def _store(job: PreparedJob, services: Services, reservation: Reservation | None) -> None:
+def _store(spec: JobSpec, objects: Mapping[str, bytes], services: Services, reservation: Reservation | None) -> None:
     def put(key: str) -> None:
-        services.object_store.put(key, job.objects[key], content_type=_CONTENT_TYPES[PurePath(key).suffix])
+        services.object_store.put(key, objects[key], content_type=_CONTENT_TYPES[PurePath(key).suffix])
         if reservation is not None:
             reservation.keep()
 
     with ThreadPoolExecutor(max_workers=STORING_THREADS) as pool:
-        for _ in pool.map(put, job.objects):
+        for _ in pool.map(put, objects):
             pass  # raises what a put raised
-    description = job.spec.to_json().encode()
-    services.object_store.put(messages.spec_key(job.spec.id), description, content_type="application/json")
+    description = spec.to_json().encode()
+    services.object_store.put(messages.spec_key(spec.id), description, content_type="application/json")
 
 
 def _clear_other_job(spec: JobSpec, services: Services) -> None:
@@ -114,8 +123,13 @@ def _clear_other_job(spec: JobSpec, services: Services) -> None:
         raise JobExistsError(spec.id, "") from error
     if stored.owner != spec.owner:
         raise JobExistsError(spec.id, stored.request_digest)
-    if dataclasses.replace(stored, created_ms=spec.created_ms) != spec:
+    if _asked_for(stored) != _asked_for(spec):
         services.object_store.delete_prefix(messages.job_prefix(spec.id))
+
+
+def _asked_for(spec: JobSpec) -> JobSpec:
+    """Without what is another each time that a request is sent."""
+    return dataclasses.replace(spec, created_ms=0, request_id=None, traceparent=None)
 
 
 def _remove_stored(job_id: str, services: Services, *, keep_inputs: bool = False) -> None:

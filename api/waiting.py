@@ -9,6 +9,7 @@ from werkzeug.http import parse_dict_header
 from api.access import stay_let_in
 from api.callers import current_caller
 from api.services import Services
+from api.timing import times
 from workers.messages import JobView
 
 MAX_WAIT_SECONDS: Final = 60.0
@@ -40,7 +41,7 @@ def wait_for(
     if enough(job) or seconds <= 0 or not services.waiting_places.acquire(blocking=False):
         return job
     try:
-        with reader.listening(job_id) as changed:
+        with times().stage("wait"), reader.listening(job_id) as changed:
             job = reader.job(job_id, owner=owner)
             while not enough(job) and not services.stopping.is_set() and (left := deadline - time.monotonic()) > 0:
                 changed(min(left, LOOK_SECONDS))

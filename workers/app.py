@@ -9,12 +9,13 @@ from kombu import Queue
 
 from model_store.registry import Registry
 from spade.errors import SpadeError
-from workers.engine import LocalEngine
+from workers.engine_choice import choose_engine
 from workers.logs import log_json_lines
 from workers.redis_client import connect
 from workers.runtime import Runtime
 from workers.served_models import ServedModels
 from workers.settings import Settings
+from workers.traces import Service, start_traces
 from workers.wakeup import TASK_NAME, WakeUp, create_celery, queue_name
 
 _log = logging.getLogger(__name__)
@@ -40,10 +41,11 @@ def _listen(model: str) -> None:
 runtime = Runtime(
     settings,
     registry=registry,
-    engine=LocalEngine(registry, settings.worker),
+    engine=choose_engine(registry, settings.worker),
     wake_up=WakeUp(app, connect(settings.redis_url)),
     served=served,
     listen=_listen,
+    traces=start_traces(settings.traces, Service.WORKER),
 )
 
 

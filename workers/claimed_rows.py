@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workers.messages import Batch, BulkInputs, ClaimedItem
+from workers.bulk_inputs import BulkInputs
+from workers.messages import Batch, ClaimedItem
 from workers.styles import Style
 from workers.twins import Twin
 
@@ -28,7 +29,8 @@ def claimed_batch(bucket: str, rows: list[list[str | int]], specs: Mapping[str, 
 def _claimed_item(row: list[str | int], specs: Mapping[str, dict[str, Any]]) -> ClaimedItem:
     item_id, fence, attempt, label_map, instance_map, seed, picture_format, quality, waited, twin = row
     job_id, _, index = str(item_id).rpartition(":")
-    bulk = specs[job_id]["bulk"]
+    spec = specs[job_id]
+    bulk = spec["bulk"]
     return ClaimedItem(
         job_id=job_id,
         index=int(index),
@@ -40,7 +42,9 @@ def _claimed_item(row: list[str | int], specs: Mapping[str, dict[str, Any]]) -> 
         picture_format=str(picture_format),
         picture_quality=int(quality),
         waited_ms=int(waited),
-        style=Style.from_values(specs[job_id]["style"]),
+        style=Style.from_values(spec["style"]),
         reading=None if bulk is None else BulkInputs.from_values(bulk).reading,
         twin=Twin.from_json(str(twin)),
+        request_id=spec.get("request_id"),
+        traceparent=spec.get("traceparent"),
     )

@@ -3,17 +3,20 @@
 import hashlib
 import logging
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
 
 from spade.pictures import MEDIA_TYPES
 from workers.errors import ServiceError
+from workers.item_logs import batch_fields, item_fields
 from workers.leases import LeaseKeeper
 from workers.messages import Batch, ClaimedItem, Result, picture_key
 from workers.metrics import WorkerMetrics
-from workers.publishing import Publisher
+from workers.publishing import Publisher, Stored
 from workers.storage import ObjectStore
+from workers.traces import Ending, Stage
 from workers.twins import Twin
 
 _AT_ONCE: Final = 8
@@ -48,43 +51,51 @@ class Copier:
         if not twins:
             return Copied(rest=batch, ended_jobs=())
         with ThreadPoolExecutor(_AT_ONCE, "copy") as pool:
-            results = [result for result in pool.map(lambda pair: self._copy_one(batch.model, *pair), twins) if result]
-        ended = self._publish(batch, results) if results else ()
-        copied = {result.item.id for result in results}
+            stored = [one for one in pool.map(lambda pair: self._copy_one(batch.model, *pair), twins) if one]
+        ended = self._publish(batch, stored) if stored else ()
+        copied = {one.result.item.id for one in stored}
         return Copied(
             rest=replace(batch, items=tuple(item for item in batch.items if item.id not in copied)), ended_jobs=ended
         )
 
-    def _copy_one(self, model: str, item: ClaimedItem, twin: Twin) -> Result | None:
+    def _copy_one(self, model: str, item: ClaimedItem, twin: Twin) -> Stored | None:
         started = time.perf_counter()
         key = picture_key(item.job_id, item.index, item.fence, item.picture_format)
         try:
             data = self._objects.get(twin.picture_key)
             if hashlib.sha256(data).hexdigest() != twin.digest:
-                _log.warning("twin damaged", extra={"item": item.id, "picture": twin.picture_key})
+                _log.warning("twin damaged", extra={**item_fields(item), "picture": twin.picture_key})
                 return None
             self._objects.put(key, data, content_type=MEDIA_TYPES[item.picture_format])
         except ServiceError as error:
-            _log.info("twin not copied", extra={"item": item.id, "error": str(error)})
+            _log.info("twin not copied", extra={**item_fields(item), "error": str(error)})
             return None
-        seconds = time.perf_counter() - started
+        copying = Stage(name="copy", began=started, ended=time.perf_counter())
         self._metrics.stage_seconds.labels(model, "wait").observe(item.waited_ms / 1000)
-        self._metrics.stage_seconds.labels(model, "copy").observe(seconds)
-        return Result(
+        self._metrics.stage_seconds.labels(model, "copy").observe(copying.seconds)
+        result = Result(
             item=item,
             picture_key=key,
             digest=twin.digest,
             size_bytes=twin.size_bytes,
-            timings={"wait": item.waited_ms / 1000, "copy": seconds},
+            timings={"wait": item.waited_ms / 1000, "copy": copying.seconds},
         )
+        return Stored(result=result, stages=(copying,))
 
-    def _publish(self, batch: Batch, results: list[Result]) -> tuple[str, ...]:
+    def _publish(self, batch: Batch, stored: Sequence[Stored]) -> tuple[str, ...]:
         try:
-            ended = self._publisher.commit(batch.model, results, pixels=batch.height * batch.width)
+            ended = self._publisher.commit(batch, stored, Ending.COPIED)
         except ServiceError as error:
-            _log.error("copies left to the reaper", extra={"bucket": batch.bucket, "error": str(error)})
+            _log.error(
+                "copies left to the reaper",
+                extra={
+                    "bucket": batch.bucket,
+                    **batch_fields([one.result.item for one in stored]),
+                    "error": str(error),
+                },
+            )
             return ()
         finally:
-            self._leases.let_go([result.item for result in results])
-        self._metrics.coalesced.labels(batch.model).inc(len(results))
+            self._leases.let_go([one.result.item for one in stored])
+        self._metrics.coalesced.labels(batch.model).inc(len(stored))
         return ended

@@ -11,15 +11,18 @@ from model_store.registry import Registry
 from spade.cpus import usable_cpus
 from workers.inputs import Inputs
 from workers.settings import WorkerSettings
-from workers.style_latents import StyleLatents
 
 if TYPE_CHECKING:
+    from model_store.style_latents import StyleLatents
     from spade.engine.cache import ModulationCache
     from spade.synthesis import Synthesizer
 
 
 class Engine(Protocol):
     """Makes pictures. Runs in one thread at a time."""
+
+    def device(self) -> str:
+        """What computes, as `spade.device.device_title` says. Asked first; raises `DeviceError` where there is none."""
 
     def load(self, model: str, version: str) -> None:
         """Make a model ready, so that the first batch need not wait for it."""
@@ -28,12 +31,15 @@ class Engine(Protocol):
         """RGB pictures, uint8 (B, H, W, 3).
 
         Raises `spade.errors.OutOfMemoryError` when a smaller batch may fit, any other `SpadeError` when the model
-        cannot make them at all.
+        cannot make them at all, `EngineUnavailableError` when the engine is away just now.
         """
+
+    def ping(self) -> None:
+        """Raise `EngineUnavailableError` where the engine is away."""
 
 
 class LocalEngine:
-    """SPADE in this process. torch is imported at the first load, so that only processes that compute pay for it.
+    """SPADE in this process. torch is imported when it is needed first, so that only processes that compute pay for it.
 
     Models with the same weights, as versions of one that differ in their classes' names, share one engine, and all
     engines share one cache of what they keep for more pictures of a label map.
@@ -44,8 +50,17 @@ class LocalEngine:
         self._settings = settings
         self._cache: ModulationCache | None = None
         self._synthesizers: dict[str, Synthesizer] = {}
-        self._styles = StyleLatents(registry)
+        self._styles: StyleLatents | None = None
+        self._device: str | None = None
         self._lock = threading.Lock()
+
+    def device(self) -> str:
+        """As `Engine` says. The first call imports torch."""
+        if self._device is None:
+            from spade.device import device_title, pick_device
+
+            self._device = device_title(pick_device(self._settings.device))
+        return self._device
 
     def load(self, model: str, version: str) -> None:
         """Make a model ready. Raises `SpadeError` when it cannot be used."""
@@ -56,8 +71,13 @@ class LocalEngine:
         synthesizer = self._synthesizer(inputs.batch.model, inputs.batch.model_version)
         seeds = [item.seed for item in inputs.items]
         card = self._registry.card(inputs.batch.model, inputs.batch.model_version)
-        latents = self._styles.latents(card, inputs)
+        assert self._styles is not None, "it is made with the first synthesizer"
+        styles = [None if item.style is None else item.style.chosen for item in inputs.items]
+        latents = self._styles.latents(card, styles, inputs.style_pictures)
         return synthesizer.synthesize(inputs.label_maps, inputs.instance_maps, seeds, latents)
+
+    def ping(self) -> None:
+        """It is never away."""
 
     def _synthesizer(self, model: str, version: str) -> "Synthesizer":
         with self._lock:
@@ -70,6 +90,7 @@ class LocalEngine:
         import torch
 
         from model_store.loading import load_synthesizer
+        from model_store.style_latents import StyleLatents
         from spade.engine.cache import ModulationCache
         from spade.engine.config import EngineConfig
 
@@ -78,4 +99,5 @@ class LocalEngine:
         config = EngineConfig(precision=settings.precision, compile=settings.compile, cache_bytes=settings.cache_bytes)
         if self._cache is None:
             self._cache = ModulationCache(config.cache_bytes)
+            self._styles = StyleLatents(self._registry)
         return load_synthesizer(self._registry, card, device=settings.device, engine=config, cache=self._cache)

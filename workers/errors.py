@@ -13,6 +13,14 @@ class StorageUnavailableError(ServiceError):
     """The object store does not answer, or answers with an error of its own."""
 
 
+class EngineUnavailableError(ServiceError):
+    """The engine does not answer, or has too much to do. It is to be tried again; no item is to blame."""
+
+
+class EngineFailedError(ServiceError):
+    """The engine broke off what it was given: it died of it, took too long, or made nothing that can be read."""
+
+
 class ObjectMissingError(ServiceError):
     """No object has this key."""
 

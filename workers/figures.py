@@ -1,8 +1,20 @@
 """Figures of the queue, as readers of the job store are told them."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from workers.messages import Priority
+
+
+class FailureReason(StrEnum):
+    """Why an item failed."""
+
+    INVALID_LABEL_MAP = "invalid-label-map"
+    INPUT_UNREADABLE = "input-unreadable"
+    INPUT_UNUSABLE = "input-unusable"
+    MODEL_UNUSABLE = "model-unusable"
+    OUT_OF_MEMORY = "out-of-memory"
+    POISON = "poison"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +31,7 @@ class QueueStats:
 
     model: str
     waiting: dict[Priority, int]
-    oldest_seconds: float
+    oldest_seconds: dict[Priority, float]  # age of the oldest waiting item; 0 where none waits
     drained_pixels_per_second: float
 
 

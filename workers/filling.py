@@ -99,7 +99,7 @@ class Filler:
         items = self._items(spec, past, filled)
         while some := list(islice(items, self._at_once)):
             now, ended = self._scripts.run("fill", spec.id, filled, fence, finished, *item_arguments(some))
-            if now < 0 or now >= spec.total or not next_step(spec.model):
+            if now < 0 or not next_step(spec.model) or now >= spec.total:
                 return tuple(ended)
             if now != filled + len(some):  # somebody else was quicker
                 items = self._items(spec, past, now)

@@ -1,7 +1,8 @@
 """From claimed items to arrays: label maps are fetched and decoded while the engine is busy with the batch before."""
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +10,12 @@ from numpy.typing import NDArray
 from model_store.registry import Registry
 from spade.label_images import LabelMapError, decode_instance_map
 from spade.style_pictures import StylePictureError, read_style_picture
+from workers.bulk_inputs import MapReading
 from workers.errors import ObjectMissingError
-from workers.messages import Batch, ClaimedItem, MapReading
+from workers.messages import Batch, ClaimedItem
 from workers.sent_maps import InputError, SentMaps
 from workers.storage import ObjectStore
+from workers.traces import Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,18 +28,21 @@ class Inputs:
     instance_maps: NDArray[np.int32]  # (B, H, W) of which only equality counts; the label map where none was sent
     decode_seconds: float  # of one item, fetching included
     style_pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)  # RGB (H, W, 3) by object key
+    stages: tuple[Stage, ...] = ()  # that are behind it
 
     def only(self, keep: list[bool]) -> "Inputs":
         """The same without the items that are no longer ours."""
         mask = np.asarray(keep)
-        return Inputs(
-            batch=self.batch,
+        return replace(
+            self,
             items=tuple(item for item, kept in zip(self.items, keep, strict=True) if kept),
             label_maps=self.label_maps[mask],
             instance_maps=self.instance_maps[mask],
-            decode_seconds=self.decode_seconds,
-            style_pictures=self.style_pictures,
         )
+
+    def after(self, stage: str, *, began: float) -> "Inputs":
+        """The same when a stage that began then is behind it."""
+        return replace(self, stages=(*self.stages, Stage(name=stage, began=began, ended=time.perf_counter())))
 
 
 class InputLoader:

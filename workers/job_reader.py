@@ -176,13 +176,17 @@ class JobReader:
 
     def _queue_stats(self, model: str) -> QueueStats:
         keys = {priority: f"{PREFIX}waiting:{model}:{priority.rank}" for priority in Priority}
-        oldest = [row[1] for key in keys.values() for row in self._client.zrange(key, 0, 0, withscores=True)]
+        now = self._now()
         return QueueStats(
             model=model,
             waiting={priority: self._client.zcard(key) for priority, key in keys.items()},
-            oldest_seconds=max(0.0, self._now() - min(oldest) / 1000) if oldest else 0.0,
+            oldest_seconds={priority: self._age_of_first(key, now) for priority, key in keys.items()},
             drained_pixels_per_second=self._drain_rate(model),
         )
+
+    def _age_of_first(self, key: str, now: float) -> float:
+        ages = [now - created_ms / 1000 for _, created_ms in self._client.zrange(key, 0, 0, withscores=True)]
+        return max(0.0, *ages) if ages else 0.0
 
     def _now(self) -> float:
         seconds, microseconds = self._client.time()

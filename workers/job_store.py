@@ -11,6 +11,7 @@ from typing import Final
 
 from workers.claimed_rows import claimed_batch
 from workers.errors import JobExistsError, JobExpiredError, JobUnknownError, QueueFullError, StorageQuotaError
+from workers.figures import FailureReason
 from workers.limits import NO_LIMITS, KeyLimits
 from workers.messages import Batch, CancelOutcome, ClaimedItem, JobSpec, Result
 from workers.redis_client import PREFIX, RedisClient, translated_errors
@@ -50,8 +51,8 @@ class Commit:
 class Reaped:
     """What the reaper found."""
 
-    lost: int
-    expired: int
+    lost: tuple[str, ...]  # ids of items
+    expired: tuple[str, ...]  # likewise
     ended_jobs: tuple[str, ...]
 
 
@@ -172,7 +173,7 @@ class JobStore:
         """Report a lost attempt: tried alone next; after `max_losses` alone, failed as poison."""
         return self._give_back("lose", "", detail, items)
 
-    def fail(self, items: Sequence[ClaimedItem], *, reason: str, detail: str) -> tuple[str, ...]:
+    def fail(self, items: Sequence[ClaimedItem], *, reason: FailureReason, detail: str) -> tuple[str, ...]:
         """End items for good. Returns the jobs that ended with them, as `release` and `lose` do."""
         return self._give_back("fail", reason, detail, items)
 
@@ -206,7 +207,7 @@ class JobStore:
     def reap(self) -> Reaped:
         """Take back items whose lease ran out and expire those whose deadline passed."""
         lost, expired, ended = self._scripts.run("reap", self._settings.max_losses, _REAP_LIMIT)
-        return Reaped(lost=lost, expired=expired, ended_jobs=tuple(ended))
+        return Reaped(lost=tuple(lost), expired=tuple(expired), ended_jobs=tuple(ended))
 
     def is_reaper(self, *, worker: str, seconds: float) -> bool:
         """Whether this worker may reap now: at most one does in `seconds`."""

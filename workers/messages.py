@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Self
 
+from workers.bulk_inputs import BulkInputs, MapReading
 from workers.styles import Style
 from workers.twins import Twin
 from workers.webhook_messages import WebhookView
@@ -64,29 +66,6 @@ class ItemSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MapReading:
-    """How label maps are read that are still as the client stored them: colours by a named palette or a CSV file."""
-
-    palette: str | None = None
-    palette_key: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulkInputs:
-    """The label maps of a bulk job. They stay where the client put them; `workers.bulk` lists them."""
-
-    maps: int
-    variations: int
-    seed: int  # of the first variation of every map
-    reading: MapReading = MapReading()
-
-    @classmethod
-    def from_values(cls, values: dict[str, Any]) -> Self:
-        """Read what `dataclasses.asdict` made."""
-        return cls(**{**values, "reading": MapReading(**values["reading"])})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """A whole accepted request. Stored as `job.json` beside the inputs, from which a lost queue can be rebuilt."""
 
@@ -109,6 +88,8 @@ class JobSpec:
     labels: dict[str, str] = field(default_factory=dict)
     webhook: str | None = None  # URL that is told when the job ends
     bulk: BulkInputs | None = None
+    request_id: str | None = None  # of the request that made it
+    traceparent: str | None = None  # what its items' spans hang from, as W3C Trace Context writes it
 
     @property
     def total(self) -> int:
@@ -205,6 +186,8 @@ class ClaimedItem:
     style: Style | None = None
     reading: MapReading | None = None  # None: the stored inputs are in the form that workers read
     twin: Twin | None = None  # to be copied while it is there
+    request_id: str | None = None
+    traceparent: str | None = None
 
     @property
     def id(self) -> str:
@@ -222,6 +205,12 @@ class Batch:
     height: int
     width: int
     items: tuple[ClaimedItem, ...]
+    claimed_at: float = field(default_factory=time.perf_counter, compare=False)
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of one picture."""
+        return self.height * self.width
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,34 +1,74 @@
-"""Metrics: what a worker counts itself, and the queue's figures read from the job store when scraped."""
+"""Metrics that a process of the service counts itself. Those of the queue are in `workers.queue_metrics`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
-from workers.errors import QueueUnavailableError
-from workers.figures import StoreStats
-from workers.job_reader import JobReader
+from workers.busy_time import BusyTime
+from workers.presence import WorkerCounts
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+_ITEM_SECONDS: Final = (*_SECONDS, 3600, 3 * 3600, 12 * 3600, 24 * 3600)  # bulk jobs wait
+_STORAGE_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _BATCH_ITEMS: Final = (1, 2, 4, 8, 16, 32, 64)
+_FILL: Final = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1)
+
+
+class StorageMetrics:
+    """Calls to the object store by one process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._seconds = Histogram(
+            "spade_storage_seconds",
+            "Seconds of a call to the object store, with its repetitions",
+            ["operation"],
+            buckets=_STORAGE_SECONDS,
+            registry=registry,
+        )
+        self._calls = Counter(
+            "spade_storage_calls", "Calls to the object store", ["operation", "outcome"], registry=registry
+        )
+
+    def observe(self, operation: str, outcome: str, seconds: float) -> None:
+        """A `workers.storage.StorageObserver`."""
+        self._seconds.labels(operation).observe(seconds)
+        self._calls.labels(operation, outcome).inc()
 
 
 class WorkerMetrics:
     """Counters of one worker process. Stages: wait, decode, compute, encode, upload, commit; copy."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, *, worker: str = "", device: Callable[[], str] = lambda: "cpu"
+    ) -> None:
+        """`worker` is its name among the others; `device` is asked when somebody reads the metrics."""
         self.stage_seconds = Histogram(
             "spade_stage_seconds",
-            "Seconds that an item (wait) or a batch (the others) spent in a stage",
+            "Seconds of a stage: of an item (wait, encode, upload, copy) or of a batch (decode, compute, commit)",
             ["model", "stage"],
             buckets=_SECONDS,
+            registry=registry,
+        )
+        self.item_seconds = Histogram(
+            "spade_item_seconds",
+            "Seconds from the acceptance of an item to its published picture",
+            ["model"],
+            buckets=_ITEM_SECONDS,
             registry=registry,
         )
         self.batch_items = Histogram(
             "spade_batch_items", "Items in a computed batch", ["model"], buckets=_BATCH_ITEMS, registry=registry
         )
+        self.batch_fill = Histogram(
+            "spade_batch_fill_ratio",
+            "Items in a computed batch, as a part of those that this worker would take at once",
+            ["model"],
+            buckets=_FILL,
+            registry=registry,
+        )
+        self.busy = BusyTime(worker=worker, device=device)
+        registry.register(self.busy)
         self.pictures = Counter("spade_pictures", "Pictures published", ["model"], registry=registry)
         self.coalesced = Counter(
             "spade_coalesced_items",
@@ -47,63 +87,21 @@ class WorkerMetrics:
             "spade_webhooks", "Attempts to tell a receiver that a job has ended", ["outcome"], registry=registry
         )
 
+    def introduce(self, models: Iterable[str]) -> None:
+        """Begin with 0 what counts by model: a counter that appears with its first event seems not to have grown."""
+        for model in models:
+            for counter in (self.pictures, self.pixels, self.coalesced, self.refused):
+                counter.labels(model)
 
-class QueueCollector(Collector):
-    """The queue as the job store has it. While Redis is away only `spade_queue_up` is there, and is 0."""
-
-    def __init__(self, reader: JobReader) -> None:
-        self._reader = reader
-
-    def describe(self) -> list[Metric]:
-        return []  # registering must not ask Redis
-
-    def collect(self) -> Iterator[Metric]:
-        up = GaugeMetricFamily("spade_queue_up", "Whether the job store answers")
-        try:
-            stats = self._reader.stats()
-        except QueueUnavailableError:
-            up.add_metric([], 0)
-            yield up
-            return
-        up.add_metric([], 1)
-        yield up
-        yield from _per_queue(stats)
-        yield from _per_store(stats)
-        yield from _totals(stats)
+    def counts(self) -> WorkerCounts:
+        """What this process has done since its start, over all models."""
+        return WorkerCounts(
+            busy_seconds=self.busy.seconds(),
+            pictures=int(_total(self.pictures)),
+            pixels=int(_total(self.pixels)),
+        )
 
 
-def _per_queue(stats: StoreStats) -> Iterator[Metric]:
-    waiting = GaugeMetricFamily("spade_queue_waiting_items", "Items waiting", labels=["model", "priority"])
-    oldest = GaugeMetricFamily("spade_queue_oldest_item_seconds", "Age of the oldest waiting item", labels=["model"])
-    rate = GaugeMetricFamily(
-        "spade_queue_drained_pixels_per_second", "Pixels finished a second, over the last minute", labels=["model"]
-    )
-    for queue in stats.queues:
-        for priority, count in queue.waiting.items():
-            waiting.add_metric([queue.model, priority], count)
-        oldest.add_metric([queue.model], queue.oldest_seconds)
-        rate.add_metric([queue.model], queue.drained_pixels_per_second)
-    yield from (waiting, oldest, rate)
-
-
-def _per_store(stats: StoreStats) -> Iterator[Metric]:
-    yield GaugeMetricFamily("spade_queue_leases", "Items that a worker holds", value=stats.leases)
-    yield GaugeMetricFamily("spade_queue_open_items", "Items waiting or running", value=stats.open_items)
-    yield GaugeMetricFamily("spade_queue_open_pixels", "Pixels of these items", value=stats.open_pixels)
-    yield GaugeMetricFamily("spade_queue_dead_letters", "Items given up as poison", value=stats.dead_letters)
-    yield GaugeMetricFamily(
-        "spade_queue_pending_webhooks",
-        "Ended jobs that a receiver is still to be told of",
-        value=stats.pending_webhooks,
-    )
-
-
-def _totals(stats: StoreStats) -> Iterator[Metric]:
-    items = CounterMetricFamily("spade_items", "Items that came to a state", labels=["model", "state", "reason"])
-    jobs = CounterMetricFamily("spade_jobs", "Jobs that came to a state", labels=["model", "state"])
-    for total in stats.totals:
-        if total.kind == "items":
-            items.add_metric([total.model, total.state, total.reason], total.count)
-        else:
-            jobs.add_metric([total.model, total.state], total.count)
-    yield from (items, jobs)
+def _total(counter: Counter) -> float:
+    samples = (sample for metric in counter.collect() for sample in metric.samples)
+    return sum(sample.value for sample in samples if sample.name.endswith("_total"))

@@ -3,8 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,11 +20,12 @@ from tenacity import (
 )
 
 from model_store.registry import Registry
-from spade.errors import ConfigError, OutOfMemoryError, SpadeError
 from workers.copying import Copier
 from workers.engine import Engine
-from workers.errors import QueueUnavailableError, ServiceError, StorageUnavailableError
+from workers.engine_pause import EnginePause
+from workers.errors import EngineUnavailableError, QueueUnavailableError, ServiceError, StorageUnavailableError
 from workers.inputs import InputLoader, Inputs
+from workers.item_logs import batch_fields, debug_each
 from workers.job_store import JobStore
 from workers.leases import LeaseKeeper
 from workers.messages import Batch, ClaimedItem
@@ -32,6 +34,8 @@ from workers.publishing import Publisher
 from workers.sent_maps import InputError
 from workers.served_models import ServedModels
 from workers.storage import ObjectStore
+from workers.traces import Stage, Traces
+from workers.unfinished import Unfinished
 
 _PUBLISHERS: Final = 2
 _log = logging.getLogger(__name__)
@@ -42,10 +46,13 @@ class ClaimLimits:
     """What one worker takes at once, and under which name."""
 
     worker: str
-    device: str
     models: ServedModels
     max_items: int
     max_pixels: int
+
+    def most_items(self, batch: Batch) -> int:
+        """How many such items this worker takes at once, but for what it learned of its memory."""
+        return max(1, min(self.max_items, self.max_pixels // batch.pixels))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +69,7 @@ class PipelineParts:
     metrics: WorkerMetrics
     wake: Callable[[str], None]  # tells another worker that a model has more waiting
     record: Callable[[tuple[str, ...]], None]  # stores the final records of ended jobs
+    traces: Traces
 
 
 class Progress:
@@ -88,8 +96,11 @@ class Pipeline:
         self._parts = parts
         self._limits = limits
         self._stop = stop
-        self._requeued = threading.Event()
+        self._unfinished = Unfinished(
+            parts.store, parts.leases, record=parts.record, traces=parts.traces, device=parts.engine.device
+        )
         self.progress = Progress()
+        self._engine_pause = EnginePause(parts.engine.ping, stop=stop, note=self.progress.note)
 
     def drain(self, *, seconds: float) -> bool:
         """Work through what waits, for about `seconds`; True if it ended because they were over.
@@ -100,10 +111,14 @@ class Pipeline:
         slots = threading.BoundedSemaphore(_PUBLISHERS)  # finished batches in memory
         self.progress.busy.set()
         try:
-            with ThreadPoolExecutor(1, "fetch") as fetcher, ThreadPoolExecutor(_PUBLISHERS, "publish") as publisher:
-                for inputs in self._fetched(fetcher, until):
+            with (
+                ThreadPoolExecutor(1, "fetch") as fetcher,
+                ThreadPoolExecutor(_PUBLISHERS, "publish") as publisher,
+                closing(self._fetched(fetcher, until)) as batches,
+            ):
+                for inputs in batches:
                     if self._stop.is_set():
-                        self._give_back(self._parts.store.release, inputs.items)
+                        self._unfinished.release(inputs.batch, inputs.items, stages=inputs.stages)
                     elif (computed := self._compute(inputs)) is not None:
                         slots.acquire()
                         publisher.submit(self._publish, *computed).add_done_callback(lambda _: slots.release())
@@ -111,17 +126,23 @@ class Pipeline:
             self.progress.busy.clear()
         return time.monotonic() >= until and not self._stop.is_set()
 
-    def _fetched(self, fetcher: ThreadPoolExecutor, until: float) -> Iterator[Inputs]:
+    def _fetched(self, fetcher: ThreadPoolExecutor, until: float) -> Generator[Inputs, None, None]:
         """Batches, each fetched while the caller works on the one before."""
         upcoming = fetcher.submit(self._next, until, True)
-        while True:
-            inputs = upcoming.result()
-            if inputs is None and not self._requeued.is_set():
-                return
-            self._requeued.clear()  # nothing waited when that fetch looked, but something was given back since
-            upcoming = fetcher.submit(self._next, until, False)
-            if inputs is not None:
-                yield inputs
+        try:
+            while True:
+                inputs = upcoming.result()
+                if inputs is None and not self._unfinished.requeued.is_set():
+                    return
+                # Nothing waited when that fetch looked, but something was given back since.
+                self._unfinished.requeued.clear()
+                upcoming = fetcher.submit(self._next, until, False)
+                if inputs is not None:
+                    yield inputs
+        finally:  # the caller broke off, and nobody else knows what was fetched meanwhile
+            left = upcoming.result()
+            if left is not None and left is not inputs:
+                self._unfinished.release(left.batch, left.items, stages=left.stages)
 
     def _next(self, until: float, first: bool) -> Inputs | None:
         """Claim and load a batch, waiting for Redis and the object store to come back if they are away."""
@@ -150,7 +171,7 @@ class Pipeline:
         while not self._stop.is_set() and time.monotonic() < until:
             claim = self._parts.store.claim(
                 worker=limits.worker,
-                device=limits.device,
+                device=self._parts.engine.device(),
                 models=limits.models.names,
                 max_items=limits.max_items,
                 max_pixels=limits.max_pixels,
@@ -164,6 +185,8 @@ class Pipeline:
             if announce_more and claim.more_waiting:
                 self._parts.wake(claim.more_waiting)
             self._parts.leases.hold(claim.batch.items)
+            _log.info("batch claimed", extra={"bucket": claim.batch.bucket, **batch_fields(claim.batch.items)})
+            debug_each(_log, "item claimed", claim.batch.items)
             copied = self._parts.copier.copy(claim.batch)
             self._parts.record(copied.ended_jobs)
             if copied.rest.items and (inputs := self._load(copied.rest)).items:
@@ -182,23 +205,25 @@ class Pipeline:
             try:
                 loaded.append((item, *loader.load(item)))
             except InputError as error:
-                self._fail([item], reason=error.reason, detail=str(error))
+                self._unfinished.fail(batch, [item], reason=error.reason, detail=str(error))
             except StorageUnavailableError as error:
                 self._set_aside(item, batch, error)
                 not_fetched = error
             except Exception as error:  # whatever reading raises concerns this item, neither the batch nor the loop
-                self._lose([item], detail=f"{type(error).__name__}: {error}")
+                self._unfinished.lose(batch, [item], detail=f"{type(error).__name__}: {error}")
         if not_fetched is not None and not loaded:
             raise not_fetched
-        stage_seconds.labels(batch.model, "decode").observe(time.perf_counter() - started)
+        decoding = Stage(name="decode", began=started, ended=time.perf_counter())
+        stage_seconds.labels(batch.model, "decode").observe(decoding.seconds)
         shape = (len(loaded), batch.height, batch.width)
         return Inputs(
             batch=batch,
             items=tuple(item for item, _, _ in loaded),
             label_maps=np.array([label_map for _, label_map, _ in loaded], dtype=np.int32).reshape(shape),
             instance_maps=np.array([instances for _, _, instances in loaded], dtype=np.int32).reshape(shape),
-            decode_seconds=(time.perf_counter() - started) / len(batch.items),
+            decode_seconds=decoding.seconds / len(batch.items),
             style_pictures=loader.style_pictures,
+            stages=(decoding,),
         )
 
     def _set_aside(self, item: ClaimedItem, batch: Batch, error: StorageUnavailableError) -> None:
@@ -206,28 +231,40 @@ class Pipeline:
         try:
             self._parts.objects.ping()
         except StorageUnavailableError:
-            self._give_back(self._parts.store.release, batch.items)
+            self._unfinished.release(batch, batch.items)
             raise
-        _log.warning("input not fetched", extra={"item": item.id, "error": str(error)})
-        self._give_back(self._parts.store.postpone, [item])
+        self._unfinished.postpone(batch, [item], detail=str(error))
 
     def _compute(self, inputs: Inputs) -> tuple[Inputs, NDArray[np.uint8], dict[str, float]] | None:
         """The pictures of the items that are still ours; None when there are none, or when the engine failed."""
         inputs = self._still_ours(inputs)
         if not inputs.items:
             return None
-        batch = inputs.batch
+        batch, metrics = inputs.batch, self._parts.metrics
         started = time.perf_counter()
         try:
-            pictures = self._parts.engine.synthesize(inputs)
+            with metrics.busy.computing():
+                pictures = self._parts.engine.synthesize(inputs)
+        except EngineUnavailableError as error:
+            self._engine_away(inputs.after("compute", began=started), error)
+            return None
         except Exception as error:  # whatever the engine raises concerns this batch, not the loop
-            self._engine_failed(inputs, error)
+            detail = f"{type(error).__name__}: {error}"
+            self._parts.metrics.engine_errors.labels(batch.model, type(error).__name__).inc()
+            _log.error(
+                "batch not computed", extra={"bucket": batch.bucket, **batch_fields(inputs.items), "error": detail}
+            )
+            self._unfinished.engine_failed(inputs.after("compute", began=started), error)
             return None
         finally:
             self.progress.note()
-        seconds = time.perf_counter() - started
-        self._parts.metrics.batch_items.labels(batch.model).observe(len(inputs.items))
-        self._parts.metrics.stage_seconds.labels(batch.model, "compute").observe(seconds)
+        self._engine_pause.computed()
+        inputs = inputs.after("compute", began=started)
+        seconds = inputs.stages[-1].seconds
+        debug_each(_log, "item computed", inputs.items)
+        metrics.batch_items.labels(batch.model).observe(len(inputs.items))
+        metrics.batch_fill.labels(batch.model).observe(len(inputs.items) / self._limits.most_items(batch))
+        metrics.stage_seconds.labels(batch.model, "compute").observe(seconds)
         return inputs, pictures, {"decode": inputs.decode_seconds, "compute": seconds / len(inputs.items)}
 
     def _still_ours(self, inputs: Inputs) -> Inputs:
@@ -236,54 +273,26 @@ class Pipeline:
         except QueueUnavailableError:
             return inputs  # the commit will tell
 
-    def _engine_failed(self, inputs: Inputs, error: Exception) -> None:
-        batch, items = inputs.batch, inputs.items
-        detail = f"{type(error).__name__}: {error}"
+    def _engine_away(self, inputs: Inputs, error: EngineUnavailableError) -> None:
+        """Give the items back, to other workers too, and try again when the engine answers.
+
+        Of an engine that does, one model may be out of order: its items must not stand in the way of the others.
+        """
+        batch, told = inputs.batch, batch_fields(inputs.items)
+        _log.warning("engine away", extra={"bucket": batch.bucket, **told, "error": str(error)})
         self._parts.metrics.engine_errors.labels(batch.model, type(error).__name__).inc()
-        _log.error("batch not computed", extra={"bucket": batch.bucket, "items": len(items), "error": detail})
-        match error:
-            case OutOfMemoryError() if len(items) > 1:
-                self._give_back(lambda whole: self._release_in_smaller_batches(batch, whole), items)
-            case OutOfMemoryError():
-                self._fail(items, reason="out-of-memory", detail=detail)
-            case ConfigError() if len(items) > 1:
-                self._lose(items, detail=detail)  # one of them does not fit the model: alone it will show which
-            case ConfigError():
-                self._fail(items, reason="input-unusable", detail=detail)
-            case SpadeError():
-                self._fail(items, reason="model-unusable", detail=detail)
-            case _:
-                self._lose(items, detail=detail)
-
-    def _release_in_smaller_batches(self, batch: Batch, items: Sequence[ClaimedItem]) -> tuple[str, ...]:
-        store = self._parts.store
-        store.lower_ceiling(device=self._limits.device, bucket=batch.bucket, batch_size=len(items))
-        return store.release(items)
-
-    def _fail(self, items: Sequence[ClaimedItem], *, reason: str, detail: str) -> None:
-        self._give_back(lambda failed: self._parts.store.fail(failed, reason=reason, detail=detail), items)
-
-    def _lose(self, items: Sequence[ClaimedItem], *, detail: str) -> None:
-        self._give_back(lambda lost: self._parts.store.lose(lost, detail=detail), items)
-
-    def _give_back(
-        self,
-        how: Callable[[Sequence[ClaimedItem]], tuple[str, ...]],
-        items: Sequence[ClaimedItem],
-    ) -> None:
-        """End attempts without a picture. If Redis is away just now, the leases run out and the reaper does it."""
-        self._parts.leases.let_go(items)
-        try:
-            self._parts.record(how(items))
-            self._requeued.set()
-        except QueueUnavailableError as error:
-            _log.warning("items left to the reaper", extra={"items": len(items), "error": str(error)})
+        if self._engine_pause.is_long:
+            self._unfinished.postpone(batch, inputs.items, detail=str(error), stages=inputs.stages)
+        else:
+            self._unfinished.release(batch, inputs.items, stages=inputs.stages)
+        self._engine_pause.wait()
 
     def _publish(self, inputs: Inputs, pictures: NDArray[np.uint8], timings: dict[str, float]) -> None:
+        told = {"bucket": inputs.batch.bucket, **batch_fields(inputs.items)}
         try:
             self._parts.record(self._parts.publisher.publish(inputs, pictures, timings))
         except ServiceError as error:
-            _log.error("batch left to the reaper", extra={"bucket": inputs.batch.bucket, "error": str(error)})
+            _log.error("batch left to the reaper", extra={**told, "error": str(error)})
         except Exception:  # this thread has nobody to tell
-            _log.exception("batch not published", extra={"bucket": inputs.batch.bucket})
+            _log.exception("batch not published", extra=told)
         self.progress.note()

@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
+from workers.item_logs import MOST_IDS
 from workers.job_reader import JobReader
-from workers.job_store import JobStore
+from workers.job_store import JobStore, Reaped
 from workers.periodic import Periodic
 from workers.recorder import Recorder
 
@@ -43,7 +45,7 @@ class Reaper:
     def reap(self) -> None:
         """One round. Raises `QueueUnavailableError`; the next round goes on from there."""
         while (reaped := self._store.reap()).lost or reaped.expired:  # so many at a time
-            _log.warning("items taken back", extra={"lost": reaped.lost, "expired": reaped.expired})
+            _log.warning("items taken back", extra=_told(reaped))
         for queue in self._reader.stats().queues:
             if sum(queue.waiting.values()):
                 self._wake(queue.model)
@@ -53,3 +55,11 @@ class Reaper:
         # The lock lives a little shorter than the interval: whoever comes first after it has the next round.
         if self._store.is_reaper(worker=self._worker, seconds=0.9 * self._interval_seconds):
             self.reap()
+
+
+def _told(reaped: Reaped) -> dict[str, Any]:
+    return {
+        "lost": len(reaped.lost),
+        "expired": len(reaped.expired),
+        "item_ids": [*reaped.lost, *reaped.expired][:MOST_IDS],
+    }

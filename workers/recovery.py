@@ -102,6 +102,7 @@ class Recovery:
         answer, ended = self._repairs.restore(job)
         if answer is not RestoreAnswer.RESTORED:
             return _REFUSED[answer], nothing
+        _log.info("job taken back", extra={"job": spec.id, "request_id": spec.request_id, "items": spec.total})
         self._recorder.record([*ended, *self._filler.fill(stored.id)])
         items = self._repairs.counts(stored.id) if spec.bulk else Counter(item.state for item in job.items)
         is_open = any(not state.is_final for state in items)

@@ -6,7 +6,14 @@ from typing import Any, Final, Literal, Protocol, cast, overload
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import ClusterDownError, OutOfMemoryError, ReadOnlyError, ResponseError, TryAgainError
+from redis.exceptions import (
+    ClusterDownError,
+    InvalidResponse,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
@@ -16,7 +23,7 @@ from workers.errors import QueueUnavailableError
 PREFIX: Final = "{spade}:"
 """Before every key of the job store. The hash tag keeps all of them in one slot of a cluster."""
 
-_AWAY: Final = (RedisConnectionError, RedisTimeoutError)
+_AWAY: Final = (RedisConnectionError, RedisTimeoutError, InvalidResponse)
 _REFUSALS: Final = (ReadOnlyError, OutOfMemoryError, ClusterDownError, TryAgainError)
 _OTHER_REFUSALS: Final = ("MISCONF", "BUSY", "NOREPLICAS")
 """Refusals that redis-py has no class for begin with these words; of the others it removes the word."""
@@ -71,7 +78,9 @@ class RedisClient(Commands, Protocol):
     def blpop(self, name: str, /, *, timeout: float) -> tuple[str, str] | None: ...
     def rpush(self, name: str, value: str, /) -> int: ...
     def hset(self, name: str, /, *, mapping: Mapping[str, str]) -> int: ...
-    def zadd(self, name: str, mapping: Mapping[str, float], /, *, xx: bool) -> int: ...
+    def hdel(self, name: str, /, *keys: str) -> int: ...
+    def info(self, section: str, /) -> dict[str, Any]: ...
+    def zadd(self, name: str, mapping: Mapping[str, float], /, *, xx: bool = False) -> int: ...
     def zrem(self, name: str, value: str, /) -> int: ...
     def zrevrangebyscore(
         self, name: str, high: float | str, low: float | str, /, *, start: int, num: int, withscores: bool
@@ -84,13 +93,22 @@ class RedisClient(Commands, Protocol):
 
 def connect(url: str) -> RedisClient:
     """A client that answers within seconds whether or not the server does. Connects on first use."""
+    return _connect(url, seconds=10.0, retries=2)
+
+
+def connect_to_watch(url: str) -> RedisClient:
+    """The same for probes and figures, which had better fail soon than come late."""
+    return _connect(url, seconds=1.5, retries=0)
+
+
+def _connect(url: str, *, seconds: float, retries: int) -> RedisClient:
     client = redis.Redis.from_url(
         url,
         decode_responses=True,
-        socket_timeout=10.0,
-        socket_connect_timeout=2.0,
+        socket_timeout=seconds,
+        socket_connect_timeout=min(seconds, 2.0),
         health_check_interval=15,
-        retry=Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.02), retries=2),
+        retry=Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.02), retries=retries),
     )
     return cast(RedisClient, client)
 
@@ -108,3 +126,11 @@ def translated_errors() -> Iterator[None]:
         if str(error).startswith(_OTHER_REFUSALS):
             raise QueueUnavailableError(f"Redis refuses work: {error}") from error
         raise
+
+
+def read_info(client: RedisClient, section: str) -> dict[str, Any]:
+    """What the server tells of itself; nothing where we may not ask."""
+    try:
+        return client.info(section)
+    except ResponseError:
+        return {}

@@ -19,17 +19,18 @@ _SHARED: Final = ("webhook_queue", "common", "parking", "endings")
 
 
 def script_text(name: str) -> str:
-    """A script with what it shares with the others."""
+    """A script as Redis is sent it, with what it shares with the others."""
     folder = resources.files("workers") / "lua"
-    return "".join((folder / f"{part}.lua").read_text() for part in (*_SHARED, name))
+    head = _IN_FULL_MEMORY_TOO if name in _FINISHING else ""
+    return head + "".join((folder / f"{part}.lua").read_text() for part in (*_SHARED, name))
 
 
 class Scripts:
     """Runs a script by name. Scripts are sent once and then called by digest (EVALSHA)."""
 
     def __init__(self, client: RedisClient) -> None:
-        heads = dict.fromkeys(_TAKING_IN, "") | dict.fromkeys(_FINISHING, _IN_FULL_MEMORY_TOO)
-        self._scripts = {name: client.register_script(head + script_text(name)) for name, head in heads.items()}
+        names = (*_TAKING_IN, *_FINISHING)
+        self._scripts = {name: client.register_script(script_text(name)) for name in names}
 
     def run(self, name: str, *arguments: str | int | float) -> Any:  # noqa: ANN401 - the shape is the script's
         with translated_errors():

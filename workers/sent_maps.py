@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_store.card import ModelCard
-from model_store.errors import UnknownModelError
+from model_store.errors import UnknownModelError, UnusableModelError
 from model_store.registry import Registry
 from spade.label_images import LabelMapError, decode_instance_map, decode_label_map, resize_nearest
 from spade.palettes import Palette, PaletteError
+from workers.bulk_inputs import MapReading
 from workers.errors import ObjectMissingError
-from workers.messages import Batch, ClaimedItem, MapReading
+from workers.figures import FailureReason
+from workers.messages import Batch, ClaimedItem
 from workers.storage import ObjectStore
 
 _TOLD_OFFENDERS: Final = 3
@@ -20,7 +22,7 @@ _TOLD_OFFENDERS: Final = 3
 class InputError(Exception):
     """An item's input cannot be used, whatever is tried. `reason` is the one that its item fails with."""
 
-    def __init__(self, detail: str, *, reason: str = "input-unreadable") -> None:
+    def __init__(self, detail: str, *, reason: FailureReason = FailureReason.INPUT_UNREADABLE) -> None:
         super().__init__(detail)
         self.reason = reason
 
@@ -53,7 +55,9 @@ class SentMaps:
             if item.instance_map_key is not None:
                 instances = self._instances(item.instance_map_key, ids.shape)
         except LabelMapError as error:
-            raise InputError(_describe(error), reason="invalid-label-map") from error
+            raise InputError(_describe(error), reason=FailureReason.INVALID_LABEL_MAP) from error
+        except UnusableModelError as error:
+            raise InputError(str(error), reason=FailureReason.MODEL_UNUSABLE) from error
         except (ObjectMissingError, UnknownModelError, PaletteError) as error:
             raise InputError(f"the label map cannot be read: {error}") from error
         return resize_nearest(ids, batch.height, batch.width).astype(np.int32), instances

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Sequence
 
-from model_store.errors import CardError
 from model_store.registry import Registry
 
 _log = logging.getLogger(__name__)
@@ -15,7 +14,8 @@ class ServedModels:
     def __init__(self, told: Sequence[str], registry: Registry) -> None:
         """Serve the models that were `told`, or all of them if none were.
 
-        Raises `UnknownModelError` for a name that is none; one with a version is none.
+        Raises `UnknownModelError` for a name that is none, `UnusableModelError` for one whose card cannot be used; one
+        with a version is none.
         """
         self._registry = registry
         self._all = not told
@@ -30,11 +30,7 @@ class ServedModels:
         """See whether there are models now that there were not; `found` is told of each before it is served."""
         if not self._all:
             return
-        try:
-            names = _names(self._registry)
-        except CardError as error:  # of one that is just being added by hand, or damaged; the others go on
-            _log.error("models cannot be read", extra={"error": str(error)})
-            return
+        names = _names(self._registry)
         for name in names:
             if name not in self._names:
                 _log.info("a new model is served", extra={"model": name})

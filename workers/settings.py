@@ -12,6 +12,8 @@ from typing import Self, TypeVar
 from spade.config import Precision
 from workers.errors import SettingsError
 from workers.logs import LEVELS
+from workers.torchserve_settings import DEFAULT_TIMEOUT_SECONDS, TorchServeSettings
+from workers.trace_settings import URL, TraceSettings, without_user
 from workers.webhook_settings import WebhookSettings
 
 _MAX_PORT = 65535
@@ -36,6 +38,23 @@ class StorageSettings:
     secure: bool = False
     public_endpoint: str | None = None
 
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read the `SPADE_S3_*` variables; an empty one counts as not set. Raises `SettingsError`."""
+        read = _Reader(environment)
+        needed = cls(
+            endpoint=read.required("SPADE_S3_ENDPOINT"),
+            access_key=read.required("SPADE_S3_ACCESS_KEY"),
+            secret_key=read.required("SPADE_S3_SECRET_KEY"),
+        )
+        return dataclasses.replace(
+            needed,
+            bucket=read.text("SPADE_S3_BUCKET", needed.bucket),
+            region=read.text("SPADE_S3_REGION", needed.region),
+            secure=read.flag("SPADE_S3_SECURE", needed.secure),
+            public_endpoint=read.text("SPADE_S3_PUBLIC_ENDPOINT", "") or None,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSettings:
@@ -58,10 +77,19 @@ class QueueSettings:
             _check_least(name, getattr(self, name), 1)
 
 
+class EngineKind(StrEnum):
+    """What makes the pictures."""
+
+    LOCAL = "local"  # SPADE in the worker's own process
+    TORCHSERVE = "torchserve"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
     """One worker process. Raises `SettingsError`."""
 
+    engine: EngineKind = EngineKind.LOCAL
+    torchserve: TorchServeSettings | None = None  # where the engine is TorchServe
     device: str = "auto"
     models: tuple[str, ...] = ()  # names of the models it serves; empty: all that the registry holds
     batch_items: int = 8
@@ -107,6 +135,8 @@ class Settings:
     http: HttpSettings = HttpSettings()
     log_level: str = "info"
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
+    prometheus_url: str | None = None  # asked for charts of the last hour
+    traces: TraceSettings = field(default_factory=TraceSettings)
     models_dir: Path | None = None
     max_items_per_job: int = 1000
     max_bulk_items: int = 50_000
@@ -116,6 +146,11 @@ class Settings:
         _check_least("max_items_per_job", self.max_items_per_job, 1)
         _check_least("max_bulk_items", self.max_bulk_items, 1)
         _check_least("max_request_bytes", self.max_request_bytes, 1)
+        if self.prometheus_url is not None and not URL.fullmatch(self.prometheus_url):
+            raise SettingsError(
+                f"SPADE_PROMETHEUS_URL is {without_user(self.prometheus_url)!r}; "
+                "it must be like http://prometheus:9090, without a user"
+            )
         if self.log_level not in LEVELS:
             raise SettingsError(f"log_level is {self.log_level!r}; it must be one of {', '.join(LEVELS)}")
 
@@ -124,7 +159,7 @@ class Settings:
         """Read the `SPADE_*` variables; an empty one counts as not set. Raises `SettingsError`."""
         read = _Reader(environment)
         models_dir = read.text("SPADE_MODELS_DIR", "")
-        needed = cls(redis_url=read.required("SPADE_REDIS_URL"), storage=_read_storage(read))
+        needed = cls(redis_url=read.required("SPADE_REDIS_URL"), storage=StorageSettings.from_environment(environment))
         return dataclasses.replace(
             needed,
             queue=_read_queue(read),
@@ -134,27 +169,17 @@ class Settings:
                 cors_origins=read.words("SPADE_CORS_ORIGINS"),
             ),
             webhooks=_read_webhooks(read),
+            prometheus_url=read.text("SPADE_PROMETHEUS_URL", "") or None,
+            traces=TraceSettings(
+                endpoint=read.text("SPADE_TRACES_ENDPOINT", needed.traces.endpoint),
+                ratio=read.number("SPADE_TRACES_RATIO", needed.traces.ratio),
+            ),
             models_dir=Path(models_dir) if models_dir else None,
             max_items_per_job=read.integer("SPADE_MAX_ITEMS_PER_JOB", needed.max_items_per_job),
             log_level=read.text("SPADE_LOG_LEVEL", needed.log_level).lower(),
             max_bulk_items=read.integer("SPADE_MAX_BULK_ITEMS", needed.max_bulk_items),
             max_request_bytes=read.integer("SPADE_MAX_REQUEST_BYTES", needed.max_request_bytes),
         )
-
-
-def _read_storage(read: "_Reader") -> StorageSettings:
-    needed = StorageSettings(
-        endpoint=read.required("SPADE_S3_ENDPOINT"),
-        access_key=read.required("SPADE_S3_ACCESS_KEY"),
-        secret_key=read.required("SPADE_S3_SECRET_KEY"),
-    )
-    return dataclasses.replace(
-        needed,
-        bucket=read.text("SPADE_S3_BUCKET", needed.bucket),
-        region=read.text("SPADE_S3_REGION", needed.region),
-        secure=read.flag("SPADE_S3_SECURE", needed.secure),
-        public_endpoint=read.text("SPADE_S3_PUBLIC_ENDPOINT", "") or None,
-    )
 
 
 def _read_queue(read: "_Reader") -> QueueSettings:
@@ -169,7 +194,10 @@ def _read_queue(read: "_Reader") -> QueueSettings:
 
 def _read_worker(read: "_Reader") -> WorkerSettings:
     default = WorkerSettings()
+    engine = read.choice("SPADE_ENGINE", default.engine)
     return WorkerSettings(
+        engine=engine,
+        torchserve=_read_torchserve(read) if engine is EngineKind.TORCHSERVE else None,
         device=read.text("SPADE_DEVICE", default.device),
         models=read.words("SPADE_WORKER_MODELS"),
         batch_items=read.integer("SPADE_BATCH_ITEMS", default.batch_items),
@@ -180,6 +208,14 @@ def _read_worker(read: "_Reader") -> WorkerSettings:
         cache_bytes=read.integer("SPADE_CACHE_BYTES", default.cache_bytes),
         port=read.integer("SPADE_WORKER_PORT", 0) or None,
         host=read.text("SPADE_WORKER_HOST", default.host),
+    )
+
+
+def _read_torchserve(read: "_Reader") -> TorchServeSettings:
+    return TorchServeSettings(
+        url=read.required("SPADE_TORCHSERVE_URL"),
+        key_file=Path(read.required("SPADE_TORCHSERVE_KEY_FILE")),
+        timeout_seconds=read.number("SPADE_TORCHSERVE_TIMEOUT_SECONDS", DEFAULT_TIMEOUT_SECONDS),
     )
 
 

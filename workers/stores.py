@@ -8,7 +8,7 @@ from workers.job_store import JobStore
 from workers.recorder import Recorder
 from workers.redis_client import RedisClient, connect
 from workers.settings import Settings
-from workers.storage import ObjectStore
+from workers.storage import ObjectStore, StorageObserver, unobserved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +23,14 @@ class Stores:
     filler: Filler
 
 
-def connect_stores(settings: Settings) -> Stores:
-    """The stores that the settings name. They connect when they are first used."""
+def connect_stores(settings: Settings, *, observe: StorageObserver = unobserved) -> Stores:
+    """The stores that the settings name. They connect when they are first used.
+
+    `observe` is told of every call to the object store.
+    """
     client = connect(settings.redis_url)
-    store, reader, objects = JobStore(client, settings.queue), JobReader(client), ObjectStore(settings.storage)
+    store, reader = JobStore(client, settings.queue), JobReader(client)
+    objects = ObjectStore(settings.storage, observe=observe)
     return Stores(
         client=client,
         job_store=store,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
+from model_store.chosen_style import ChosenStyle
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
@@ -13,6 +15,11 @@ class Style:
     weight: float = 0.0
     picture_key: str | None = None
     picture_sha256: str | None = None
+
+    @property
+    def chosen(self) -> ChosenStyle:
+        """The same for an engine, which knows a picture by its key."""
+        return ChosenStyle(first=self.first, second=self.second, weight=self.weight, picture=self.picture_key)
 
     @classmethod
     def from_values(cls, values: dict[str, Any] | None) -> Self | None:

@@ -25,6 +25,7 @@ for i = 1, #ARGV, 6 do
       'timings', ARGV[i + 5])
     settle(id, j, 'running', 'succeeded', now)
     drained(j, slot)
+    count_used(j)
     published[#published + 1] = 1
   elseif redis.call('EXISTS', P .. 'item:' .. id, P .. 'gone:' .. job_of(id)) == 0 then
     published[#published + 1] = -1

@@ -15,11 +15,14 @@
 --   filling, forgetting               zset   jobs whose items are still coming in; removed jobs whose items are not yet
 --   settled:<job>                     list   indices of items in the order in which they came to their final states
 --   dead                              zset   items given up as poison
+--   recent, failures                  zset   the newest jobs by creation, and the newest items that failed, for operators
 --   open                              hash   open items and pixels, total and per owner
+--   used                              hash   pictures and pixels that each owner was given since ever
 --   stored                            hash   bytes of inputs and pictures by owner; each job has its own in `stored`
 --   rate:<key>                        string when an API key has all its requests again (us)
 --   drain:<model>                     hash   pixels finished per 10 s slot of the last minute
 --   totals                            hash   counters since ever: items|<model>|<state>|<reason>, jobs|<model>|<state>|
+--   workers, seen                     hash   what each worker last said of itself; zset: when that was
 --   ceilings:<device>                 hash   items of a bucket that fit into the device's memory
 --   reserved:<job>                    string who stores the inputs of a job of this id just now
 --   reaper                            string the worker whose turn it is
@@ -28,10 +31,16 @@
 local P = KEYS[1]
 local SLOT_MS = 10000
 local RATE_SLOTS = 6
+local KEPT_FOR_OPERATORS = 100
+
+-- The only place that asks what time it is.
+local function now_us()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
 
 local function now_ms()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  return math.floor(now_us() / 1000)
 end
 
 local function job_of(id)
@@ -137,6 +146,12 @@ local function dequeue(id, j, bucket)
   stop_waiting(id, j)
 end
 
+-- Put `id` among the newest of a list that operators look at.
+local function note_newest(list, id, time)
+  redis.call('ZADD', P .. list, time, id)
+  redis.call('ZREMRANGEBYRANK', P .. list, 0, -1 - KEPT_FOR_OPERATORS)
+end
+
 -- A new job, all of whose items are queued, and one of its items. The job's fields may have an empty deadline_ms.
 -- Of a bulk job no item is there yet; fill.lua brings them in. Until then they count as queued and open, so that the job
 -- cannot end and the caps hold.
@@ -153,6 +168,7 @@ local function create_job(job_id, fields, total, is_bulk, created_ms)
   end
   redis.call('ZADD', P .. 'jobs:' .. fields.owner, created_ms, job_id)
   redis.call('SADD', P .. 'models', fields.model)
+  note_newest('recent', job_id, created_ms)
   redis.call('HINCRBY', P .. 'totals', 'items|' .. fields.model .. '|accepted|', total)
   redis.call('HINCRBY', P .. 'totals', 'jobs|' .. fields.model .. '|accepted|', 1)
 end
@@ -177,6 +193,12 @@ local function count_stored(j, bytes)
   redis.call('HINCRBY', P .. 'stored', j.owner, bytes)
 end
 
+-- A picture that an owner was given.
+local function count_used(j)
+  redis.call('HINCRBY', P .. 'used', 'pictures:' .. j.owner, 1)
+  redis.call('HINCRBY', P .. 'used', 'pixels:' .. j.owner, j.pixels)
+end
+
 -- What became of the job has to be written to the object store. The mark tells whoever writes whether that was the
 -- newest there is.
 local function note_unrecorded(j, now)
@@ -187,9 +209,7 @@ end
 -- Fences rise for ever, also when Redis has lost everything, or the last seconds of it: each is at least the time in
 -- microseconds, which is above all that were given before at less than a million claims a second.
 local function next_fence()
-  local time = redis.call('TIME')
-  local fence = tonumber(time[1]) * 1000000 + tonumber(time[2])
-  fence = math.max(fence, tonumber(redis.call('GET', P .. 'fence') or 0) + 1)
+  local fence = math.max(now_us(), tonumber(redis.call('GET', P .. 'fence') or 0) + 1)
   redis.call('SET', P .. 'fence', string.format('%.0f', fence))
   return fence
 end

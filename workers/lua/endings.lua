@@ -40,6 +40,7 @@ end
 
 local function fail(id, j, reason, detail, now)
   redis.call('HSET', P .. 'item:' .. id, 'reason', reason, 'detail', detail)
+  note_newest('failures', id, now)
   note_unrecorded(j, now) -- also before the job ends: nothing else in the object store tells of this
   settle(id, j, 'running', 'failed', now)
 end
@@ -84,6 +85,8 @@ local function restore_item(id, j, at, finished)
     redis.call('HSET', item, 'finished_ms', finished)
     redis.call('RPUSH', P .. 'settled:' .. j.id, string.match(id, '%d+$'))
     if reason == 'poison' then redis.call('ZADD', P .. 'dead', finished, id) end
+    if state == 'failed' then note_newest('failures', id, finished) end
+    if state == 'succeeded' then count_used(j) end
     redis.call('HINCRBY', P .. 'totals', 'items|' .. j.model .. '|' .. state .. '|' .. reason, 1)
   end
   return state

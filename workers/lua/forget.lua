@@ -12,6 +12,7 @@ if j.owner then
   redis.call('ZREM', P .. 'jobs:' .. j.owner, j.id)
   redis.call('ZREM', P .. 'ended', j.id)
   redis.call('ZREM', P .. 'unrecorded', j.id)
+  redis.call('ZREM', P .. 'recent', j.id)
   redis.call('ZADD', P .. 'doomed', now_ms(), j.id)
   redis.call('SET', P .. 'gone:' .. j.id, j.owner, 'EX', ARGV[2])
 end
@@ -21,6 +22,7 @@ for index = first, left - 1 do
   local id = j.id .. ':' .. index
   redis.call('DEL', P .. 'item:' .. id)
   redis.call('ZREM', P .. 'dead', id)
+  redis.call('ZREM', P .. 'failures', id)
 end
 if first == 0 then redis.call('ZREM', forgetting, j.id) else redis.call('ZADD', forgetting, first, j.id) end
 return first

@@ -5,8 +5,7 @@
 local key = P .. 'rate:' .. ARGV[1]
 local window = tonumber(ARGV[3]) * 1000000
 local interval = window / tonumber(ARGV[2])
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = now_us()
 
 local full = math.max(tonumber(redis.call('GET', key) or 0), now)
 local allowed = full + interval - window <= now

@@ -1,5 +1,5 @@
 -- Take back items whose lease ran out and expire waiting items whose deadline passed.
--- ARGV: most losses, most items.   Returns {lost, expired, ended jobs}
+-- ARGV: most losses, most items.   Returns {lost items, expired items, ended jobs}
 local now = now_ms()
 local limit = tonumber(ARGV[2])
 local lost = redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', now, 'LIMIT', 0, limit)
@@ -14,4 +14,4 @@ for _, id in ipairs(expired) do
   settle(id, j, 'queued', 'expired', now)
 end
 announce()
-return { #lost, #expired, ended }
+return { lost, expired, ended }

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from api.client import SpadeClient
-from api.client_answers import ClientError
+from api.client_errors import ClientError
 from api.parameters import JobParameters
 from api.services import MAX_EVENT_STREAMS
 from deploy import gunicorn_config

@@ -13,7 +13,7 @@ from workers.redis_client import connect
 from workers.scripts import Scripts
 from workers.storage import ObjectStore
 
-OPEN = ["/", "/docs", "/docs/docs.js", "/openapi.json", "/livez", "/readyz"]
+OPEN = ["/", "/studio", "/studio/studio.js", "/docs", "/docs/docs.js", "/openapi.json", "/livez", "/readyz"]
 CLOSED = ["/v1/jobs", "/v1/jobs/x", "/v1/models", "/metrics", "/v1/jobs/x/archive"]
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}
 NOBODY = "127.0.0.1:9"
@@ -164,6 +164,22 @@ def test_a_service_known_to_have_no_keys_goes_on_while_the_object_store_is_away(
     keys._store = KeyStore(ObjectStore(dataclasses.replace(settings.storage, endpoint=NOBODY)))
     keys._asked -= 60
     assert client.get("/v1/models").status_code == 200
+
+
+def test_metrics_are_told_to_a_known_key_while_the_object_store_is_away_and_jobs_are_not(
+    make_client, objects, settings
+):
+    key = make_key(objects, "jobs", "metrics")
+    keys = keys_of(settings.storage)
+    client = make_client(keys=keys)
+    assert client.get("/metrics", headers=bearer(key)).status_code == 200
+    keys._store = KeyStore(ObjectStore(dataclasses.replace(settings.storage, endpoint=NOBODY)))
+    asked, record = keys._records[key.record.id]
+    keys._records[key.record.id] = (asked - 60, record)
+    assert client.get("/metrics", headers=bearer(key)).status_code == 200
+    assert_problem(client.get("/v1/models", headers=bearer(key)), 503, "storage-unavailable")
+    keys._records[key.record.id] = (asked - 3600, record)
+    assert_problem(client.get("/metrics", headers=bearer(key)), 503, "storage-unavailable")
 
 
 def test_a_key_that_was_known_a_moment_ago_is_asked_for_once(make_client, key, settings):

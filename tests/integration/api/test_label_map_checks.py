@@ -33,7 +33,7 @@ def test_a_good_map_is_described(check, client, label_map):
         "valid": True,
         "size": {"width": 4, "height": 4},
         "classes": [{"id": i, "name": names[i], "pixels": 3, "share": 0.1875} for i in range(4)]
-        + [{"id": 32, "name": "unknown", "pixels": 4, "share": 0.25}],
+        + [{"id": 13, "name": "unknown", "pixels": 4, "share": 0.25}],
         "errors": [],
     }
 

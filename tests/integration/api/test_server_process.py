@@ -20,6 +20,8 @@ from deploy.local.ports import free_port
 from deploy.local.services import ApiServer
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def start(tmp_path, service_environment, redis_client, objects):  # noqa: ARG001 - both empty their server
@@ -60,7 +62,6 @@ def test_the_processes_count_together_and_log_json_lines(server, label_map):
         if sample.name == "spade_api_requests_total"
     }
     assert counted[("method", "GET"), ("route", "/livez"), ("status", "200")] == requests
-    assert "spade_queue_up 1.0" in page
 
     lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
     request_lines = [line for line in lines if line["logger"] == "api.requests"]

@@ -6,6 +6,9 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from support.problems import assert_problem
+from workers.logs import ContextFields
+
 
 def samples(client):
     text = client.get("/metrics").get_data(as_text=True)
@@ -25,8 +28,8 @@ def test_all_models_are_listed_with_their_cards(client):
     models = {model["name"]: model for model in response.json["models"]}
     assert set(models) >= {"landscape", "coco-stuff"}
     landscape, coco = models["landscape"], models["coco-stuff"]
-    assert landscape["training"] == coco["training"] == "untrained"
-    assert (len(landscape["classes"]), landscape["unknown_id"]) == (32, 32)
+    assert (landscape["training"], coco["training"]) == ("trained", "untrained")
+    assert (len(landscape["classes"]), landscape["unknown_id"]) == (13, 13)
     assert (len(coco["classes"]), coco["unknown_id"]) == (182, 182)
     assert (landscape["uses_instances"], coco["uses_instances"]) == (False, True)
     assert (landscape["size_multiple"], coco["size_multiple"]) == (None, 32)
@@ -40,14 +43,33 @@ def test_all_models_are_listed_with_their_cards(client):
 def test_a_model_is_read_by_name_or_by_name_and_version(client, reference):
     response = client.get(f"/v1/models/{reference}")
     assert (response.json["name"], response.json["version"]) == ("landscape", "1")
-    assert {"id": 0, "name": "bridge", "color": "#5e5bc5"} in response.json["classes"]
+    assert {"id": 0, "name": "sky", "color": "#9ceedd"} in response.json["classes"]
 
 
 def test_an_unknown_model_is_not_found_and_those_that_exist_are_listed(client):
     response = client.get("/v1/models/nope")
     assert response.status_code == 404
     assert response.json["type"] == "urn:spade-serving:problem:model-unknown"
-    assert "coco-stuff, landscape" in response.json["detail"]
+    assert "coco-stuff, landscape, street" in response.json["detail"]
+
+
+def test_a_model_whose_card_is_damaged_is_refused_with_the_reason_and_the_others_are_served(client, post, settings):
+    card = settings.models_dir / "broken" / "2" / "card.json"
+    card.parent.mkdir(parents=True)
+    card.write_text("{")
+    listed = client.get("/v1/models").json
+    assert {model["name"] for model in listed["models"]} == {"coco-stuff", "landscape", "street"}
+    (told,) = listed["unusable"]
+    assert (told["name"], told["version"]) == ("broken", "2")
+    reason = r"model broken@2 cannot be used: card\.json: not JSON.*`spade-serve models remove broken@2`"
+    assert re.match(reason, told["detail"])
+    assert str(settings.models_dir) not in told["detail"]
+    for reference in ("broken", "broken@2"):
+        assert re.match(reason, assert_problem(client.get(f"/v1/models/{reference}"), 409, "model-unusable")["detail"])
+        (fault,) = assert_problem(post(model=reference), 422, "parameters-refused")["errors"]
+        assert (fault["parameter"], fault["code"]) == ("model", "unusable-model")
+        assert re.match(reason, fault["detail"])
+    assert post().status_code == 202
 
 
 def test_a_models_speed_is_told_once_it_has_worked(client, post, work):
@@ -77,11 +99,13 @@ def test_requests_are_counted_by_route_and_never_by_path(client, post):
     assert job_id not in client.get("/metrics").get_data(as_text=True)
 
 
-def test_the_queues_figures_stand_beside_the_apis(client, post):
+def test_calls_to_the_object_store_are_counted_and_the_queues_figures_are_left_to_the_exporter(client, post):
     post(variations=3)
     counted = samples(client)
-    assert counted["spade_queue_up",] == 1
-    assert counted["spade_queue_waiting_items", ("model", "landscape"), ("priority", "normal")] == 3
+    # The label map, which its variations share, and the job.
+    assert counted["spade_storage_calls_total", ("operation", "put"), ("outcome", "ok")] == 2
+    assert counted["spade_storage_seconds_count", ("operation", "put")] == 2
+    assert not [name for name, *_ in counted if name.startswith(("spade_queue_", "spade_items_"))]
 
 
 # Request ids, logs, headers
@@ -108,6 +132,7 @@ def test_another_request_id_of_the_client_is_replaced(client, sent):
 
 def test_every_request_is_logged_with_its_id(client, caplog):
     caplog.set_level(logging.INFO)
+    caplog.handler.addFilter(ContextFields())
     client.get("/v1/jobs/nope", headers={"X-Request-Id": "mine"})
     (record,) = [record for record in caplog.records if record.name == "api.requests"]
     assert (record.request_id, record.method, record.path, record.status) == ("mine", "GET", "/v1/jobs/nope", 404)
@@ -119,7 +144,8 @@ def test_an_error_of_the_service_itself_shows_no_insides(make_client, caplog):
         def ping(self):
             raise RuntimeError("secret address")
 
-    response = make_client(job_reader=Broken()).get("/readyz")
+    caplog.handler.addFilter(ContextFields())
+    response = make_client(watching_reader=Broken()).get("/readyz")
     assert response.status_code == 500
     assert response.content_type == "application/problem+json"
     assert response.json["type"] == "urn:spade-serving:problem:internal-error"

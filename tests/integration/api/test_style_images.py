@@ -42,7 +42,7 @@ def post_styled(post):
 
 def test_the_model_says_that_it_reads_styles(client):
     assert client.get("/v1/models/reader").json["reads_styles"] is True
-    assert client.get("/v1/models/landscape").json["reads_styles"] is False
+    assert client.get("/v1/models/coco-stuff").json["reads_styles"] is False
 
 
 def test_pictures_take_the_style_of_the_image_whatever_the_seed(post_styled, services, objects, settings):
@@ -111,7 +111,7 @@ def test_a_style_image_may_come_in_json(client, label_map, objects):
 @pytest.mark.parametrize(
     ("image", "parameters", "code"),
     [
-        (picture("red"), {"model": "landscape"}, "no-encoder"),
+        (picture("red"), {"model": "coco-stuff"}, "no-encoder"),
         (picture("red"), {"style": "dusk"}, "two-styles"),
         (picture("red"), {"variations": 2}, "one-style"),
         (picture("red")[:200], {}, "style-image-unreadable"),

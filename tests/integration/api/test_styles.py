@@ -11,12 +11,12 @@ from workers.inputs import Inputs
 from workers.settings import WorkerSettings
 from workers.styles import Style
 
-BLEND = {"blend": ["style-1", "style-2"], "weight": 0.3}
+BLEND = {"blend": ["day", "sunset"], "weight": 0.3}
 
 
 @pytest.mark.parametrize(
     ("style", "stored"),
-    [("style-1", Style(first="style-1")), (BLEND, Style(first="style-1", second="style-2", weight=0.3))],
+    [("day", Style(first="day")), (BLEND, Style(first="day", second="sunset", weight=0.3))],
 )
 def test_a_style_is_kept_with_the_job_and_told_as_it_was_given(post, objects, style, stored):
     job = post(style=style).json
@@ -28,10 +28,10 @@ def test_a_style_is_kept_with_the_job_and_told_as_it_was_given(post, objects, st
     "style",
     [
         "noir",
-        {"blend": ["style-1", "noir"], "weight": 0.5},
-        {"blend": ["style-1"], "weight": 0.5},
-        {"blend": ["style-1", "style-2"], "weight": 1.5},
-        {"blend": ["style-1", "style-2"]},
+        {"blend": ["day", "noir"], "weight": 0.5},
+        {"blend": ["day"], "weight": 0.5},
+        {"blend": ["day", "sunset"], "weight": 1.5},
+        {"blend": ["day", "sunset"]},
     ],
 )
 def test_a_style_that_there_is_none_of_is_refused(post, style, nothing_happened):  # noqa: ARG001
@@ -41,12 +41,12 @@ def test_a_style_that_there_is_none_of_is_refused(post, style, nothing_happened)
 def test_variations_of_a_style_are_refused_since_all_would_be_equal(post):
     assert (
         "all variations would be equal"
-        in assert_problem(post(style="style-1", variations=2), 422, "parameters-refused")["errors"][0]["detail"]
+        in assert_problem(post(style="day", variations=2), 422, "parameters-refused")["errors"][0]["detail"]
     )
 
 
 def test_the_worker_makes_the_picture_of_the_style_whatever_the_seed(post, services, models_dir):
-    styled = {"style": "style-1"}
+    styled = {"style": "day"}
     # Another format, since the seed is none of a style's concern: identical items are computed once.
     for parameters in (styled, {**styled, "seed": 9, "format": "jpeg"}, {"style": BLEND}, {}):
         post(**{"seed": 1, **parameters})
@@ -58,5 +58,5 @@ def test_the_worker_makes_the_picture_of_the_style_whatever_the_seed(post, servi
     engine = LocalEngine(Registry(models_dir), WorkerSettings(device="cpu"))
     first, other_seed, blended, of_seed = engine.synthesize(inputs)
     assert (first == other_seed).all()
-    assert (first == of_seed).all()  # the preset is the latent of seed 1
+    assert (first != of_seed).any()
     assert (first != blended).any()

@@ -63,7 +63,7 @@ def test_label_maps_are_stored_resized_with_unknown_as_the_models_id(post, objec
     stored = read_ids(objects, f"jobs/{job_id}/inputs/0.png")
     assert stored.shape == (256, 256)
     np.testing.assert_array_equal(stored[0, ::64], [0, 1, 2, 3])
-    np.testing.assert_array_equal(stored[255], 32)
+    np.testing.assert_array_equal(stored[255], 13)
 
 
 def test_the_description_is_stored_beside_the_inputs(post, objects):
@@ -139,7 +139,7 @@ def test_rgb_in_the_colours_of_a_csv_is_read(post, objects):
     Image.new("RGB", (4, 4), "#010203").save(buffer, "PNG")
     palette = (io.BytesIO(b"color,name\n#010203,unknown\n"), "own.csv")
     job_id = post([buffer.getvalue()], parts={"palette": palette}).json["id"]
-    assert read_ids(objects, f"jobs/{job_id}/inputs/0.png")[0, 0] == 32
+    assert read_ids(objects, f"jobs/{job_id}/inputs/0.png")[0, 0] == 13
 
 
 def test_label_maps_may_be_base64_in_json(client, objects, label_map):

@@ -4,7 +4,8 @@ from support.bench import SIZE, Bench
 from support.jobs import OWNER
 from support.waiting import wait_until
 from workers.messages import State, record_key
-from workers.metrics import QueueCollector
+from workers.operations import OperationsReader
+from workers.queue_metrics import QueueCollector
 from workers.reaper import Reaper
 from workers.redis_client import PREFIX
 
@@ -18,7 +19,7 @@ def test_the_lease_keeper_keeps_what_is_ours_and_forgets_what_is_not(bench: Benc
         bench.client.zadd(f"{PREFIX}leases", {item.id: 1})
     bench.store.fail(batch.items[:1], reason="x", detail="")
     bench.leases.renew()
-    assert bench.store.reap().lost == 0
+    assert len(bench.store.reap().lost) == 0
     assert bench.reader.item("j", 1).state is State.RUNNING
 
 
@@ -46,15 +47,25 @@ def test_metrics_tell_what_was_done_and_what_waits(bench: Bench) -> None:
     bench.submit("done", 5)
     bench.pipeline.drain(seconds=60)
     bench.submit("waits", 3)
-    bench.registry.register(QueueCollector(bench.reader))
+    bench.registry.register(QueueCollector(bench.reader, OperationsReader(bench.client)))
     value = bench.registry.get_sample_value
     assert value("spade_pictures_total", {"model": "landscape"}) == 5
     assert value("spade_pixels_total", {"model": "landscape"}) == 5 * SIZE * SIZE
     assert value("spade_batch_items_count", {"model": "landscape"}) == 2
+    assert value("spade_item_seconds_count", {"model": "landscape"}) == 5
+    assert value("spade_batch_fill_ratio_sum", {"model": "landscape"}) == 4 / 4 + 1 / 4
+    assert 0 < value("spade_engine_busy_seconds_total", {"worker": "", "device": "cpu"}) < 60
     assert value("spade_items_total", {"model": "landscape", "state": "succeeded", "reason": ""}) == 5
     assert value("spade_items_total", {"model": "landscape", "state": "accepted", "reason": ""}) == 8
     assert value("spade_jobs_total", {"model": "landscape", "state": "succeeded"}) == 1
     assert value("spade_queue_waiting_items", {"model": "landscape", "priority": "normal"}) == 3
+    assert value("spade_queue_oldest_item_seconds", {"model": "landscape", "priority": "normal"}) > 0
+    assert value("spade_queue_oldest_item_seconds", {"model": "landscape", "priority": "bulk"}) == 0
+    assert value("spade_owner_pictures_total", {"owner": OWNER}) == 5
+    assert value("spade_owner_pixels_total", {"owner": OWNER}) == 5 * SIZE * SIZE
+    assert value("spade_owner_open_items", {"owner": OWNER}) == 3
+    assert value("spade_owner_stored_bytes", {"owner": OWNER}) > 0
+    assert value("spade_queue_memory_bytes") > 0
     assert value("spade_queue_up") == 1
     for stage in ("wait", "decode", "compute", "encode", "upload", "commit"):
         count = value("spade_stage_seconds_count", {"model": "landscape", "stage": stage})

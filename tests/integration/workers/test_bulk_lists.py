@@ -1,17 +1,22 @@
 """The frozen list of a bulk job's label maps, where it is harmed or cannot be had."""
 
 import threading
+from pathlib import Path
 
 import pytest
 
+from model_store.registry import Registry
 from support.bench import Bench
 from support.bulk_jobs import submit
 from support.fault_proxy import FaultProxy, Mode
-from support.jobs import job_spec
+from support.jobs import claim_batch, job_spec
 from workers.bulk import listing_key
+from workers.bulk_inputs import BulkInputs, MapReading
 from workers.errors import StorageUnavailableError
-from workers.messages import BulkInputs, State, spec_key
+from workers.figures import FailureReason
+from workers.messages import State, spec_key
 from workers.redis_client import RedisClient
+from workers.sent_maps import InputError, SentMaps
 from workers.storage import ObjectStore
 
 
@@ -27,6 +32,19 @@ def test_items_whose_list_is_gone_or_damaged_fail_with_its_name(bench: Bench, li
     assert bench.reader.job("j").state is State.FAILED
     for item in bench.reader.items(bench.reader.job("j")):
         assert (item.state, "00000.jsonl" in item.file + (item.detail or "")) == (State.FAILED, True)
+
+
+def test_maps_of_a_model_whose_card_is_damaged_fail_with_that_reason(bench: Bench, tmp_path: Path) -> None:
+    card = tmp_path / "landscape" / "1" / "card.json"
+    card.parent.mkdir(parents=True)
+    card.write_text("{")
+    submit(bench, "j", 1, stored=1)
+    bench.filler.fill("j")
+    batch = claim_batch(bench.store)
+    maps = SentMaps(bench.objects, Registry(None, built_in=tmp_path), batch)
+    with pytest.raises(InputError, match="model landscape@1 cannot be used") as caught:
+        maps.read(batch.items[0], MapReading())
+    assert caught.value.reason is FailureReason.MODEL_UNUSABLE
 
 
 def fill_all(bench: Bench) -> None:

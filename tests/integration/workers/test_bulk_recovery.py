@@ -1,6 +1,7 @@
 """Bulk jobs that come back after a loss of Redis, while something else goes wrong."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from support.jobs import claim, claim_batch, result_of
 from support.recovery import Recoverer
 from workers.dead_letters import DeadLetters
 from workers.messages import State
+from workers.publishing import Stored
 from workers.recovery import Outcome
 from workers.scripts import Scripts
+from workers.traces import Ending
 
 
 class Interrupted:
@@ -34,12 +37,13 @@ def test_a_picture_that_a_worker_commits_before_its_item_is_back_stays_the_resul
     lost = Recoverer.of(bench)
     submit(bench, "j", 3, stored=3)
     bench.filler.fill("j")
-    results = [result_of(item) for item in claim_batch(bench.store, items=2).items]
+    batch = claim_batch(bench.store, items=2)
+    results = [result_of(item) for item in batch.items]
     for result in results:
         bench.objects.put(result.picture_key, b"picture")
     bench.client.flushall()
-    commit = bench.pipeline._parts.publisher.commit
-    bench.filler._scripts = Interrupted(bench.filler._scripts, "fill", lambda: commit("landscape", results, pixels=64))
+    commit, stored = bench.pipeline._parts.publisher.commit, [Stored(result=result, stages=()) for result in results]
+    bench.filler._scripts = Interrupted(bench.filler._scripts, "fill", partial(commit, batch, stored, Ending.PUBLISHED))
     assert lost.recovery.requeue().jobs == {Outcome.OPENED: 1}
     assert bench.states("j") == [State.SUCCEEDED, State.SUCCEEDED, State.QUEUED]
     assert audit(lost) == {}

@@ -14,7 +14,7 @@ from spade.pictures import PictureFormat, encode_picture
 from support.bench import SIZE, Bench
 from support.label_maps import chunk, png
 from support.waiting import wait_until
-from workers.errors import StorageUnavailableError
+from workers.errors import EngineFailedError, EngineUnavailableError, StorageUnavailableError
 from workers.inputs import Inputs
 from workers.messages import State, label_map_key
 from workers.redis_client import RedisClient
@@ -90,6 +90,69 @@ def test_an_item_that_does_not_fit_the_model_takes_no_other_job_with_it(bench: B
     assert bench.states("good") == [State.SUCCEEDED] * 3
     bad = bench.reader.item("bad", 0)
     assert (bad.state, bad.reason, bad.attempts) == (State.FAILED, "input-unusable", 2)
+
+
+def test_items_wait_without_blame_for_an_engine_that_is_away(bench: Bench) -> None:
+    away = [EngineUnavailableError("connection refused")] * 3
+    unhealthy = [EngineUnavailableError("not healthy")]
+
+    def refuse(_: Inputs) -> None:
+        if away:
+            raise away.pop()
+
+    def ping() -> None:
+        if unhealthy:
+            raise unhealthy.pop()
+
+    bench.engine.before, bench.engine.pings = refuse, ping
+    bench.submit("j", 6)
+    bench.pipeline.drain(seconds=60)
+    assert bench.states("j") == [State.SUCCEEDED] * 6
+    assert len(bench.engine.batches[-1]) > 1, "nobody is suspect, so nobody is tried alone"
+    assert bench.registry.get_sample_value(
+        "spade_engine_errors_total", {"model": "landscape", "error": "EngineUnavailableError"}
+    )
+
+
+def test_a_model_that_the_engine_does_not_serve_just_now_does_not_hold_up_the_others(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.engine_pause.random.uniform", lambda *_: 0.001)
+
+    def refuse(inputs: Inputs) -> None:
+        if inputs.items[0].job_id == "first" and bench.reader.job("second").state is not State.SUCCEEDED:
+            raise EngineUnavailableError("no backend")
+
+    bench.engine.before = refuse
+    bench.submit("first", 12)  # more than are in hand at once
+    bench.submit("second", 4)
+    bench.pipeline.drain(seconds=30)
+    assert bench.states("second") == [State.SUCCEEDED] * 4
+    assert bench.states("first") == [State.SUCCEEDED] * 12
+
+
+def test_an_engine_that_is_away_does_not_keep_the_worker_from_stopping(bench: Bench) -> None:
+    def refuse(_: Inputs) -> None:
+        bench.stop.set()
+        raise EngineUnavailableError("connection refused")
+
+    bench.engine.before = refuse
+    bench.submit("j", 2)
+    bench.pipeline.drain(seconds=60)
+    assert bench.states("j") == [State.QUEUED] * 2
+    assert bench.reader.stats().leases == 0
+
+
+def test_an_engine_that_one_item_kills_makes_the_others_pictures(bench: Bench) -> None:
+    def die_of_two(inputs: Inputs) -> None:
+        if any(item.index == 2 for item in inputs.items):
+            raise EngineFailedError("TorchServe answered 500: Worker died.")
+
+    bench.engine.before = die_of_two
+    bench.submit("j", 4)
+    bench.pipeline.drain(seconds=60)
+    assert bench.states("j") == [State.SUCCEEDED, State.SUCCEEDED, State.FAILED, State.SUCCEEDED]
+    assert bench.reader.item("j", 2).reason == "poison"
 
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {

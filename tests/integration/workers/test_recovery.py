@@ -11,6 +11,7 @@ from support.jobs import OWNER, claim, claim_batch, job_spec
 from support.recovery import NOW_MS, Recoverer
 from workers.errors import JobUnknownError, QueueUnavailableError
 from workers.messages import JobView, State, label_map_key, picture_key, record_key, spec_key
+from workers.operations import OperationsReader
 from workers.recovery import Outcome
 from workers.redis_client import PREFIX, RedisClient
 from workers.repairs import RestoredJob
@@ -49,6 +50,8 @@ def test_jobs_in_all_states_come_back_and_no_item_is_computed_twice(lost: Recove
     assert [(i.digest, i.picture_key) for i in after["partly"][:4]] == [
         (i.digest, i.picture_key) for i in before["partly"][:4]
     ]
+    succeeded = sum(item.state is State.SUCCEEDED for items in after.values() for item in items)
+    assert sum(use.pictures for use in OperationsReader(bench.client).owners()) == succeeded
     for name, items in after.items():  # events tell of every item that has ended, whichever side of the loss
         settled = bench.reader.settled_items(bench.reader.job(name), start=0, count=99)
         assert sorted(item.index for item in settled) == list(range(len(items)))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from support.fault_proxy import FaultProxy
 from workers.errors import ObjectMissingError, StorageUnavailableError
 from workers.settings import StorageSettings
 from workers.storage import ObjectStore
@@ -92,3 +93,29 @@ def test_without_its_bucket_the_store_is_away_and_no_object_counts_as_lost(
 
 def test_the_secret_key_is_not_in_the_representation(s3: StorageSettings) -> None:
     assert s3.secret_key not in repr(s3)
+
+
+def test_every_call_is_observed_once_with_what_came_of_it(s3: StorageSettings, objects: ObjectStore) -> None:
+    for number in range(3):
+        objects.put(f"k/{number}", b"x")
+    calls: list[tuple[str, str]] = []
+    store = ObjectStore(s3, observe=lambda operation, outcome, _: calls.append((operation, outcome)))
+    assert len(list(store.keys("k/"))) == 3
+    store.get("k/0")
+    assert not store.exists("k/9")
+    store.delete_prefix("k/")
+    assert calls == [("list", "ok"), ("get", "ok"), ("stat", "missing"), ("list", "ok"), ("delete", "ok")]
+
+
+def test_deletions_that_the_store_refuses_are_observed_as_errors(s3: StorageSettings, objects: ObjectStore) -> None:
+    objects.put("k/0", b"x")
+    calls: list[tuple[str, str]] = []
+    proxy = FaultProxy(int(s3.endpoint.rpartition(":")[2]))
+    proxy.undeletable = b"k/0"
+    with proxy.serving():
+        store = ObjectStore(
+            replace(s3, endpoint=proxy.endpoint), observe=lambda what, outcome, _: calls.append((what, outcome))
+        )
+        with pytest.raises(StorageUnavailableError):
+            store.delete_prefix("k/")
+    assert calls[-1] == ("delete", "error")

@@ -1,6 +1,7 @@
 """A real Celery worker process with a real model, woken through the broker, killed and stopped."""
 
 import io
+import statistics
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from deploy.local.child import Child
 from deploy.local.ports import free_port
 from deploy.local.services import Worker
 from spade.label_images import encode_ids_png
+from support.bench import Bench
+from support.bulk_jobs import submit as submit_bulk
 from support.jobs import job_spec
+from support.models import add_small_model
 from support.waiting import wait_until
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
@@ -49,7 +53,7 @@ def submit(redis_url: str, redis_client: RedisClient, objects: ObjectStore, job_
     def submit(job_id: str, items: int, *, wake: bool = True) -> None:
         rng = np.random.default_rng(0)
         for index in range(items):
-            label_map = np.kron(rng.integers(0, 33, (8, 8)), np.ones((32, 32), int))
+            label_map = np.kron(rng.integers(0, 14, (8, 8)), np.ones((32, 32), int))
             objects.put(label_map_key(job_id, index), encode_ids_png(label_map))
         job_store.submit(job_spec(job_id, items))
         if wake:
@@ -74,6 +78,23 @@ def test_a_wake_up_makes_the_worker_paint(submit: Callable[..., None], reader: J
             assert picture.size == (MODEL_SIZE, MODEL_SIZE)
             pixels.append(np.asarray(picture))
     assert not np.array_equal(pixels[0], pixels[1])
+
+
+@pytest.mark.alone
+@pytest.mark.usefixtures("worker")
+def test_a_small_bulk_job_begins_when_it_is_accepted(
+    redis_client: RedisClient, objects: ObjectStore, reader: JobReader, redis_url: str
+) -> None:
+    bench, wake_up = Bench(redis_client, objects), WakeUp(create_celery(redis_url), redis_client)
+    waited = []
+    for number in range(6):
+        spec = submit_bulk(bench, f"j{number}", 1, stored=1, height=MODEL_SIZE, width=MODEL_SIZE)
+        wake_up.send("landscape")
+        wait_until(lambda spec=spec: reader.job(spec.id).state.is_final, "the job has ended")
+        job = reader.job(spec.id)
+        assert job.state is State.SUCCEEDED
+        waited.append((job.started_ms or 0) - job.created_ms)
+    assert statistics.median(waited) < 200, f"milliseconds: {waited}"
 
 
 @pytest.mark.usefixtures("worker")
@@ -111,13 +132,23 @@ def test_a_terminated_worker_finishes_its_batch_and_leaves_no_lease(
 
 
 def test_a_worker_that_cannot_load_its_models_ends(service_environment: dict[str, str], tmp_path: Path) -> None:
-    service = {**service_environment, "SPADE_WORKER_MODELS": "landscape", "SPADE_DEVICE": "abacus"}
+    add_small_model(tmp_path, "small")
+    (tmp_path / "small" / "1" / "model.safetensors").write_bytes(b"no weights")
+    changes = {"SPADE_WORKER_MODELS": "small", "SPADE_MODELS_DIR": str(tmp_path)}
+    assert_does_not_start({**service_environment, **changes}, tmp_path, "model small@1: .* has sha256")
+
+
+def test_a_worker_without_its_device_ends_before_it_is_given_anything(
+    service_environment: dict[str, str], tmp_path: Path
+) -> None:
+    assert_does_not_start({**service_environment, "SPADE_DEVICE": "abacus"}, tmp_path, "there is no device 'abacus'")
+
+
+def assert_does_not_start(service: dict[str, str], folder: Path, reason: str) -> None:
     program = Worker(number=1, port=free_port(), service=service)
     with (
-        pytest.raises(
-            ChildFailedError, match=r"ended with exit code 1 before it was ready; .*there is no device 'abacus'"
-        ),
-        Child(program, log=tmp_path / "worker.log"),
+        pytest.raises(ChildFailedError, match=rf"ended with exit code 1 before it was ready; .*{reason}"),
+        Child(program, log=folder / "worker.log"),
     ):
         pytest.fail("it became ready")
 

@@ -6,7 +6,8 @@ import pytest
 
 from api.identity import identities
 from support.jobs import job_spec
-from workers.messages import BulkInputs, JobSpec, instance_map_key, label_map_key
+from workers.bulk_inputs import BulkInputs
+from workers.messages import JobSpec, instance_map_key, label_map_key
 from workers.styles import Style
 
 

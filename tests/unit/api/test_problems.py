@@ -24,7 +24,9 @@ def test_every_error_of_the_queue_has_an_answer():
         worker_errors.DeadLetterUnknownError,
         worker_errors.KeyUnknownError,
         worker_errors.KeySettingsError,
-    }  # at the start, at a terminal
+        worker_errors.EngineUnavailableError,
+        worker_errors.EngineFailedError,
+    }  # at the start, at a terminal, in a worker
     members = inspect.getmembers(worker_errors, inspect.isclass)
     assert {item for _, item in members if issubclass(item, worker_errors.ServiceError)} - elsewhere <= set(KINDS)
 

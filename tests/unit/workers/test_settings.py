@@ -104,3 +104,42 @@ def test_no_secret_is_in_the_representation() -> None:
     text = repr(Settings.from_environment(NEEDED))
     assert "secret@" not in text
     assert "hidden" not in text
+
+
+TORCHSERVE = {
+    **NEEDED,
+    "SPADE_ENGINE": "torchserve",
+    "SPADE_TORCHSERVE_URL": "http://127.0.0.1:8085",
+    "SPADE_TORCHSERVE_KEY_FILE": "/run/torchserve/key_file.json",
+}
+
+
+def test_pictures_are_made_in_the_worker_unless_torchserve_is_asked_for() -> None:
+    assert Settings.from_environment(NEEDED).worker.torchserve is None
+    assert Settings.from_environment({**TORCHSERVE, "SPADE_ENGINE": "local"}).worker.torchserve is None
+    settings = Settings.from_environment({**TORCHSERVE, "SPADE_TORCHSERVE_TIMEOUT_SECONDS": "7"}).worker.torchserve
+    assert settings is not None
+    assert (settings.url, settings.timeout_seconds) == ("http://127.0.0.1:8085", 7.0)
+    assert settings.key_file == Path("/run/torchserve/key_file.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"SPADE_ENGINE": "abacus"}, "SPADE_ENGINE is 'abacus'; it must be one of local, torchserve"),
+        ({"SPADE_TORCHSERVE_URL": ""}, "SPADE_TORCHSERVE_URL is not set"),
+        ({"SPADE_TORCHSERVE_KEY_FILE": ""}, "SPADE_TORCHSERVE_KEY_FILE is not set"),
+        ({"SPADE_TORCHSERVE_URL": "127.0.0.1:8085"}, "it must be like http://127.0.0.1:8080"),
+        ({"SPADE_TORCHSERVE_TIMEOUT_SECONDS": "0"}, "timeout_seconds of TorchServe is 0.0"),
+    ],
+)
+def test_a_wrong_setting_of_torchserve_is_named(changes: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Settings.from_environment({**TORCHSERVE, **changes})
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://user:secret@prometheus:9090", "http://[::", "ftp://prometheus"])
+def test_a_prometheus_that_cannot_be_asked_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"SPADE_PROMETHEUS_URL is .*; it must be like http") as refused:
+        Settings.from_environment({**NEEDED, "SPADE_PROMETHEUS_URL": url})
+    assert "secret" not in str(refused.value)
