@@ -21,5 +21,13 @@ class ChildFailedError(DeployError):
     """A child process ended, or did not answer in time, before it was ready."""
 
 
+class TorchServeError(DeployError):
+    """TorchServe does not do what it was told."""
+
+
+class TorchServeAwayError(TorchServeError):
+    """TorchServe does not answer."""
+
+
 class BenchmarkError(DeployError):
     """A benchmark could not be run to its end."""

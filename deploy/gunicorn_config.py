@@ -5,6 +5,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from api.services import stop_traces
 from deploy.counters import count_as
 from deploy.exposure import ExposedError, require_keys
 from deploy.local.tether import die_with_parent
@@ -55,3 +56,9 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ANN401 - as above
     log_json_lines(Settings.from_environment(os.environ).log_level)  # as api.wsgi does, which is loaded later
     if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         count_as(worker.number, Path(folder))
+
+
+def worker_exit(server: Any, worker: Any) -> None:  # noqa: ANN401, ARG001 - as above
+    """In the process that ends, when its requests are answered."""
+    if (app := getattr(worker, "wsgi", None)) is not None:
+        stop_traces(app.extensions)

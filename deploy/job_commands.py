@@ -47,7 +47,7 @@ class UnfinishedError(DeployError):
 @click.option(
     "--style",
     metavar="NAME",
-    help="Style in place of a seed, see `spade-serve models list`; or a blend of two, like style-1:style-2:0.3.",
+    help="Style in place of a seed, see `spade-serve models list`; or a blend of two, like day:sunset:0.3.",
 )
 @click.option(
     "--style-image",
@@ -200,7 +200,7 @@ def _style(text: str | None) -> str | dict[str, object] | None:
             try:
                 return {"blend": [first, second], "weight": float(weight)}
             except ValueError as error:
-                detail = f"{text!r} has no number at its end; write FIRST:SECOND:WEIGHT, like style-1:style-2:0.3"
+                detail = f"{text!r} has no number at its end; write FIRST:SECOND:WEIGHT, like day:sunset:0.3"
                 raise click.BadParameter(detail, param_hint="--style") from error
     return text
 

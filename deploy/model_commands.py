@@ -1,25 +1,30 @@
 """`spade-serve models`: versions of models, of a running service, in a models folder and in the object store."""
 
+import threading
 from pathlib import Path
 
 import click
 
-from api.client import SpadeClient
-from deploy.model_transfer import choose_stored, pull, push, stored_cards
-from deploy.options import key_option, print_json, print_table, service_url, state_option, url_option
+from deploy.errors import DeployError
+from deploy.local.signals import stopped_by_signals
+from deploy.model_transfer import TransferError, choose_stored, pull, push, stored_cards
+from deploy.options import key_option, print_json, print_table, printable, service_url, state_option, url_option
 from deploy.quantities import write_size
 from deploy.store_access import service_settings
 from model_store.card import ModelCard
-from model_store.options import models_dir_option
-from model_store.registry import Registry, default_models_folder
-from model_store.versions import copy_version, remove_version
+from model_store.errors import CardError, WeightsError
+from model_store.options import models_dir_option, open_registry
+from model_store.registry import LATEST, Registry, default_models_folder
+from model_store.versions import copy_version, remove_version, seal_card
+from spade.errors import SpadeError
 from spade.options import json_option
+from workers.errors import ServiceError
 from workers.storage import ObjectStore
 
 
 @click.group()
 def models() -> None:
-    """List, add, remove, share and verify versions of models.
+    """List, add, seal, remove, share and verify versions of models.
 
     A model is named NAME, which means its newest version, NAME@latest, which means the same, or NAME@VERSION. A service
     takes a version that is added to its models folder for new jobs at once; jobs that were accepted before keep theirs.
@@ -43,8 +48,12 @@ def list_command(url: str | None, key: str | None, state: Path, as_json: bool) -
     Example:
         spade-serve models list
     """
+    from api.client import SpadeClient  # its packages are the API's; a worker's image, which pulls models, lacks them
+
     with SpadeClient(service_url(url, state), key=key) as client:
         answer = client.models()
+    for model in answer.unusable:
+        click.echo(f"Warning: {printable(model.detail)}", err=True)
     if as_json:
         print_json(answer.model_dump(mode="json"))
         return
@@ -74,7 +83,7 @@ def show(reference: str, models_dir: Path | None, as_json: bool) -> None:
     Example:
         spade-serve models show landscape
     """
-    card = _registry(models_dir).resolve(reference)
+    card = open_registry(models_dir).resolve(reference)
     if as_json:
         print_json(card.to_dict())
         return
@@ -94,6 +103,10 @@ def show(reference: str, models_dir: Path | None, as_json: bool) -> None:
     ]
     if card.encoder is not None:
         rows.append(("encoder", f"{write_size(card.encoder.weights.bytes)}, sha256 {card.encoder.weights.sha256}"))
+    if card.measured is not None:
+        measured = card.measured
+        of = f"{measured.pictures} of {measured.dataset}, {measured.split}, {measured.width}x{measured.height}"
+        rows += [("measured on", of), *((figure.title, figure.shown) for figure in measured.figures)]
     print_table(("", ""), rows)
 
 
@@ -112,6 +125,20 @@ def add(folder: Path, models_dir: Path | None) -> None:
 
 
 @models.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def seal(folder: Path) -> None:
+    """Accept the card.json in FOLDER as you have changed it.
+
+    A card holds a digest of what it says, so that a change is noticed that nobody meant.
+
+    \b
+    Example:
+        spade-serve models seal ~/models/landscape/3
+    """
+    click.echo(f"{seal_card(folder).reference} is sealed")
+
+
+@models.command()
 @click.argument("reference")
 @models_dir_option
 def remove(reference: str, models_dir: Path | None) -> None:
@@ -123,12 +150,11 @@ def remove(reference: str, models_dir: Path | None) -> None:
     Example:
         spade-serve models remove landscape@3
     """
-    if "@" not in reference:
-        raise click.UsageError(f"say which version: {reference}@VERSION")
-    folder = models_dir or default_models_folder()
-    card = Registry(folder).resolve(reference)
-    remove_version(folder, card)
-    click.echo(f"{card.reference} is removed")
+    name, _, version = reference.partition("@")
+    if version in ("", LATEST):
+        raise click.UsageError(f"say which version: {name}@VERSION")
+    remove_version(models_dir or default_models_folder(), name, version)
+    click.echo(f"{reference} is removed")
 
 
 @models.command("push")
@@ -142,7 +168,7 @@ def push_command(reference: str, models_dir: Path | None, state: Path) -> None:
     Example:
         spade-serve models push landscape
     """
-    registry = _registry(models_dir)
+    registry = open_registry(models_dir)
     card = registry.resolve(reference)
     pushed = push(registry, card, _objects(state))
     click.echo(f"{card.reference} is in the store{'' if pushed else ' already'}")
@@ -151,23 +177,42 @@ def push_command(reference: str, models_dir: Path | None, state: Path) -> None:
 @models.command("pull")
 @click.argument("reference", required=False)
 @click.option("--all", "all_of_them", is_flag=True, help="Every version that the store has.")
+@click.option(
+    "--every",
+    "seconds",
+    type=click.IntRange(1),
+    metavar="SECONDS",
+    help="Look for more each time they have passed, until Ctrl-C; what fails is told, and tried again.",
+)
 @models_dir_option
 @state_option
-def pull_command(reference: str | None, all_of_them: bool, models_dir: Path | None, state: Path) -> None:
+def pull_command(
+    reference: str | None, all_of_them: bool, seconds: int | None, models_dir: Path | None, state: Path
+) -> None:
     """Bring a version from the object store into the models folder, verified.
+
+    With --all, a version that cannot be used is told and left out, and keeps nobody from the others.
 
     \b
     Examples:
         spade-serve models pull landscape@3
-        spade-serve models pull --all
+        spade-serve models pull --all --every 60
     """
     if (reference is None) != all_of_them:
         raise click.UsageError("name a model, or say --all")
-    objects = _objects(state)
-    cards = stored_cards(objects) if reference is None else [choose_stored(objects, reference)]
-    for card in cards:
-        pulled = pull(objects, card, models_dir or default_models_folder())
-        click.echo(f"{card.reference} is {'added' if pulled else 'there already'}")
+    folder = models_dir or default_models_folder()
+    if seconds is None:
+        _pull(reference, _objects(state), folder, tell_all=True)
+        return
+    stopped = threading.Event()
+    stopped_by_signals(stopped.set)
+    objects = ObjectStore(service_settings(state).storage)
+    while not stopped.is_set():
+        try:
+            _pull(reference, objects, folder, tell_all=False)
+        except (DeployError, ServiceError, SpadeError, OSError) as error:
+            click.echo(f"models are not pulled: {error}; next try in {seconds} s", err=True)
+        stopped.wait(seconds)
 
 
 @models.command()
@@ -180,9 +225,11 @@ def verify(reference: str | None, models_dir: Path | None) -> None:
     Example:
         spade-serve models verify
     """
-    registry = _registry(models_dir)
+    registry = open_registry(models_dir)
     for card in registry.cards() if reference is None else [registry.resolve(reference)]:
         click.echo(f"{card.reference}: {_verified(registry, card)}")
+    if reference is None and (unusable := registry.unusable()):
+        raise unusable[0]
 
 
 def _verified(registry: Registry, card: ModelCard) -> str:
@@ -197,8 +244,34 @@ def _verified(registry: Registry, card: ModelCard) -> str:
     return "as its card says"
 
 
-def _registry(models_dir: Path | None) -> Registry:
-    return Registry(models_dir or default_models_folder())
+def _pull(reference: str | None, objects: ObjectStore, models_dir: Path, *, tell_all: bool) -> None:
+    """Tells of each version that is added, and if it is to `tell_all` of those that were there.
+
+    Of all versions those that cannot be used are told too, and left out: one of them must not keep a new pod from its
+    start. Raises ServiceError: where the store is away, also then. Of one version, raises as `pull` does too.
+    """
+    if reference is not None:
+        _pull_one(choose_stored(objects, reference), objects, models_dir, tell_all=tell_all)
+        return
+    cards, unusable = stored_cards(objects)
+    for error in unusable:
+        _warn(error)
+    for card in cards:
+        try:
+            _pull_one(card, objects, models_dir, tell_all=tell_all)
+        except (CardError, WeightsError, TransferError) as error:
+            _warn(error)
+
+
+def _pull_one(card: ModelCard, objects: ObjectStore, models_dir: Path, *, tell_all: bool) -> None:
+    if pull(objects, card, models_dir):
+        click.echo(f"{card.reference} is added")
+    elif tell_all:
+        click.echo(f"{card.reference} is there already")
+
+
+def _warn(error: Exception) -> None:
+    click.echo(f"Warning: left out: {printable(str(error))}", err=True)
 
 
 def _objects(state: Path) -> ObjectStore:

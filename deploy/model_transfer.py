@@ -5,8 +5,8 @@ from typing import Final
 
 from deploy.errors import DeployError
 from model_store.card import ModelCard
-from model_store.errors import CardError, UnknownModelError
-from model_store.registry import CARD_FILE, WEIGHTS_FILE, Registry
+from model_store.errors import CardError, UnknownModelError, WeightsError
+from model_store.registry import CARD_FILE, LATEST, WEIGHTS_FILE, Registry
 from model_store.versions import files_of, require_digest, version_folder, write_card
 from spade.files import clear_partials, written_whole
 from workers.errors import ObjectMissingError
@@ -19,15 +19,27 @@ class TransferError(DeployError):
     """A version that cannot be pushed or pulled."""
 
 
-def stored_cards(objects: ObjectStore, name: str = "") -> list[ModelCard]:
-    """The cards in the store, of one model or of all, by name, then by version, newest last.
-
-    Raises CardError: where one cannot be read.
-    """
+def stored_cards(objects: ObjectStore, name: str = "") -> tuple[list[ModelCard], list[CardError]]:
+    """The cards of one model or of all, by name, then by version, newest last; and what is wrong with the others."""
     prefix = f"{MODELS_PREFIX}{name}/" if name else MODELS_PREFIX
-    keys = (key for key in objects.keys(prefix) if key.endswith(f"/{CARD_FILE}"))
-    cards = [_read_card(objects, key) for key in keys]
-    return sorted(cards, key=lambda card: (card.name, card.version_key))
+    cards: list[ModelCard] = []
+    unusable: list[CardError] = []
+    for key in objects.keys(prefix):
+        if key.endswith(f"/{CARD_FILE}"):
+            try:
+                cards.append(_read_card(objects, key))
+            except CardError as error:
+                unusable.append(error)
+    return sorted(cards, key=lambda card: (card.name, card.version_key)), unusable
+
+
+def stored_card(objects: ObjectStore, reference: str) -> ModelCard | None:
+    """The card of `name@version`, where the store has it. Raises CardError: where it cannot be read."""
+    name, _, version = reference.partition("@")
+    try:
+        return _read_card(objects, f"{MODELS_PREFIX}{name}/{version}/{CARD_FILE}")
+    except ObjectMissingError:
+        return None
 
 
 def push(registry: Registry, card: ModelCard, objects: ObjectStore) -> bool:
@@ -38,10 +50,7 @@ def push(registry: Registry, card: ModelCard, objects: ObjectStore) -> bool:
     paths = {}
     for name in files_of(card):
         paths[name] = registry.weights_path(card) if name == WEIGHTS_FILE else registry.encoder_path(card)
-    try:
-        stored = _read_card(objects, _key(card, CARD_FILE))
-    except ObjectMissingError:
-        stored = None
+    stored = stored_card(objects, card.reference)
     if stored is not None and stored != card:
         raise TransferError(f"{card.reference}: the store has another model of that name and version; choose another")
     if stored is not None and all(objects.exists(_key(card, name)) for name in paths):
@@ -53,13 +62,22 @@ def push(registry: Registry, card: ModelCard, objects: ObjectStore) -> bool:
 
 
 def choose_stored(objects: ObjectStore, reference: str) -> ModelCard:
-    """The card for `name`, its newest version in the store, or `name@version`. Raises UnknownModelError."""
+    """The card for `name`, its newest version in the store, or `name@version`.
+
+    Raises UnknownModelError. CardError: where it cannot be read; for the newest, where that of any version cannot.
+    """
     name, _, version = reference.partition("@")
-    cards = [card for card in stored_cards(objects, name) if version in ("", "latest", card.version)]
-    if not cards:
-        existing = ", ".join(card.reference for card in stored_cards(objects)) or "none"
+    if version in ("", LATEST):
+        cards, unusable = stored_cards(objects, name)
+        if unusable:
+            raise unusable[0]
+        card = cards[-1] if cards else None
+    else:
+        card = stored_card(objects, reference)
+    if card is None:
+        existing = ", ".join(card.reference for card in stored_cards(objects)[0]) or "none"
         raise UnknownModelError(f"the store has no model {reference!r}; it has: {existing}")
-    return cards[-1]
+    return card
 
 
 def pull(objects: ObjectStore, card: ModelCard, models_dir: Path) -> bool:
@@ -68,27 +86,40 @@ def pull(objects: ObjectStore, card: ModelCard, models_dir: Path) -> bool:
     Raises CardError: where there is another version of that number. WeightsError: where a file was changed or damaged.
     TransferError: where the store lacks one.
     """
-    for other in Registry(models_dir).cards():
-        if other.reference == card.reference:
-            if other != card:
-                raise CardError(f"{card.reference}: there is another model of that name and version; remove it first")
-            return False
+    other = Registry(models_dir).find(card.reference)
+    if other == card:
+        return False
+    if other is not None:
+        raise CardError(f"{card.reference}: there is another model of that name and version; remove it first")
     folder = version_folder(models_dir, card)
     clear_partials(folder)
     for name, info in files_of(card).items():
+        key = _key(card, name)
         try:
-            data = objects.get(_key(card, name))
+            data = objects.get(key)
         except ObjectMissingError as error:
-            raise TransferError(f"{card.reference}: the store lacks {_key(card, name)!r}; push it again") from error
+            raise TransferError(f"{card.reference}: the store lacks {key!r}; push it again") from error
         with written_whole(folder / name) as partial:
             partial.write_bytes(data)
-            require_digest(partial, info, card)
+            try:
+                require_digest(partial, info, card)
+            except WeightsError as error:
+                raise WeightsError(f"{error}; {_mend(key)}") from error
     write_card(folder, card)
     return True
 
 
 def _read_card(objects: ObjectStore, key: str) -> ModelCard:
-    return ModelCard.from_json(objects.get(key).decode("utf-8", errors="replace"), where=key)
+    text = objects.get(key).decode("utf-8", errors="replace")
+    try:
+        return ModelCard.from_json(text, where=key)
+    except CardError as error:
+        raise CardError(f"{error}; {_mend(key)}") from error
+
+
+def _mend(key: str) -> str:
+    """What is to be done about a damaged object."""
+    return f"delete {key} from the object store, and push the version again"
 
 
 def _key(card: ModelCard, file: str) -> str:

@@ -87,11 +87,16 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         whole = max((len(row[0]) for row in rows), default=None) if number == 0 else None
         table.add_column(name, min_width=whole, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     console = Console()
     if not console.is_terminal:
         console.width = _WIDTH_OF_FILES
     console.print(table, markup=False, soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """Without what would move a terminal's cursor or name its window: texts come from those who submit jobs."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def require_loopback(host: str) -> None:

@@ -9,7 +9,8 @@ import click
 
 from deploy.exposure import require_keys
 from deploy.local.services import api_command, api_environment, forget_metrics, worker_command
-from model_store.registry import Registry, default_models_folder
+from model_store.options import open_registry
+from model_store.registry import default_models_folder
 from workers.served_models import ServedModels
 from workers.settings import Settings
 
@@ -50,7 +51,9 @@ def worker() -> None:
     """
     environment = _checked_environment()
     settings = Settings.from_environment(environment)
-    ServedModels(settings.worker.models, Registry(settings.models_dir))  # raises here rather than in the process's log
+    ServedModels(
+        settings.worker.models, open_registry(settings.models_dir)
+    )  # raises here rather than in the process's log
     _become(worker_command(hostname=f"worker-{os.getpid()}@{socket.gethostname()}"), environment)
 
 

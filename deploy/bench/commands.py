@@ -2,17 +2,23 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from deploy.bench.bulk import measure_bulk
+from deploy.bench.engines import measure_engines
+from deploy.bench.engines_report import engines_tables
 from deploy.bench.load import measure_load
 from deploy.bench.load_report import load_tables
 from deploy.bench.queue import measure_queue
 from deploy.bench.report import Benchmark, benchmarks, run_all
 from deploy.bench.saturation import measure_saturation
+from deploy.bench.scaling_commands import costs, scaling_plan, scheduler
+from deploy.bench.shown import show_tables
+from deploy.bench.telemetry import measure_telemetry
 from deploy.options import print_json
 from spade.files import written_whole
 from spade.options import json_option
@@ -78,14 +84,7 @@ def load(seconds: float, items: int, as_json: bool) -> None:
         spade-serve bench load --seconds 10 --items 20000
     """
     figures = dataclasses.asdict(measure_load(seconds=seconds, items=items))
-    if as_json:
-        print_json(figures)
-        return
-    for title, columns, rows in load_tables(figures):
-        table = Table(*columns, title=title)
-        for row in rows:
-            table.add_row(*row)
-        Console().print(table)
+    show_tables(figures, load_tables, as_json)
 
 
 @bench.command()
@@ -100,14 +99,50 @@ def worker(batches: int, rounds: int, threads: int, as_json: bool) -> None:
     Example:
         spade-serve bench worker --threads 2 --json
     """
-    figures = dataclasses.asdict(measure_saturation(threads=threads, batches=batches, rounds=rounds))
+    figures = measure_saturation(threads=threads, batches=batches, rounds=rounds)
+    _show_facts(dataclasses.asdict(figures), "A saturated worker", as_json)
+
+
+def _show_facts(figures: dict[str, Any], title: str, as_json: bool) -> None:
     if as_json:
         print_json(figures)
         return
-    table = Table("figure", "value", title="A saturated worker")
+    table = Table("figure", "value", title=title)
     for name, value in figures.items():
         table.add_row(name.replace("_", " "), f"{value:.3g}" if isinstance(value, float) else str(value))
     Console().print(table)
+
+
+@bench.command()
+@click.option("--rounds", type=click.IntRange(2), default=20, show_default=True, help="Batches of each size.")
+@click.option("--threads", default=2, show_default=True, help="CPU threads of either engine.")
+@json_option
+def engines(rounds: int, threads: int, as_json: bool) -> None:
+    """Measure TorchServe as the engine against the worker's own, on the same label maps. It needs Java.
+
+    \b
+    Example:
+        spade-serve bench engines --json
+    """
+    figures = dataclasses.asdict(measure_engines(threads=threads, rounds=rounds))
+    show_tables(figures, engines_tables, as_json)
+
+
+@bench.command()
+@click.option("--batches", default=8, show_default=True, help="Batches of eight label maps in a round.")
+@click.option("--null-batches", default=32, show_default=True, help="The same with an engine that does nothing.")
+@click.option("--rounds", default=5, show_default=True, help="Rounds of each kind; the medians are reported.")
+@click.option("--threads", default=1, show_default=True, help="CPU threads of the engine.")
+@json_option
+def telemetry(batches: int, null_batches: int, rounds: int, threads: int, as_json: bool) -> None:
+    """Measure a worker with metrics, log and traces against one without. Needs the extra [traces]; takes five minutes.
+
+    \b
+    Example:
+        spade-serve bench telemetry --json
+    """
+    figures = measure_telemetry(threads=threads, batches=batches, null_batches=null_batches, rounds=rounds)
+    _show_facts(dataclasses.asdict(figures), "What telemetry costs", as_json)
 
 
 @bench.command()
@@ -138,3 +173,7 @@ def report(output: Path, coco: Path | None, camvid: Path | None, only: str | Non
     with written_whole(output) as partial:
         partial.write_text(text, encoding="utf-8")
     click.echo(str(output))
+
+
+for _command in (scheduler, costs, scaling_plan):
+    bench.add_command(_command)

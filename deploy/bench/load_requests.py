@@ -18,12 +18,13 @@ _CLASSES: Final = 8
 
 
 def submission(*, variations: int, label_maps: int = 1) -> tuple[bytes, dict[str, str]]:
-    """Body and header fields of a job with painted label maps of 256x256 pixels."""
+    """Body and header fields of a job with painted label maps of 256x256 pixels, no two of them alike."""
     params = json.dumps({"model": MODEL, "seed": 1, "variations": variations, "priority": "normal"})
     rows = np.arange(_SIDE_PIXELS) * _CLASSES // _SIDE_PIXELS
-    content = encode_ids_png(np.repeat(rows[:, None], _SIDE_PIXELS, axis=1))
     parts = [_part('name="params"', params.encode())]
-    parts += [_part(f'name="label_map"; filename="{index}.png"', content) for index in range(label_maps)]
+    for index in range(label_maps):
+        content = encode_ids_png(np.repeat(np.roll(rows, index)[:, None], _SIDE_PIXELS, axis=1))
+        parts.append(_part(f'name="label_map"; filename="{index}.png"', content))
     body = b"".join(parts) + f"--{_BOUNDARY}--\r\n".encode()
     return body, {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
 

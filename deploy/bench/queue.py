@@ -15,11 +15,9 @@ from typing import Final
 from celery import Celery
 
 from deploy.bench.jobs import job_spec, null_result
-from deploy.bench.servers import NullWorker
+from deploy.bench.servers import NullWorker, redis_of_its_own
 from deploy.errors import BenchmarkError
 from deploy.local.child import Child
-from deploy.local.ports import free_port
-from deploy.local.servers import RedisServer, new_password
 from workers.job_store import JobStore
 from workers.redis_client import RedisClient, connect
 from workers.settings import QueueSettings
@@ -51,15 +49,13 @@ class QueueFigures:
 
 def measure_queue(*, items: int, rounds: int) -> QueueFigures:
     """Run the benchmark; `items` go through the store in each of `rounds`."""
-    with tempfile.TemporaryDirectory() as folder:
-        server = RedisServer(folder=Path(folder) / "redis", port=free_port(), password=new_password())
-        with Child(server, log=Path(folder) / "redis.log"):
-            celery = create_celery(server.url)
-            celery.conf.update(result_backend=server.url, task_default_queue=queue_name(MODEL))
-            service = {**os.environ, "SPADE_REDIS_URL": server.url}
-            worker = NullWorker(module="deploy.bench.null_worker", service=service, celery=celery)
-            with Child(worker, log=Path(folder) / "worker.log"):
-                return _measure(connect(server.url), celery, items=items, rounds=rounds)
+    with tempfile.TemporaryDirectory() as folder, redis_of_its_own(Path(folder)) as url:
+        celery = create_celery(url)
+        celery.conf.update(result_backend=url, task_default_queue=queue_name(MODEL))
+        service = {**os.environ, "SPADE_REDIS_URL": url}
+        worker = NullWorker(module="deploy.bench.null_worker", service=service, celery=celery)
+        with Child(worker, log=Path(folder) / "worker.log"):
+            return _measure(connect(url), celery, items=items, rounds=rounds)
 
 
 def _measure(client: RedisClient, celery: Celery, *, items: int, rounds: int) -> QueueFigures:

@@ -12,8 +12,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.bench.load_report import load_tables
-from deploy.errors import BenchmarkError
+from deploy.bench.engines_report import engines_tables
+from deploy.bench.load_report import TitledTable, load_tables
+from deploy.errors import BenchmarkError, MissingProgramError
+from deploy.local.programs import find_java, find_torchserve
 from spade.benchmarks.tables import ENGINE_COLUMNS, TRAINING_COLUMNS, engine_rows, training_rows
 
 Figures = Mapping[str, Any]
@@ -34,7 +36,7 @@ class Benchmark:
 
 
 def benchmarks(*, coco: Path | None, camvid: Path | None) -> list[Benchmark]:
-    """All of them; without the data sets, on maps and pictures that the project draws itself."""
+    """All that this machine can run; without the data sets, on maps and pictures that the project draws itself."""
     on_coco: Command = [] if coco is None else ["--dataset", "coco", "--dataroot", coco]
     on_camvid: Command = []
     if camvid is not None:
@@ -45,6 +47,8 @@ def benchmarks(*, coco: Path | None, camvid: Path | None) -> list[Benchmark]:
     cityscapes = [*engine, "--dataset", "cityscapes", "--count", "3", "--rounds", "1"]
     worker = ["spade-serve", "bench", "worker"]
     random = [*engine, "--maps", "random", "--count", "2", "--rounds", "1"]
+    landscape = _evaluation_of("landscape", ["--dataset", "scenes", "--limit", "200"], judge="scenes")
+    street = [] if camvid is None else [_evaluation_of("street", on_camvid[:4], judge="camvid")]
     return [
         Benchmark(title=f"The engine: COCO-Stuff, {maps}", command=[*engine, *on_coco_samples], render=_engine),
         Benchmark(title="The engine: Cityscapes, painted maps", command=cityscapes, render=_engine),
@@ -55,9 +59,30 @@ def benchmarks(*, coco: Path | None, camvid: Path | None) -> list[Benchmark]:
         Benchmark(title="The queue", command=["spade-serve", "bench", "queue"], render=_facts),
         Benchmark(title="A saturated worker, one thread", command=worker, render=_saturation),
         Benchmark(title="A saturated worker, two threads", command=[*worker, "--threads", "2"], render=_saturation),
+        *_both_engines(),
+        Benchmark(title="What telemetry costs", command=["spade-serve", "bench", "telemetry"], render=_facts),
         Benchmark(title="The service under load", command=["spade-serve", "bench", "load"], render=_load),
         Benchmark(title="A bulk job", command=["spade-serve", "bench", "bulk"], render=_facts),
+        landscape,
+        *street,
     ]
+
+
+def _both_engines() -> list[Benchmark]:
+    """None where there is no TorchServe, which is an extra, or no Java for it."""
+    try:
+        find_torchserve()
+        find_java()
+    except MissingProgramError:
+        return []
+    command = ["spade-serve", "bench", "engines"]
+    return [Benchmark(title="TorchServe as the engine", command=command, render=_engines)]
+
+
+def _evaluation_of(model: str, dataset: Command, *, judge: str) -> Benchmark:
+    segmenter = f"model_store/judges/{judge}.safetensors"
+    command = ["spade", "evaluate", "--model", model, *dataset, "--segmenter", segmenter]
+    return Benchmark(title=f"The model {model}", command=command, render=_evaluation)
 
 
 def run_all(chosen: Sequence[Benchmark], started: Callable[[Benchmark], None], *, earlier: str = "") -> str:
@@ -96,9 +121,15 @@ def _head() -> str:
         "# Benchmarks\n\n"
         'Written by `make bench`; `make bench ARGS="--coco DIR --camvid DIR"` measures on those data sets. Times are '
         "medians of runs\nthat take turns in one process, so their ratios hold on a noisy machine too; the times "
-        "themselves are this one's.\n\n"
+        f"themselves are this one's.\n\n{machine()}\n"
+    )
+
+
+def machine() -> str:
+    """Today, and on what everything runs."""
+    return (
         f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, {os.cpu_count()} cores, {platform.system()}, Python "
-        f"{platform.python_version()}, torch {version('torch')}, spade-serving {version('spade-serving')}.\n"
+        f"{platform.python_version()}, torch {version('torch')}, spade-serving {version('spade-serving')}."
     )
 
 
@@ -156,7 +187,31 @@ def _saturation(figures: Figures) -> str:
 
 
 def _load(figures: Figures) -> str:
-    return "\n".join(f"{title}:\n\n{_table(columns, rows)}" for title, columns, rows in load_tables(figures))
+    return markdown_tables(load_tables(figures))
+
+
+def _engines(figures: Figures) -> str:
+    return markdown_tables(engines_tables(figures))
+
+
+def markdown_tables(tables: Iterator[TitledTable]) -> str:
+    """Tables of Markdown, each below its title."""
+    return "\n".join(f"{title}:\n\n{_table(columns, rows)}" for title, columns, rows in tables)
+
+
+def _evaluation(figures: Figures) -> str:
+    protocol = figures["protocol"]
+    generated, weights = protocol["generated"], {one["role"]: one["sha256"] for one in protocol["weights"]}
+    facts = {
+        "pictures": f"{generated['count']} of {protocol['reference']['split']}, seeds from {generated['seed']}",
+        "compared at": f"{protocol['width']}x{protocol['height']}, id {protocol['ignored_id']} ignored",
+        **{f"sha256 of the {role}": digest for role, digest in weights.items()},
+    }
+    metrics = {
+        metric["title"]: f"{metric['value']:.1%}" if metric["percent"] else metric["value"]
+        for metric in figures["metrics"]
+    }
+    return _facts(facts | metrics)
 
 
 def _facts(figures: Figures) -> str:

@@ -16,9 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
+from deploy.bench.drawn import Maps, draw_maps, inputs_of
 from deploy.bench.jobs import card_job_spec
 from deploy.bench.servers import Servers
 from deploy.bench.waiting import wait_until
@@ -28,10 +26,9 @@ from model_store.card import ModelCard
 from model_store.registry import Registry
 from spade.label_images import encode_ids_png
 from workers.engine import LocalEngine
-from workers.inputs import Inputs
 from workers.job_reader import JobReader
 from workers.job_store import JobStore
-from workers.messages import Batch, ClaimedItem, JobView, label_map_key
+from workers.messages import JobView, label_map_key
 from workers.redis_client import connect
 from workers.settings import Settings
 from workers.storage import ObjectStore
@@ -40,9 +37,6 @@ from workers.wakeup import WakeUp, create_celery
 MODEL: Final = "landscape"
 BATCH_ITEMS: Final = 8
 _JOB_SECONDS: Final = 300.0
-
-Maps = NDArray[np.int32]
-"""(B, H, W) class ids of one batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +70,7 @@ def measure_saturation(*, threads: int, batches: int, rounds: int) -> Saturation
         registry = Registry(stack.settings.models_dir)
         card = registry.card(MODEL)
         engine = LocalEngine(registry, stack.settings.worker)
-        maps = _draw(card, batches * (rounds + 1))
+        maps = draw_maps(card, batches=batches * (rounds + 1), items=BATCH_ITEMS)
         _bare(engine, card, maps[:1])
         _worker(stack, card, "warm-up", maps[: min(2, batches)])
         pairs: list[tuple[float, float]] = []
@@ -122,17 +116,9 @@ def _running(folder: Path, threads: int) -> Iterator[_Stack]:
         )
 
 
-def _draw(card: ModelCard, batches: int) -> list[Maps]:
-    from spade.benchmarks.maps import MapKind, drawn_maps  # it loads torch
-
-    drawn = drawn_maps(MapKind.PAINTED, card.generator, batches * BATCH_ITEMS)
-    labels = np.concatenate([one.labels.numpy() for one in drawn]).astype(np.int32)
-    return list(labels.reshape(batches, BATCH_ITEMS, card.height, card.width))
-
-
 def _bare(engine: LocalEngine, card: ModelCard, batches: Sequence[Maps]) -> float:
     """Pictures a second."""
-    inputs = [_inputs(card, maps) for maps in batches]
+    inputs = [inputs_of(card, maps) for maps in batches]
     began = time.perf_counter()
     for one in inputs:
         engine.synthesize(one)
@@ -164,24 +150,3 @@ def _stages(reader: JobReader, jobs: Sequence[JobView]) -> dict[str, float]:
         stage: statistics.median(timing[stage] for timing in timings)
         for stage in ("decode", "compute", "encode", "upload")
     }
-
-
-def _inputs(card: ModelCard, maps: Maps) -> Inputs:
-    size = {"model": card.name, "model_version": card.version}
-    items = tuple(
-        ClaimedItem(
-            job_id="bare",
-            index=index,
-            fence=1,
-            attempt=1,
-            label_map_key="",
-            instance_map_key=None,
-            seed=index,
-            picture_format="png",
-            picture_quality=90,
-            waited_ms=0,
-        )
-        for index in range(len(maps))
-    )
-    batch = Batch(bucket="bare", items=items, height=card.height, width=card.width, **size)
-    return Inputs(batch=batch, items=items, label_maps=maps, instance_maps=maps, decode_seconds=0.0)

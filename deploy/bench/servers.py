@@ -48,6 +48,14 @@ class Servers:
         return Child(program, log=self.folder / f"{program.name}.log")
 
 
+@contextmanager
+def redis_of_its_own(folder: Path) -> Iterator[str]:
+    """The address of an empty Redis that runs while the body does, with data and log in `folder`."""
+    server = RedisServer(folder=folder / "redis", port=free_port(), password=new_password())
+    with Child(server, log=folder / "redis.log"):
+        yield server.url
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NullWorker(Program):
     """A Celery worker whose application is `module`: a benchmark's own, without an engine."""

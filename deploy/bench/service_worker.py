@@ -13,7 +13,7 @@ from deploy.bench.jobs import null_result
 from workers.logs import log_json_lines
 from workers.settings import Settings
 from workers.stores import connect_stores
-from workers.upkeep import upkeep
+from workers.upkeep import Upkeep
 from workers.wakeup import TASK_NAME, WakeUp, create_celery, queue_name
 
 _BATCH_ITEMS: Final = 64
@@ -25,7 +25,7 @@ _stores = connect_stores(_settings)
 app = create_celery(_settings.redis_url)
 app.conf.task_default_queue = queue_name(_settings.worker.models[0])
 _stopping = threading.Event()
-_beside = upkeep(
+_upkeep = Upkeep(
     _stores,
     wake=WakeUp(app, _stores.client).send,
     worker="null",
@@ -37,6 +37,7 @@ _beside = upkeep(
 @app.task(name=TASK_NAME, ignore_result=True)
 def synthesize(model: str) -> None:
     """Claim and commit until nothing waits."""
+    _upkeep.bring_in()
     store, record = _stores.job_store, _stores.recorder.record
     while True:
         claim = store.claim(worker="null", device="none", models=[model], max_items=_BATCH_ITEMS, max_pixels=2**62)
@@ -50,13 +51,11 @@ def synthesize(model: str) -> None:
 @signals.worker_init.connect
 def start(**_: Any) -> None:  # noqa: ANN401 - Celery's signals carry what they like
     """Look after the queue from now on."""
-    for part in _beside:
-        part.start()
+    _upkeep.start()
 
 
 @signals.worker_shutdown.connect
 def stop(**_: Any) -> None:  # noqa: ANN401 - as above
     """The loop has ended."""
     _stopping.set()
-    for part in reversed(_beside):
-        part.stop()
+    _upkeep.stop()

@@ -6,16 +6,21 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A label map, its instance map where the model uses one, and the model it is for."""
+    """A label map, the model it is for, and styles of the model that become it."""
 
     model: str
     path: Path
-    instance_map: Path | None = None
+    styles: tuple[str, ...]
 
 
 def example_label_maps() -> list[Example]:
     """The examples that come with the program."""
     folder = Path(__file__).parent
     landscapes = ("beach", "lake", "meadow", "snow", "canyon")
-    street = Example(model="coco-stuff", path=folder / "street.png", instance_map=folder / "street.instance.png")
-    return [*(Example(model="landscape", path=folder / f"{name}.png") for name in landscapes), street]
+    return [
+        *(
+            Example(model="landscape", path=folder / f"{name}.png", styles=("day", "sunset", "night"))
+            for name in landscapes
+        ),
+        Example(model="street", path=folder / "avenue.png", styles=("day", "dusk")),
+    ]

@@ -33,11 +33,18 @@ class Program(ABC):
     """How long it may take until it is ready."""
     grace_seconds: float = 10.0
     """How long it may take to stop by itself."""
+    hung_seconds: float | None = None
+    """Once it was ready: without an answer for so long it counts as hung; None: it is asked nothing while it runs."""
 
     @property
     @abstractmethod
     def name(self) -> str:
         """Short and unique within a stack; names the log file."""
+
+    @property
+    def working_folder(self) -> Path | None:
+        """Where it runs; None: where its log is."""
+        return None
 
     @abstractmethod
     def command(self) -> list[str]:
@@ -54,6 +61,10 @@ class Program(ABC):
     @abstractmethod
     def is_ready(self) -> bool:
         """Asks the running process; False while it does not answer as it should."""
+
+    def answers(self) -> bool:
+        """Asks the running process whether it answers at all, be it that it is not well."""
+        return self.is_ready()
 
 
 class Child:
@@ -93,7 +104,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                cwd=self.log.parent,
+                cwd=self.program.working_folder or self.log.parent,
             )
         self._started = time.monotonic()
 

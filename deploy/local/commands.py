@@ -5,11 +5,9 @@ import os
 import shlex
 import signal
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from queue import SimpleQueue
 
 import click
 from rich.console import Console
@@ -19,13 +17,14 @@ from rich.table import Table
 from deploy.examples import example_label_maps
 from deploy.local.demo import run_demo
 from deploy.local.doctor import Finding, Health, examine
+from deploy.local.metrics import metrics_refused
+from deploy.local.signals import STOP_SIGNALS, stopped_by_signals
 from deploy.local.stack import LocalStack
 from deploy.local.state import StateFolder
 from deploy.options import print_json, require_loopback, state_option
 from model_store.registry import default_models_folder
 from spade.options import json_option
-
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from workers.settings import EngineKind
 
 
 @click.command()
@@ -33,11 +32,21 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the API; without it the last one, or a free one.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve; this machine's own only.")
-def up(state: Path, port: int | None, workers: int, host: str) -> None:
+@click.option(
+    "--engine",
+    type=click.Choice([one.value for one in EngineKind]),
+    default=EngineKind.LOCAL.value,
+    show_default=True,
+    envvar="SPADE_ENGINE",
+    show_envvar=True,
+    help="What makes the pictures: the workers themselves, or TorchServe, which needs Java.",
+)
+def up(state: Path, port: int | None, workers: int, host: str, engine: str) -> None:
     """Run the whole service on this machine until Ctrl-C.
 
-    Starts a Redis-protocol server, an S3 object store, the API and the workers, and starts again whichever of them
-    dies. What was submitted stays in the state folder and goes on at the next start.
+    Starts a Redis-protocol server, an S3 object store, the API, the workers, an exporter of the queue's figures and, if
+    this machine has it, Prometheus; and starts again whichever of them dies. What was submitted stays in the state
+    folder and goes on at the next start.
 
     \b
     Example:
@@ -45,9 +54,14 @@ def up(state: Path, port: int | None, workers: int, host: str) -> None:
     """
     require_loopback(host)
     stack = LocalStack(
-        state, environment=os.environ, port=port, workers=workers, report=lambda event: click.echo(event, err=True)
+        state,
+        environment={**os.environ, "SPADE_ENGINE": engine},
+        port=port,
+        workers=workers,
+        is_watched=True,
+        report=lambda event: click.echo(event, err=True),
     )
-    _stop_on_signals(stack)
+    stopped_by_signals(stack.stop)
     click.echo(f"Starting; logs go to {stack.state.logs}")
     stack.run(on_ready=lambda: _introduce(stack))
     click.echo("Stopped.")
@@ -73,7 +87,7 @@ def demo(out: Path, state: Path | None) -> None:
     Example:
         spade-serve demo --out out/demo
     """
-    for number in _STOP_SIGNALS:
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.default_int_handler)
     with _folder(state) as folder:
         stack = LocalStack(folder, environment=os.environ, report=lambda event: click.echo(event, err=True))
@@ -100,38 +114,25 @@ def doctor(state: Path, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _stop_on_signals(stack: LocalStack) -> None:
-    """Each of the signals asks `stack` to stop.
-
-    The handler, which may interrupt this thread where it holds a lock, does the one thing that is safe there; a thread
-    of its own does the rest.
-    """
-    received: SimpleQueue[int] = SimpleQueue()
-    for number in _STOP_SIGNALS:
-        signal.signal(number, lambda number, _: received.put(number))
-
-    def forward() -> None:
-        while received.get():
-            stack.stop()
-
-    threading.Thread(target=forward, name="signals", daemon=True).start()
-
-
 def _introduce(stack: LocalStack) -> None:
     example = example_label_maps()[0]
     path = shlex.quote(str(example.path))
+    prometheus = f"\n  metrics {stack.prometheus_url}" if stack.prometheus_url else ""
+    refused = metrics_refused(stack.url, stack.state.path) if stack.prometheus_url else None
+    warning = f"\nWarning: {refused}\n" if refused else ""
     click.echo(
         f"""
 The service is up.
   API     {stack.url}
   docs    {stack.url}/docs
+  ops     {stack.url}/ops{prometheus}
   state   {stack.state.path}
 
 Try, in another terminal:
   curl -sS {stack.url}/v1/jobs -H 'Prefer: wait=60' -F 'params={{"model": "{example.model}", "seed": 1}}' \\
     -F label_map=@{path}
   spade-serve submit {path} --model {example.model} --url {stack.url}
-
+{warning}
 Ctrl-C stops everything."""
     )
 

@@ -1,11 +1,13 @@
 """What this machine has of what the service needs, and how to get the rest."""
 
+import dataclasses
 import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,8 +15,9 @@ from pathlib import Path
 import psutil
 
 from deploy.errors import DeployError
-from deploy.local.ports import free_port
-from deploy.local.programs import find_rclone, find_redis_server
+from deploy.local.metrics import metrics_refused
+from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.programs import find_java, find_prometheus, find_rclone, find_redis_server, find_torchserve
 from deploy.local.services import answers
 from deploy.local.state import StateFolder
 from model_store.card import ModelCard
@@ -25,6 +28,7 @@ _GIB = 2**30
 _NEEDED_DISK_BYTES = 2 * _GIB
 _NEEDED_MEMORY_BYTES = 2 * _GIB
 _PROGRAM_SECONDS = 20
+_NEEDED_JAVA = 17
 
 
 class Health(StrEnum):
@@ -52,12 +56,14 @@ def examine(state: StateFolder, models_dir: Path) -> list[Finding]:
         _package("torch", needed_for="the workers"),
         _program("redis", find_redis_server, ["--version"]),
         _program("rclone", find_rclone, ["version"]),
+        _program("prometheus", find_prometheus, ["--version"], without=Health.WARNING),
+        _torchserve(),
         _ports(),
         _writable("state folder", state.path),
         _writable("models folder", models_dir),
         _disk(state.path),
         _memory(),
-        *(_model(card, Registry(models_dir)) for card in Registry(models_dir).cards()),
+        *_models(Registry(models_dir, report=lambda _: None)),
         _stack(state),
     ]
 
@@ -78,19 +84,38 @@ def _package(name: str, *, needed_for: str) -> Finding:
     return Finding(subject=name, health=Health.OK, detail=version)
 
 
-def _program(subject: str, find: Callable[[], Path], arguments: list[str]) -> Finding:
-    """Not only there but able to run on this machine."""
+def _program(
+    subject: str, find: Callable[[], Path], arguments: list[str], *, without: Health = Health.MISSING
+) -> Finding:
+    """Not only there but able to run on this machine. `without` is how bad it is if there is none."""
     try:
         path = find()
         answer = subprocess.run(
             [path, *arguments], capture_output=True, text=True, timeout=_PROGRAM_SECONDS, check=True, env={}
         )
     except DeployError as error:
-        return Finding(subject=subject, health=Health.MISSING, detail="not found", remedy=str(error))
+        return Finding(subject=subject, health=without, detail="not found", remedy=str(error))
     except (OSError, subprocess.SubprocessError) as error:
         remedy = f"{path} is there but does not run: {error}. Install another one for this machine."
-        return Finding(subject=subject, health=Health.MISSING, detail="does not run", remedy=remedy)
+        return Finding(subject=subject, health=without, detail="does not run", remedy=remedy)
     return Finding(subject=subject, health=Health.OK, detail=f"{answer.stdout.splitlines()[0]} ({path})")
+
+
+def _torchserve() -> Finding:
+    """It is one of two engines, and not the usual one: nothing is amiss where it is not installed."""
+    try:
+        find_torchserve()
+    except DeployError as error:
+        detail = f"not needed, unless for `spade-serve up --engine torchserve`: {error}"
+        return Finding(subject="torchserve", health=Health.OK, detail=detail)
+    java = _program("torchserve", find_java, ["--version"])
+    if java.health is not Health.OK:
+        return dataclasses.replace(java, health=Health.WARNING)
+    major = re.search(r"\d+", java.detail)
+    if major is None or int(major[0]) < _NEEDED_JAVA:
+        remedy = f"TorchServe needs Java {_NEEDED_JAVA} or newer; on Debian: apt-get install default-jre-headless"
+        return dataclasses.replace(java, health=Health.WARNING, remedy=remedy)
+    return java
 
 
 def _ports() -> Finding:
@@ -129,6 +154,14 @@ def _amount(subject: str, found: int, needed: int, remedy: str) -> Finding:
     return Finding(subject=subject, health=Health.WARNING, detail=detail, remedy=remedy)
 
 
+def _models(registry: Registry) -> Iterator[Finding]:
+    for card in registry.cards():
+        yield _model(card, registry)
+    for error in registry.unusable():
+        subject = f"model {error.reference}"
+        yield Finding(subject=subject, health=Health.WARNING, detail="its card cannot be used", remedy=str(error))
+
+
 def _model(card: ModelCard, registry: Registry) -> Finding:
     subject = f"model {card.reference}"
     if card.weights.seed is not None and not registry.weights_file(card).exists():
@@ -146,7 +179,10 @@ def _stack(state: StateFolder) -> Finding:
     except DeployError as error:
         return Finding(subject="stack", health=Health.MISSING, detail="damaged", remedy=str(error))
     if config is not None and answers(f"{config.url}/readyz"):
-        return Finding(subject="stack", health=Health.OK, detail=f"runs and is ready, {config.url}")
+        watched = answers(f"http://{LOOPBACK}:{config.prometheus_port}/-/ready")
+        remedy = (watched and metrics_refused(config.url, state.path)) or ""
+        health = Health.WARNING if remedy else Health.OK
+        return Finding(subject="stack", health=health, detail=f"runs and is ready, {config.url}", remedy=remedy)
     return Finding(subject="stack", health=Health.OK, detail="not running; `spade-serve up` starts it")
 
 

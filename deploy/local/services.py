@@ -102,6 +102,7 @@ class Worker(Program):
     service: Mapping[str, str] = field(repr=False)
     ready_seconds: float = 180.0
     grace_seconds: float = 120.0
+    """Less than in containers: somebody waits at a terminal. What is cut off is made again after the next start."""
 
     @property
     def name(self) -> str:

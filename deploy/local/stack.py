@@ -4,17 +4,21 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from deploy.local.child import Child, Program
+from deploy.local.metrics import Exporter, PrometheusServer
+from deploy.local.programs import has_prometheus
 from deploy.local.servers import RedisServer, S3Server
 from deploy.local.services import ApiServer, Worker, service_environment
 from deploy.local.state import StackConfig, StateFolder
 from deploy.local.supervisor import LONGEST_PAUSE_SECONDS, Supervisor
-from model_store.registry import default_models_folder
+from deploy.torchserve.keeper import models_kept
+from deploy.torchserve.server import TorchServe, TorchServePorts, archive_config, torchserve_settings
+from model_store.registry import Registry, default_models_folder
 from spade.cpus import usable_cpus
-from workers.settings import Settings
+from workers.settings import EngineKind, Settings
 
 
 class LocalStack:
@@ -22,6 +26,7 @@ class LocalStack:
 
     `port` is the API's (None: the one of last time, or a free one), `environment` what its processes inherit;
     of it `SPADE_MODELS_DIR`, `SPADE_DEVICE` and the like take effect, addresses and credentials are the stack's own.
+    A stack that `is_watched` has an exporter of the queue's figures, and Prometheus if there is one on this machine.
     `report` is told, in a sentence, whenever a process ended and is started again, which takes longer each time up to
     `longest_pause_seconds`.
     """
@@ -34,12 +39,14 @@ class LocalStack:
         report: Callable[[str], None],
         port: int | None = None,
         workers: int = 1,
+        is_watched: bool = False,
         longest_pause_seconds: float = LONGEST_PAUSE_SECONDS,
     ) -> None:
         self.state = StateFolder(state)
         self._environment = environment
         self._port = port
         self._workers = workers
+        self._is_watched = is_watched
         self._report = report
         self._longest_pause_seconds = longest_pause_seconds
         self._supervisor: Supervisor | None = None
@@ -52,6 +59,12 @@ class LocalStack:
         if self._config is None:
             raise RuntimeError("the stack was not started yet")
         return self._config.url
+
+    @property
+    def prometheus_url(self) -> str | None:
+        """Address of its Prometheus, if it has one; known once the stack was started."""
+        servers = (child.program for child in self.children if isinstance(child.program, PrometheusServer))
+        return next((server.url for server in servers), None)
 
     @property
     def children(self) -> list[Child]:
@@ -68,12 +81,14 @@ class LocalStack:
             config = self.state.configure(port=self._port, workers=self._workers)
             self._config = config
             self.state.note_holder(os.getpid(), config.url)
+            stages, beside = self._stages(config)
             self._supervisor = Supervisor(
-                self._stages(config), report=self._report, longest_pause_seconds=self._longest_pause_seconds
+                stages, report=self._report, longest_pause_seconds=self._longest_pause_seconds
             )
             if self._stop_early.is_set():
                 return
-            self._supervisor.run(on_ready=on_ready)
+            with beside:
+                self._supervisor.run(on_ready=on_ready)
 
     def stop(self) -> None:
         """Ask for an orderly end; asked twice, do not wait for work in hand. For any thread, but no signal handler."""
@@ -81,15 +96,56 @@ class LocalStack:
         if self._supervisor is not None:
             self._supervisor.stop()
 
-    def _stages(self, config: StackConfig) -> list[list[Child]]:
+    def _stages(self, config: StackConfig) -> tuple[list[list[Child]], AbstractContextManager[None]]:
+        """The processes, and what goes on beside them."""
         redis, s3 = stack_servers(self.state, config)
-        service = service_environment(self._environment, self._settings(config, redis, s3))
-        Settings.from_environment(service)  # raises here rather than in the log of a process
+        torchserve = self._torchserve()
+        prometheus = self._prometheus(config, torchserve)
+        told = {
+            **self._settings(config, redis, s3),
+            **({} if torchserve is None else torchserve_settings(torchserve)),
+            **({} if prometheus is None else {"SPADE_PROMETHEUS_URL": prometheus.url}),
+        }
+        service = service_environment(self._environment, told)
+        settings = Settings.from_environment(service)  # raises here rather than in the log of a process
+        registry = Registry(settings.models_dir, report=lambda error: self._report(f"Warning: {error}"))
+        registry.cards()  # those that cannot be used are told
         api = ApiServer(port=config.api_port, metrics_folder=self.state.metrics, service=service)
         workers = [
             Worker(number=number, port=port, service=service) for number, port in enumerate(config.worker_ports, 1)
         ]
-        return [self._children(redis, s3), self._children(api, *workers)]
+        watchers: list[Program] = [] if prometheus is None else [prometheus]
+        if self._is_watched:
+            watchers.append(Exporter(port=config.exporter_port, folder=self.state.path, service=service))
+        serving = self._children(api, *workers, *watchers)
+        if torchserve is None:
+            return [self._children(redis, s3), serving], nullcontext()
+        kept = models_kept(
+            torchserve,
+            registry,
+            config=archive_config(settings.worker),
+            report=self._report,
+            names=settings.worker.models,
+        )
+        return [self._children(redis, s3, torchserve), serving], kept
+
+    def _torchserve(self) -> TorchServe | None:
+        """Where the environment says that it is the engine."""
+        if self._environment.get("SPADE_ENGINE") != EngineKind.TORCHSERVE:
+            return None
+        return TorchServe(folder=self.state.torchserve, ports=TorchServePorts.free())
+
+    def _prometheus(self, config: StackConfig, torchserve: TorchServe | None) -> PrometheusServer | None:
+        """None where nobody watches or this machine has no Prometheus."""
+        if not self._is_watched or not has_prometheus():
+            return None
+        targets = {
+            "spade-api": (config.api_port,),
+            "spade-worker": config.worker_ports,
+            "spade-exporter": (config.exporter_port,),
+            **({} if torchserve is None else {"torchserve": (torchserve.ports.metrics,)}),
+        }
+        return PrometheusServer(folder=self.state.prometheus, port=config.prometheus_port, targets=targets)
 
     def _children(self, *programs: Program) -> list[Child]:
         return [Child(program, log=self.state.logs / f"{program.name}.log") for program in programs]

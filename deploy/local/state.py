@@ -3,7 +3,9 @@
 lock         held while a stack runs; says which process and which address
 stack.json   ports and credentials, readable by its owner only
 redis/ s3/   the data
+torchserve/  what TorchServe writes where it is the engine, its keys too; made anew at each start
 metrics/     counters of the API's processes, emptied at start
+prometheus/  what Prometheus keeps, where it runs beside the service
 logs/        one file for each child process
 """
 
@@ -39,7 +41,10 @@ class StackConfig:
     redis_password: str = field(repr=False)
     s3_access_key: str
     s3_secret_key: str = field(repr=False)
-    webhook_secret: str = field(repr=False, default_factory=new_webhook_secret)  # not yet in files of older versions
+    # Not yet in files of older versions.
+    webhook_secret: str = field(repr=False, default_factory=new_webhook_secret)
+    exporter_port: int = 0
+    prometheus_port: int = 0
 
     @property
     def url(self) -> str:
@@ -66,6 +71,8 @@ class StateFolder:
         self.redis = self.path / "redis"
         self.s3 = self.path / "s3"
         self.metrics = self.path / "metrics"
+        self.prometheus = self.path / "prometheus"
+        self.torchserve = self.path / "torchserve"
         self._config = self.path / "stack.json"
         self._lock = self.path / "lock"
 
@@ -76,7 +83,7 @@ class StateFolder:
         Raises `StateError` when another stack holds it (naming process and address) or the folder is not writable.
         """
         try:
-            for folder in (self.path, self.redis, self.s3, self.metrics, self.logs):
+            for folder in (self.path, self.redis, self.s3, self.metrics, self.prometheus, self.logs):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # what users send is nobody else's business
             lock = self._lock.open("a+", encoding="utf-8")
         except OSError as error:
@@ -125,6 +132,8 @@ class StateFolder:
             s3_access_key=old.s3_access_key if old else new_access_key(),
             s3_secret_key=old.s3_secret_key if old else new_secret_key(),
             webhook_secret=old.webhook_secret if old else new_webhook_secret(),
+            exporter_port=ports.same_or_free((old and old.exporter_port) or None),
+            prometheus_port=ports.same_or_free((old and old.prometheus_port) or None),
         )
         write_private(self._config, config.to_json())
         return config

@@ -1,13 +1,14 @@
-"""Keeps child processes alive: starts them stage by stage, restarts the dead, stops all in reverse order."""
+"""Keeps child processes alive: starts them stage by stage, restarts the dead and hung, stops all in reverse order."""
 
 import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 
 from deploy.errors import DeployError
 from deploy.local.child import Child
+from deploy.local.pulse import Pulse
 
 _WATCH_SECONDS = 0.1
 _FIRST_DELAY_SECONDS = 0.1
@@ -58,9 +59,12 @@ class Supervisor:
                 self._start_stage(stage)
             if not self._stopping.is_set():
                 on_ready()
-            while not self._stopping.wait(_WATCH_SECONDS):
+            with ExitStack() as pulses:
                 for restart in self._restarts:
-                    restart.look_after()
+                    pulses.enter_context(restart.feeling_pulse())
+                while not self._stopping.wait(_WATCH_SECONDS):
+                    for restart in self._restarts:
+                        restart.look_after()
         finally:
             for stage in reversed(self._stages):
                 self._stop_stage(stage)
@@ -87,7 +91,7 @@ class Supervisor:
 
 
 class _Restart:
-    """Starts one child again whenever it is found dead, later each time it dies soon after a start."""
+    """Starts one child again whenever it is found dead or hung, later each time that this is soon after a start."""
 
     def __init__(self, child: Child, report: Callable[[str], None], longest_pause_seconds: float) -> None:
         self._child = child
@@ -95,16 +99,27 @@ class _Restart:
         self._longest_pause_seconds = longest_pause_seconds
         self._delay_seconds = _FIRST_DELAY_SECONDS
         self._due: float | None = None
+        hung_seconds = child.program.hung_seconds
+        self._pulse = None if hung_seconds is None else Pulse(child, hung_seconds=hung_seconds)
+
+    def feeling_pulse(self) -> AbstractContextManager[object]:
+        """While the body runs, a child that can be asked is asked whether it hangs."""
+        return nullcontext() if self._pulse is None else self._pulse.felt()
 
     def look_after(self) -> None:
         now = time.monotonic()
-        if self._child.is_running():
+        ended = None
+        if not self._child.is_running():
+            ended = _how_it_ended(self._child.exit_code())
+        elif self._pulse is not None and self._pulse.is_lost:
+            ended = f"has not answered for {self._pulse.hung_seconds:g} s"
+        if ended is None:
             return
         if self._due is None:
-            self._child.kill()  # whatever is left of its process group, which may hold its port
+            self._child.kill()  # also whatever is left of its process group, which may hold its port
             if self._child.age_seconds > _STEADY_SECONDS:
                 self._delay_seconds = _FIRST_DELAY_SECONDS
-            self._plan(now, _how_it_ended(self._child.exit_code()))
+            self._plan(now, ended)
         elif now >= self._due:
             self._start(now)
 

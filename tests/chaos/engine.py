@@ -1,4 +1,4 @@
-"""An engine whose pictures anyone can foretell, and which some label maps kill."""
+"""An engine whose pictures anyone can foretell, and which some label maps kill or make fail."""
 
 import os
 import signal
@@ -14,7 +14,8 @@ from workers.settings import WorkerSettings
 
 KILLS_ALWAYS: Final = 1
 KILLS_ONCE: Final = 2
-FIRST_HARMLESS: Final = 3
+RAISES: Final = 3
+FIRST_HARMLESS: Final = 4
 _BATCH_SECONDS: Final = 0.08
 
 
@@ -26,13 +27,20 @@ def picture_of(ids: NDArray[np.int32], seed: int) -> NDArray[np.uint8]:
 
 
 class ChaosEngine:
-    """Takes the place of `workers.engine.LocalEngine`. The first pixel of a label map says whether it kills."""
+    """Takes the place of `workers.engine.LocalEngine`. The first pixel of a label map says what it does."""
 
     def __init__(self, *_: Registry | WorkerSettings) -> None:
         self._pause = threading.Event()
 
+    def device(self) -> str:
+        """None of its own."""
+        return "cpu"
+
     def load(self, model: str, version: str) -> None:
         """Nothing to load."""
+
+    def ping(self) -> None:
+        """It is never away."""
 
     def synthesize(self, inputs: Inputs) -> NDArray[np.uint8]:
         """Long enough that other faults find batches under way."""
@@ -40,4 +48,6 @@ class ChaosEngine:
         for item, ids in zip(inputs.items, inputs.label_maps, strict=True):
             if ids[0, 0] == KILLS_ALWAYS or (ids[0, 0] == KILLS_ONCE and item.attempt == 1):
                 os.kill(os.getpid(), signal.SIGKILL)
+            if ids[0, 0] == RAISES:
+                raise RuntimeError("the engine fails, as it was told to")
         return np.stack([picture_of(ids, i.seed) for ids, i in zip(inputs.label_maps, inputs.items, strict=True)])

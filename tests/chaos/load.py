@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from api.client import SpadeClient
-from api.client_answers import ClientError
+from api.client_errors import ClientError
 from api.parameters import JobParameters
 from api.representation import Job
 from chaos.engine import FIRST_HARMLESS

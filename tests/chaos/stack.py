@@ -1,7 +1,7 @@
 """The embedded stack as it is, but for a proxy before the object store and the engine of the workers."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +36,7 @@ class ChaosStack(LocalStack):
         super().__init__(state, **options)
         self.parts = ExitStack()
 
-    def _stages(self, config: StackConfig) -> list[list[Child]]:
+    def _stages(self, config: StackConfig) -> tuple[list[list[Child]], AbstractContextManager[None]]:
         redis, s3 = stack_servers(self.state, config)
         self.proxy = FaultProxy(s3.port)
         self.parts.enter_context(self.proxy.serving())
@@ -49,7 +49,7 @@ class ChaosStack(LocalStack):
         workers = [
             ChaosWorker(number=number, port=port, service=service) for number, port in enumerate(config.worker_ports, 1)
         ]
-        return [self._children(redis, s3), self._children(api, *workers)]
+        return [self._children(redis, s3), self._children(api, *workers)], nullcontext()
 
     def child(self, name: str) -> Child:
         """The process of this name."""

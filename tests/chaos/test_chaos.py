@@ -8,6 +8,8 @@ import pytest
 
 from chaos.campaign import run_campaign
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.timeout(600)  # the faults end after 100 s; the rest is for a busy machine to drain the queue
 def test_nothing_is_lost_doubled_or_damaged_whatever_fails(tmp_path: Path) -> None:

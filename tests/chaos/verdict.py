@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from api.client import SpadeClient
-from api.client_answers import ClientError
+from api.client_errors import ClientError
 from chaos.engine import KILLS_ALWAYS, picture_of
 from chaos.load import Ledger, Request
 from deploy.store_access import StoreAccess

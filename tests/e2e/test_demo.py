@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from deploy.examples import example_label_maps
+from model_store.registry import Registry
 from support.programs import SPADE_SERVE
 from support.waiting import wait_until
 
@@ -37,9 +38,13 @@ def test_the_demo_makes_every_picture_and_a_contact_sheet_and_leaves_nothing_beh
     assert result.returncode == 0, result.stdout + result.stderr
     assert f"Contact sheet: {tmp_path / 'out' / 'contact-sheet.png'}" in result.stdout.replace("\n/", " /")
     for example in example_label_maps():
-        with Image.open(tmp_path / "out" / example.path.name) as picture:
-            assert (picture.size, picture.mode) == ((256, 256), "RGB")
-            assert len(picture.getcolors(2**16) or range(2**16)) > 1000
+        card = Registry(None).card(example.model)
+        pictures = [tmp_path / "out" / f"{example.path.stem}_{style}.png" for style in example.styles]
+        for file in pictures:
+            with Image.open(file) as picture:
+                assert (picture.size, picture.mode) == ((card.width, card.height), "RGB")
+                assert len(picture.getcolors(2**16) or range(2**16)) > 1000
+        assert len({file.read_bytes() for file in pictures}) == len(example.styles)
     with Image.open(tmp_path / "out" / "contact-sheet.png") as sheet:
         assert sheet.width > 1000
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -9,14 +9,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from prometheus_client import CollectorRegistry, generate_latest
 
-from api.metrics import ApiMetrics
 from deploy.local.stack import LocalStack, running
+from support.metrics import exported_metrics
 from support.programs import SPADE
-from workers.figures import QueueStats, StoreStats, Total
-from workers.messages import Priority
-from workers.metrics import WorkerMetrics
+from workers.redis_client import RedisClient
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -74,7 +71,8 @@ def test_the_commands_leave_the_pictures_where_the_page_says(folder: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "target", ["demo", "test", "up", "check", "help", "format", "bench", "load", "fuzz", "chaos", "clean"]
+    "target",
+    ["demo", "test", "up", "check", "help", "format", "bench", "load", "fuzz", "chaos", "k8s-check", "studio", "clean"],
 )
 def test_make_knows_its_targets(target: str) -> None:
     subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, check=True)
@@ -88,22 +86,8 @@ def test_the_page_names_every_setting_and_no_other() -> None:
     assert named == known
 
 
-class Stats:
-    """A job store that has counted something of every kind."""
-
-    def stats(self) -> StoreStats:
-        queue = QueueStats(model="m", waiting={Priority.BULK: 1}, oldest_seconds=1.0, drained_pixels_per_second=1.0)
-        totals = (Total(kind="jobs", model="m", state="failed", reason="", count=1),)
-        return StoreStats(
-            queues=(queue,), leases=1, open_items=1, open_pixels=1, dead_letters=0, pending_webhooks=0, totals=totals
-        )
-
-
-def test_the_page_names_every_metric_and_no_other() -> None:
-    registry = CollectorRegistry()
-    WorkerMetrics(registry)
-    pages = ApiMetrics(Stats()).page().get_data(as_text=True) + generate_latest(registry).decode()
-    exported = set(re.findall(r"^# TYPE (\w+) (?:counter|gauge|histogram)$", pages, re.MULTILINE))
+def test_the_page_names_every_metric_and_no_other(redis_client: RedisClient) -> None:
+    exported = {name for name in exported_metrics(redis_client) if not name.startswith("spade_training_")}
     assert set(re.findall(r"`(spade_\w+)`", README)) == exported
 
 

@@ -95,7 +95,7 @@ def test_fifty_items_survive_the_death_of_their_worker_and_equal_the_command_lin
 ) -> None:
     for_coco = draw_label_maps(tmp_path / "coco", classes=182, count=24)
     requests = [
-        Request("landscape", draw_label_maps(tmp_path / "landscape", classes=32, count=26), seed=11),
+        Request("landscape", draw_label_maps(tmp_path / "landscape", classes=13, count=26), seed=11),
         Request("coco-stuff", for_coco[:16], seed=12, size="64x64"),
         Request("coco-stuff", for_coco[16:], seed=13, size="96x64"),
     ]

@@ -24,6 +24,7 @@ from workers.redis_client import RedisClient
 from workers.served_models import ServedModels
 from workers.settings import QueueSettings
 from workers.storage import ObjectStore
+from workers.traces import Traces
 
 SIZE = 8
 
@@ -42,9 +43,16 @@ class FakeEngine:
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
         self.before: Callable[[Inputs], None] = lambda _: None
+        self.pings: Callable[[], None] = lambda: None
+
+    def device(self) -> str:
+        return "cpu"
 
     def load(self, model: str, version: str) -> None:
         """Nothing to load."""
+
+    def ping(self) -> None:
+        self.pings()
 
     def synthesize(self, inputs: Inputs) -> np.ndarray:
         self.batches.append([item.id for item in inputs.items])
@@ -66,6 +74,7 @@ class Bench:
         *,
         batch_items: int = 4,
         read_from: ObjectStore | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self.client = client
         self.objects = objects
@@ -81,7 +90,12 @@ class Bench:
         metrics = WorkerMetrics(self.registry)
         registry = Registry(None)
         publisher = Publisher(
-            store=self.store, objects=objects, leases=self.leases, metrics=metrics, wake=self.woken.append
+            store=self.store,
+            objects=objects,
+            leases=self.leases,
+            metrics=metrics,
+            wake=self.woken.append,
+            traces=traces or Traces(),
         )
         self.pipeline = Pipeline(
             PipelineParts(
@@ -95,10 +109,10 @@ class Bench:
                 metrics=metrics,
                 wake=self.woken.append,
                 record=self.recorder.record,
+                traces=traces or Traces(),
             ),
             ClaimLimits(
                 worker="w",
-                device="cpu",
                 models=ServedModels(["landscape"], registry),
                 max_items=batch_items,
                 max_pixels=10**9,

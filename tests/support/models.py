@@ -25,7 +25,9 @@ def add_small_model(models_dir: Path, name: str, version: str = "1", **changes: 
         licence="Apache-2.0",
         data="none",
         generator=generator.config,
-        classes=tuple(LabelClass(id=i, name=f"class {i}", color=f"#0000{i:02x}") for i in range(5)),
+        classes=tuple(
+            LabelClass(id=i, name=f"class {i}", color=f"#0000{i:02x}") for i in range(generator.config.label_nc)
+        ),
         weights=NOT_YET_WRITTEN,
     )
     return ModelCard.from_json((add_version(models_dir, card, generator, encoder) / "card.json").read_text())

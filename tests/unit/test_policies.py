@@ -56,7 +56,8 @@ for module in sys.argv[1:]:
 LIGHT = (
     *("api.app", "api.client", "deploy.cli", "model_store.card", "model_store.registry", "spade.cli", "spade.config"),
     *("spade.label_images", "spade.palettes", "spade.pictures", "workers.job_reader", "workers.job_store"),
-    *("workers.messages", "workers.runtime", "workers.settings", "workers.storage", "workers.wakeup"),
+    *("workers.messages", "workers.runtime", "workers.settings", "workers.storage", "workers.torchserve_engine"),
+    *("model_store.torchserve.archive", "workers.wakeup"),
 )
 
 
@@ -82,7 +83,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packages and the contracts about them, to plant faults in."""
     folder = tmp_path_factory.mktemp("copy")
     for package in PACKAGES:
-        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "*.png"))
+        shutil.copytree(
+            ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "*.png")
+        )
     shutil.copy(ROOT / "pyproject.toml", folder)
     return folder
 
@@ -108,6 +111,7 @@ def test_imports_keep_to_the_contracts(copy: Path) -> None:
         ("workers/messages.py", "import spade.labels", "The API never loads torch"),
         ("spade/records.py", "import redis", "The model needs no web and no queue"),
         ("model_store/registry.py", "import httpx", "The model needs no web and no queue"),
+        ("workers/traces.py", "import opentelemetry.trace", "One module knows OpenTelemetry"),
     ],
 )
 def test_a_planted_import_breaks_its_contract(copy: Path, module: str, fault: str, contract: str) -> None:

@@ -3,7 +3,11 @@
 import json
 import subprocess
 
+import pytest
+
 from support.programs import SPADE_SERVE
+
+pytestmark = pytest.mark.alone
 
 
 def test_the_load_benchmark_loses_nothing_and_prints_one_json_object() -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from api.client import SpadeClient
-from api.client_answers import ClientError
+from api.client_errors import ClientError
 from api.parameters import JobParameters
 from api.representation import JobSummary
 from deploy.examples import example_label_maps
@@ -39,7 +39,7 @@ def test_jobs_and_models_are_listed(client: SpadeClient) -> None:
     assert job.id in [listed.id for listed in client.jobs().jobs]
     assert client.job(job.id).id == job.id
     assert {model.name for model in client.models().models} >= {"landscape", "coco-stuff"}
-    assert client.model("landscape").training == "untrained"
+    assert client.model("coco-stuff").training == "untrained"
 
 
 def test_a_cancel_says_what_happened_to_each_item(client: SpadeClient) -> None:

@@ -77,10 +77,10 @@ def test_submit_passes_labels_styles_and_a_webhook_on(spade_serve: Any) -> None:
     refused = spade_serve(*arguments, "--webhook", "http://127.0.0.1:9/hook")
     assert refused.exit_code != 0
     assert "webhook: its host '127.0.0.1' has an address that is not public" in refused.stderr
-    blended = spade_serve(*arguments, "--style", "style-1:style-2:0.3")
-    assert json.loads(blended.stdout)["job"]["style"] == {"blend": ["style-1", "style-2"], "weight": 0.3}
-    assert json.loads(spade_serve(*arguments, "--style", "style-2").stdout)["job"]["style"] == "style-2"
-    assert "write FIRST:SECOND:WEIGHT" in spade_serve(*arguments, "--style", "style-1:style-2:some").stderr
+    blended = spade_serve(*arguments, "--style", "day:sunset:0.3")
+    assert json.loads(blended.stdout)["job"]["style"] == {"blend": ["day", "sunset"], "weight": 0.3}
+    assert json.loads(spade_serve(*arguments, "--style", "sunset").stdout)["job"]["style"] == "sunset"
+    assert "write FIRST:SECOND:WEIGHT" in spade_serve(*arguments, "--style", "day:sunset:some").stderr
     assert "'order' has no =; write KEY=VALUE" in spade_serve(*arguments, "--label", "order").stderr
 
 
@@ -194,9 +194,9 @@ def test_submit_without_waiting_gives_the_job_that_status_then_shows(spade_serve
 
 def test_models_are_shown_with_whether_they_are_trained(spade_serve: Any) -> None:
     lines = spade_serve("models", "list").stdout.splitlines()
-    assert any(all(text in line for text in ("landscape@1", "untrained", "256x256", "style-1")) for line in lines)
+    assert any(all(text in line for text in ("landscape@1", "trained", "256x256", "day")) for line in lines)
     names = [model["name"] for model in json.loads(spade_serve("models", "list", "--json").stdout)["models"]]
-    assert names == ["coco-stuff", "landscape"]
+    assert names == ["coco-stuff", "landscape", "street"]
 
 
 def test_a_parameter_that_cannot_be_is_one_line_and_exit_code_1(spade_serve: Any) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from api.client import SpadeClient
-from api.client_answers import ClientError
+from api.client_errors import ClientError
 from deploy.examples import example_label_maps
 from deploy.local.child import Child
 from deploy.local.ports import free_port

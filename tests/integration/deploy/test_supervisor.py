@@ -105,6 +105,26 @@ def test_killed_servers_are_started_again_on_the_same_port_with_the_same_data(
     assert not any(child.is_running() for child in servers)
 
 
+class ImpatientRedis(RedisServer):
+    """Counts as hung after a second."""
+
+    hung_seconds = 1.0
+
+
+def test_a_child_that_hangs_is_started_again_with_its_data(tmp_path: Path) -> None:
+    server = ImpatientRedis(folder=tmp_path / "redis", port=free_port(), password=new_password())
+    child, other = child_of(server, tmp_path), child_of(Script(folder=tmp_path, code=PATIENT), tmp_path)
+    with supervised([child, other]) as (_, events), redis.Redis.from_url(server.url) as client:
+        client.set("kept", "yes")
+        pid, other_pid = child.pid, other.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: child.pid != pid and server.is_ready(), "redis is back")
+        assert client.get("kept") == b"yes"
+        assert events == ["redis has not answered for 1 s; it is started again in 0.1 s"]
+        assert (psutil.pid_exists(pid), other.pid) == (False, other_pid)
+
+
 def test_secrets_are_not_in_the_argument_lists(redis_server: RedisServer, s3_server: S3Server, tmp_path: Path) -> None:
     with Child(redis_server, log=tmp_path / "redis.log") as one, Child(s3_server, log=tmp_path / "s3.log") as two:
         shown = str([psutil.Process(child.pid).cmdline() for child in (one, two)])

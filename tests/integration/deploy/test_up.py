@@ -1,5 +1,6 @@
 """`spade-serve up`: the whole stack, its children killed, stopped and started again."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Callable
@@ -14,10 +15,14 @@ from api.client import SpadeClient
 from api.parameters import JobParameters
 from deploy.cli import main
 from deploy.examples import example_label_maps
+from deploy.local.programs import has_prometheus
 from deploy.local.services import answers
-from support.programs import Up, is_gone
+from deploy.store_access import service_settings
+from support.keys import make_key
+from support.programs import SPADE_SERVE, Up, is_gone
 from support.waiting import wait_until
 from workers.messages import State
+from workers.storage import ObjectStore
 
 StartUp = Callable[..., AbstractContextManager[Up]]
 BEACH = example_label_maps()[0].path
@@ -31,6 +36,27 @@ def test_the_curl_that_it_shows_makes_a_picture(up: Up) -> None:
     assert httpx.get(f"{up.url}/docs").status_code == 200
 
 
+@pytest.mark.skipif(not has_prometheus(), reason="this machine has no Prometheus")
+def test_it_says_how_prometheus_gets_a_key_where_the_api_asks_for_one(start_up: StartUp, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    doctor = ["doctor", "--json", "--state", str(state)]
+    told = "the API has keys, and Prometheus gets no metrics of it"
+    with start_up(state) as up:
+        assert told not in up.introduction
+        make_key(ObjectStore(service_settings(state).storage), "jobs")
+        # Each process of the API learns of the key by itself, and doctor asks whichever answers.
+        wait_until(lambda: told in CliRunner().invoke(main, doctor).output, "doctor tells of the missing key")
+    with start_up(state) as up:
+        warning = up.introduction.partition("Warning: ")[2]
+        assert warning.startswith(f"{told}: {state}/prometheus/metrics-key is not there; make one")
+        command = warning.partition("then start again: ")[2].splitlines()[0]
+        found = {"env": {**os.environ, "PATH": f"{SPADE_SERVE.parent}:{os.environ['PATH']}"}}
+        subprocess.run(command, shell=True, check=True, **found)  # noqa: S602 - as a person does
+        assert told not in CliRunner().invoke(main, doctor).output
+    with start_up(state) as up:
+        assert "Warning" not in up.introduction
+
+
 def test_a_second_stack_on_the_same_state_is_refused(up: Up) -> None:
     result = CliRunner().invoke(main, ["up", "--state", str(up.state)])
     assert result.exit_code == 1
@@ -42,7 +68,8 @@ def test_a_second_stack_on_the_same_state_is_refused(up: Up) -> None:
 
 def test_its_logs_and_its_metrics_are_in_the_state_folder(up: Up) -> None:
     logs = {path.name for path in (up.state / "logs").glob("*.log")}
-    assert logs == {"api.log", "redis.log", "s3.log", "worker-1.log"}
+    watching = {"exporter.log", "prometheus.log"} if has_prometheus() else {"exporter.log"}
+    assert logs == {"api.log", "redis.log", "s3.log", "worker-1.log"} | watching
     assert "spade_api_requests_total" in httpx.get(f"{up.url}/metrics").text
     assert list((up.state / "metrics").iterdir())
 

@@ -1,6 +1,6 @@
 """Run by torchrun, or alone: one training step of each kind on the same global batch; writes the gradients to a file.
 
-python gradients_worker.py OUT.pt
+python gradients_worker.py OUT.pt CASE...
 """
 
 import os
@@ -42,9 +42,10 @@ CASES: dict[str, dict[str, Any]] = {
 def main() -> None:
     torch.set_num_threads(1)
     with joined_processes(os.environ, "cpu") as processes:
-        gradients = {name: gradients_of(processes, **case) for name, case in CASES.items()}
+        out, *names = sys.argv[1:]
+        gradients = {name: gradients_of(processes, **CASES[name]) for name in names}
         if processes.is_first:
-            torch.save(gradients, Path(sys.argv[1]))
+            torch.save(gradients, Path(out))
 
 
 def gradients_of(

@@ -67,7 +67,7 @@ def test_styles_are_read_from_pictures_and_make_pictures(
     no_picture = spade(
         "synthesize", "mine", label_map, "-o", tmp_path / "x", "--style-image", vae_run / "config.toml", *options
     )
-    assert "config.toml: it cannot be read as PNG, JPEG or WebP" in refusal(no_picture, exit_code=1)
+    assert "config.toml: it is no PNG, JPEG or WebP" in refusal(no_picture, exit_code=1)
 
 
 def test_styles_need_an_encoder_and_pictures(

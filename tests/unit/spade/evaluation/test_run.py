@@ -15,11 +15,12 @@ from spade.data.errors import PairingError
 from spade.data.loading import LoadingConfig
 from spade.errors import ConfigError
 from spade.evaluation.inception import InceptionFeatures
+from spade.evaluation.judged_model import JudgedModel
 from spade.evaluation.judging import JudgeFiles
 from spade.evaluation.kernel_distance import KernelSubsets
 from spade.evaluation.lpips import LPIPS, Backbone
 from spade.evaluation.report import Metric, Report
-from spade.evaluation.run import EvaluationRequest, JudgedModel, run_evaluation
+from spade.evaluation.run import EvaluationRequest, run_evaluation
 from spade.evaluation.segmenter import Segmenter, SegmenterConfig
 from spade.evaluation.segmenter_checkpoint import SegmenterRecord, save_segmenter
 from spade.synthesis import Synthesizer
