@@ -177,6 +177,7 @@ def push_command(reference: str, models_dir: Path | None, state: Path) -> None:
 @models.command("pull")
 @click.argument("reference", required=False)
 @click.option("--all", "all_of_them", is_flag=True, help="Every version that the store has.")
+@click.option("--cards", "only_cards", is_flag=True, help="Without weights, which an API does not need.")
 @click.option(
     "--every",
     "seconds",
@@ -187,7 +188,12 @@ def push_command(reference: str, models_dir: Path | None, state: Path) -> None:
 @models_dir_option
 @state_option
 def pull_command(
-    reference: str | None, all_of_them: bool, seconds: int | None, models_dir: Path | None, state: Path
+    reference: str | None,
+    all_of_them: bool,
+    only_cards: bool,
+    seconds: int | None,
+    models_dir: Path | None,
+    state: Path,
 ) -> None:
     """Bring a version from the object store into the models folder, verified.
 
@@ -197,19 +203,20 @@ def pull_command(
     Examples:
         spade-serve models pull landscape@3
         spade-serve models pull --all --every 60
+        spade-serve models pull --all --cards
     """
     if (reference is None) != all_of_them:
         raise click.UsageError("name a model, or say --all")
     folder = models_dir or default_models_folder()
     if seconds is None:
-        _pull(reference, _objects(state), folder, tell_all=True)
+        _pull(reference, _objects(state), folder, only_cards=only_cards, tell_all=True)
         return
     stopped = threading.Event()
     stopped_by_signals(stopped.set)
     objects = ObjectStore(service_settings(state).storage)
     while not stopped.is_set():
         try:
-            _pull(reference, objects, folder, tell_all=False)
+            _pull(reference, objects, folder, only_cards=only_cards, tell_all=False)
         except (DeployError, ServiceError, SpadeError, OSError) as error:
             click.echo(f"models are not pulled: {error}; next try in {seconds} s", err=True)
         stopped.wait(seconds)
@@ -244,27 +251,27 @@ def _verified(registry: Registry, card: ModelCard) -> str:
     return "as its card says"
 
 
-def _pull(reference: str | None, objects: ObjectStore, models_dir: Path, *, tell_all: bool) -> None:
+def _pull(reference: str | None, objects: ObjectStore, models_dir: Path, *, only_cards: bool, tell_all: bool) -> None:
     """Tells of each version that is added, and if it is to `tell_all` of those that were there.
 
     Of all versions those that cannot be used are told too, and left out: one of them must not keep a new pod from its
     start. Raises ServiceError: where the store is away, also then. Of one version, raises as `pull` does too.
     """
     if reference is not None:
-        _pull_one(choose_stored(objects, reference), objects, models_dir, tell_all=tell_all)
+        _pull_one(choose_stored(objects, reference), objects, models_dir, only_card=only_cards, tell_all=tell_all)
         return
     cards, unusable = stored_cards(objects)
     for error in unusable:
         _warn(error)
     for card in cards:
         try:
-            _pull_one(card, objects, models_dir, tell_all=tell_all)
+            _pull_one(card, objects, models_dir, only_card=only_cards, tell_all=tell_all)
         except (CardError, WeightsError, TransferError) as error:
             _warn(error)
 
 
-def _pull_one(card: ModelCard, objects: ObjectStore, models_dir: Path, *, tell_all: bool) -> None:
-    if pull(objects, card, models_dir):
+def _pull_one(card: ModelCard, objects: ObjectStore, models_dir: Path, *, only_card: bool, tell_all: bool) -> None:
+    if pull(objects, card, models_dir, only_card=only_card):
         click.echo(f"{card.reference} is added")
     elif tell_all:
         click.echo(f"{card.reference} is there already")

@@ -80,20 +80,24 @@ def choose_stored(objects: ObjectStore, reference: str) -> ModelCard:
     return card
 
 
-def pull(objects: ObjectStore, card: ModelCard, models_dir: Path) -> bool:
+def pull(objects: ObjectStore, card: ModelCard, models_dir: Path, *, only_card: bool = False) -> bool:
     """Brings a version from the store into a models folder, verified; False where it is there already.
+
+    `only_card` leaves out its weights, for a process that tells of models and runs none.
 
     Raises CardError: where there is another version of that number. WeightsError: where a file was changed or damaged.
     TransferError: where the store lacks one.
     """
     other = Registry(models_dir).find(card.reference)
-    if other == card:
-        return False
-    if other is not None:
+    if other not in (None, card):
         raise CardError(f"{card.reference}: there is another model of that name and version; remove it first")
     folder = version_folder(models_dir, card)
+    files = {} if only_card else files_of(card)
+    is_shipped = other == card and not (folder / CARD_FILE).exists()
+    if is_shipped or (other == card and all((folder / name).exists() for name in files)):
+        return False
     clear_partials(folder)
-    for name, info in files_of(card).items():
+    for name, info in files.items():
         key = _key(card, name)
         try:
             data = objects.get(key)

@@ -114,8 +114,8 @@ def test_containers_of_api_and_worker_make_a_picture(
     for _ in range(2):
         prepared = api.run("spade-serve", *map(api.here, described["prepare"]["command"]), told=stores)
         assert prepared.returncode == 0, prepared.stderr
-    for image in (api, worker):  # as pods do before they start
-        pulled = image.run("spade-serve", "models", "pull", "--all", told=stores)
+    for image, cards in ((api, ["--cards"]), (worker, [])):  # as pods do before they start
+        pulled = image.run("spade-serve", "models", "pull", "--all", *cards, told=stores)
         assert (pulled.returncode, pulled.stderr) == (0, "")
     metrics_key = (api.folder / "state" / "keys" / "metrics-key").read_text()
     key = api.run("spade-serve", "keys", "create", "--name", "me", told=stores).stdout.strip()

@@ -50,6 +50,21 @@ def test_a_version_is_pushed_and_pulled(run: Run, here: Path, there: Path) -> No
     assert "coco-stuff@1: weights not drawn yet" in verified.stdout
 
 
+def test_cards_alone_are_pulled_for_an_api_and_weights_later(run: Run, here: Path, there: Path) -> None:
+    run("models", "push", "small", SPADE_MODELS_DIR=str(here))
+    for said in ("small@2 is added\n", "small@2 is there already\n"):
+        assert run("models", "pull", "--all", "--cards", SPADE_MODELS_DIR=str(there)).stdout == said
+    assert [path.name for path in (there / "small" / "2").iterdir()] == ["card.json"]
+    assert run("models", "pull", "small", SPADE_MODELS_DIR=str(there)).stdout == "small@2 is added\n"
+    assert run("models", "pull", "small", "--cards", SPADE_MODELS_DIR=str(there)).stdout == "small@2 is there already\n"
+    assert "small@2: as its card says" in run("models", "verify", "small", SPADE_MODELS_DIR=str(there)).stdout
+
+
+def test_a_version_that_ships_with_the_program_is_not_pulled(run: Run, there: Path) -> None:
+    assert run("models", "push", "landscape", SPADE_MODELS_DIR=str(there)).stdout == "landscape@1 is in the store\n"
+    assert run("models", "pull", "landscape", SPADE_MODELS_DIR=str(there)).stdout == "landscape@1 is there already\n"
+
+
 def test_what_was_damaged_on_its_way_is_refused_and_leaves_nothing(
     run: Run, here: Path, there: Path, objects: ObjectStore
 ) -> None:
