@@ -21,6 +21,12 @@ from spade.benchmarks.tables import ENGINE_COLUMNS, TRAINING_COLUMNS, engine_row
 Figures = Mapping[str, Any]
 Command = Sequence[str | Path]
 _GIB: Final = 2**30
+_HEAD: Final = """# Benchmarks
+
+Written by `make bench`; `make bench ARGS="--coco DIR --camvid DIR"` measures on those data sets. Times are medians of
+runs that take turns in one process, so their ratios hold on a noisy machine too; the times themselves are those of the
+machine that each section names.
+"""
 _SECTION: Final = "## "
 
 
@@ -100,8 +106,9 @@ def run_all(chosen: Sequence[Benchmark], started: Callable[[Benchmark], None], *
         figures = _run(benchmark)
         words = [word.name if isinstance(word, Path) else word for word in benchmark.command]
         shown = " ".join([*words, "--json"])
-        sections[benchmark.title] = f"{_SECTION}{benchmark.title}\n\n    {shown}\n\n{benchmark.render(figures)}"
-    return "\n".join([_head(), *sections.values()])
+        told = f"    {shown}\n\n{machine()}\n\n{benchmark.render(figures)}"
+        sections[benchmark.title] = f"{_SECTION}{benchmark.title}\n\n{told}"
+    return "\n".join([_HEAD, *sections.values()])
 
 
 def _run(benchmark: Benchmark) -> Figures:
@@ -114,15 +121,6 @@ def _run(benchmark: Benchmark) -> Figures:
     # What the libraries that a benchmark uses have to say may come before its figures.
     figures: Figures = json.loads(done.stdout[done.stdout.index("{") :])
     return figures
-
-
-def _head() -> str:
-    return (
-        "# Benchmarks\n\n"
-        'Written by `make bench`; `make bench ARGS="--coco DIR --camvid DIR"` measures on those data sets. Times are '
-        "medians of runs\nthat take turns in one process, so their ratios hold on a noisy machine too; the times "
-        f"themselves are this one's.\n\n{machine()}\n"
-    )
 
 
 def machine() -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from deploy.bench.report import Benchmark, benchmarks, run_all
+from deploy.bench.report import Benchmark, benchmarks, machine, run_all
 from deploy.cli import main as spade_serve
 from deploy.errors import BenchmarkError
 from model_store.cli import spade
@@ -28,17 +28,19 @@ def test_every_benchmark_is_shown_with_its_command_and_its_figures() -> None:
     assert heard == ["Nothing"]
     assert text.startswith("# Benchmarks\n")
     assert "## Nothing\n\n    python -c" in text
-    assert text.endswith("1234.5!")
+    assert text.endswith(f"\n\n{machine()}\n\n1234.5!")
 
 
 def test_sections_of_an_earlier_run_are_kept_unless_they_are_measured_anew() -> None:
     one, other = (Benchmark(title=title, command=python("print('{}')"), render=lambda _: "old") for title in "ab")
     earlier = run_all([one, other], lambda _: None)
+    earlier = earlier.replace(machine(), "another machine")
     text = run_all([dataclasses.replace(other, render=lambda _: "new\n")], lambda _: None, earlier=earlier)
     assert text.count("## ") == 2
     first, second = text.split("\n## ")[1:]
     assert (first.splitlines()[0], first.splitlines()[-1]) == ("a", "old")
     assert (second.splitlines()[0], second.splitlines()[-1]) == ("b", "new")
+    assert ("another machine" in first, "another machine" in second) == (True, False)
 
 
 def test_words_that_no_title_has_are_refused_with_the_titles(tmp_path: Path) -> None:
