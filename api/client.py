@@ -59,9 +59,12 @@ class SpadeClient:
     """
 
     def __init__(
-        self, url: str, *, key: str | None = None, timeout_seconds: float = 60.0, patience_seconds: float = 60.0
+        self, url: str, *, key: str | None = None, timeout_seconds: float = 60.0, patience_seconds: float = 90.0
     ) -> None:
         """`key` is an API key, for a service that asks for one. It goes to the service only, not where that leads to.
+
+        The patience outlasts two submissions in a row that are killed with their API, each of which blocks the job's id
+        for 30 seconds.
 
         Certificates are judged by those of `SSL_CERT_FILE`, else by the public ones.
         """
