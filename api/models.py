@@ -41,6 +41,10 @@ class Model(BaseModel):
     uses_instances: bool = Field(description="Whether it takes instance maps")
     seed_matters: bool = Field(description="Whether different seeds give different pictures")
     styles: list[str] = Field(description="Names for the parameter `style`")
+    style_thumbnails: dict[str, str] = Field(
+        default={},
+        description="By the names of styles, a small picture in each: JPEG in base64. Styles that have none are absent",
+    )
     reads_styles: bool = Field(description="Whether it takes a `style_image`")
     palettes: list[str] = Field(description="Names for the parameter `palette`")
     weights_sha256: str = Field(description="Of the weights file")
@@ -66,6 +70,7 @@ class Model(BaseModel):
             uses_instances=card.uses_instances,
             seed_matters=card.latent,
             styles=list(card.styles_by_name),
+            style_thumbnails={style.name: style.thumbnail for style in card.styles if style.thumbnail is not None},
             reads_styles=card.encoder is not None,
             palettes=palettes,
             weights_sha256=card.weights.sha256,

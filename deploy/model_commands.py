@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from deploy.card_commands import seal, thumbnails
 from deploy.errors import DeployError
 from deploy.local.signals import stopped_by_signals
 from deploy.model_transfer import TransferError, choose_stored, pull, push, stored_cards
@@ -15,7 +16,7 @@ from model_store.card import ModelCard
 from model_store.errors import CardError, WeightsError
 from model_store.options import models_dir_option, open_registry
 from model_store.registry import LATEST, Registry, default_models_folder
-from model_store.versions import copy_version, remove_version, seal_card
+from model_store.versions import copy_version, remove_version
 from spade.errors import SpadeError
 from spade.options import json_option
 from workers.errors import ServiceError
@@ -24,7 +25,7 @@ from workers.storage import ObjectStore
 
 @click.group()
 def models() -> None:
-    """List, add, seal, remove, share and verify versions of models.
+    """List, add, seal, show, remove, share and verify versions of models.
 
     A model is named NAME, which means its newest version, NAME@latest, which means the same, or NAME@VERSION. A service
     takes a version that is added to its models folder for new jobs at once; jobs that were accepted before keep theirs.
@@ -34,6 +35,10 @@ def models() -> None:
         spade-serve models list
         spade-serve models push landscape
     """
+
+
+models.add_command(seal)
+models.add_command(thumbnails)
 
 
 @models.command("list")
@@ -122,20 +127,6 @@ def add(folder: Path, models_dir: Path | None) -> None:
     """
     card = copy_version(folder, models_dir or default_models_folder())
     click.echo(f"{card.reference} is added")
-
-
-@models.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def seal(folder: Path) -> None:
-    """Accept the card.json in FOLDER as you have changed it.
-
-    A card holds a digest of what it says, so that a change is noticed that nobody meant.
-
-    \b
-    Example:
-        spade-serve models seal ~/models/landscape/3
-    """
-    click.echo(f"{seal_card(folder).reference} is sealed")
 
 
 @models.command()

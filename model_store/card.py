@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from model_store.errors import CardError
 from model_store.measured import Measured
+from model_store.thumbnails import require_thumbnail
 from spade.config import EncoderConfig, GeneratorConfig
 from spade.errors import ConfigError
 from spade.records import record_from_mapping, record_to_mapping
@@ -63,16 +64,20 @@ class WeightsInfo:
 class StylePreset:
     """A style by name: the latent that a seed gives, or that `latent` spells out, as pictures' styles do.
 
-    Raises CardError: where there is not one of both.
+    Raises CardError: where there is not one of both, or the thumbnail is no small JPEG.
     """
 
     name: str
     seed: int | None = None
     latent: tuple[float, ...] | None = None
+    thumbnail: str | None = None
+    """A small picture in this style, JPEG in base64; None where nobody has made one."""
 
     def __post_init__(self) -> None:
         _require((self.seed is None) != (self.latent is None), f"style {self.name!r}: give seed or latent, one of both")
         _require(self.seed is None or 0 <= self.seed <= _MAX_SEED, f"style {self.name!r}: seed must be 0 to 2**63 - 1")
+        if self.thumbnail is not None:
+            require_thumbnail(self.thumbnail, where=f"style {self.name!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

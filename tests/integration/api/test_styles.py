@@ -1,7 +1,11 @@
 """Styles of jobs: presets of the model's card and blends of two."""
 
+import base64
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from model_store.registry import Registry
 from support.jobs import read_spec
@@ -60,3 +64,11 @@ def test_the_worker_makes_the_picture_of_the_style_whatever_the_seed(post, servi
     assert (first == other_seed).all()
     assert (first != of_seed).any()
     assert (first != blended).any()
+
+
+def test_a_model_shows_its_styles(client):
+    model = client.get("/v1/models/landscape").json
+    assert list(model["style_thumbnails"]) == model["styles"]
+    with Image.open(io.BytesIO(base64.b64decode(model["style_thumbnails"]["sunset"]))) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (96, 96))
+    assert client.get("/v1/models/coco-stuff").json["style_thumbnails"] == {}

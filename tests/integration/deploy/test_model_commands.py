@@ -1,16 +1,23 @@
 """`spade-serve models`: versions in a models folder and in the object store."""
 
+import base64
+import dataclasses
+import io
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from deploy.cli import main
 from deploy.local.child import Child
 from deploy.local.services import ApiServer
+from model_store.card import StylePreset
 from model_store.registry import Registry
+from model_store.versions import read_card, write_card
 from support.models import add_small_model
 from support.programs import SPADE_SERVE
 from support.waiting import wait_until
@@ -194,6 +201,26 @@ def test_a_card_that_was_changed_is_refused_until_it_is_sealed(run: Run, here: P
     assert "was changed after it was written" in refused.stderr
     assert run("models", "seal", str(path.parent), **environment).stdout == "small@2 is sealed\n"
     assert run("models", "verify", "small@2", **environment).returncode == 0
+
+
+def test_thumbnails_of_the_styles_travel_with_the_card(run: Run, here: Path, there: Path, tmp_path: Path) -> None:
+    folder = here / "small" / "2"
+    label_map = tmp_path / "map.png"
+    Image.fromarray(np.repeat(np.arange(4, dtype=np.uint8), 16)[:, None].repeat(64, axis=1)).save(label_map)
+    refused = run("models", "thumbnails", str(folder), "--label-map", str(label_map))
+    assert (refused.returncode, refused.stderr) == (1, "Error: small@2: it has no styles to show\n")
+    styles = (StylePreset(name="warm", seed=1), StylePreset(name="cold", latent=(1.0, -1.0, 0.5, 2.0)))
+    write_card(folder, dataclasses.replace(read_card(folder / "card.json"), styles=styles))
+    made = run("models", "thumbnails", str(folder), "--label-map", str(label_map))
+    assert made.stdout == "small@2 shows its styles: warm, cold\n"
+    warm, cold = (style.thumbnail for style in Registry(here).resolve("small@2").styles)
+    assert warm is not None
+    assert cold not in (None, warm)
+    with Image.open(io.BytesIO(base64.b64decode(warm))) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (64, 64))
+    run("models", "push", "small@2", SPADE_MODELS_DIR=str(here))
+    run("models", "pull", "small@2", SPADE_MODELS_DIR=str(there))
+    assert Registry(there).resolve("small@2").styles == Registry(here).resolve("small@2").styles
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "encoder.safetensors", "card.json"])
