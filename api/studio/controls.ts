@@ -13,7 +13,7 @@ const ZOOM_STEP = 1.25;
 const SVG = "http://www.w3.org/2000/svg";
 const SIZED: readonly ToolName[] = ["brush", "line", "eraser"];
 
-function icon(name: string): SVGSVGElement {
+export function icon(name: string): SVGSVGElement {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS(SVG, "use");

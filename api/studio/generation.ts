@@ -1,4 +1,4 @@
-// One picture at a time: the newest request counts, those before it are canceled.
+// One picture at a time, or its variations: the newest request counts, those before it are canceled.
 
 import { type Job, type JobRequest, Refusal, type Service } from "./service";
 
@@ -9,9 +9,12 @@ export interface Made {
 }
 
 export type Progress =
-  | { readonly kind: "sending" }
+  | { readonly kind: "sending"; readonly count: number }
   | { readonly kind: "waiting"; readonly job: Job }
   | { readonly kind: "made"; readonly made: Made }
+  /** What there is of several variations, by their places. */
+  | { readonly kind: "varying"; readonly variations: readonly (Made | null)[] }
+  | { readonly kind: "varied"; readonly variations: readonly (Made | null)[]; readonly milliseconds: number }
   | { readonly kind: "failed"; readonly detail: string }
   | { readonly kind: "refused"; readonly refusal: Refusal; readonly retrySeconds: number | null }
   | { readonly kind: "canceled" };
@@ -45,16 +48,18 @@ export class Generation {
     private readonly onProgress: (progress: Progress) => void,
   ) {}
 
-  /** Makes the picture of what `request` gives, in place of the one that is being made. */
-  async make(request: () => Promise<JobRequest>): Promise<void> {
+  /** Makes the picture of what `request` gives, or `count` variations of it, in place of what is being made. */
+  async make(request: () => Promise<JobRequest>, count = 1): Promise<void> {
     const superseding = this.#supersede();
     const { signal } = superseding;
     const started = performance.now();
     try {
-      this.#tell({ kind: "sending" }, signal);
+      this.#tell({ kind: "sending", count }, signal);
       const job = await this.#submit(await request(), signal);
-      const { picture, seed } = await this.#follow(job, signal);
-      this.#tell({ kind: "made", made: { picture, seed, milliseconds: performance.now() - started } }, signal);
+      const variations = await this.#follow(job, started, signal);
+      const milliseconds = performance.now() - started;
+      if (count > 1) this.#tell({ kind: "varied", variations, milliseconds }, signal);
+      else this.#tell({ kind: "made", made: variations[0]! }, signal);
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof Refusal) this.#tell({ kind: "refused", refusal: error, retrySeconds: null }, signal);
@@ -83,19 +88,26 @@ export class Generation {
     return job;
   }
 
-  async #follow(submitted: Job, signal: AbortSignal): Promise<{ picture: Blob; seed: number }> {
+  /** The pictures of a job by their places, told as they come; JobEnded where there is none in the end. */
+  async #follow(submitted: Job, started: number, signal: AbortSignal): Promise<(Made | null)[]> {
+    const variations = submitted.items.map((): Made | null => null);
     let seen = { job: submitted, tag: "" };
-    while (isOpen(seen.job)) {
+    for (;;) {
+      for (const [place, { image, seed }] of seen.job.items.entries()) {
+        if (!image || variations[place]) continue;
+        const picture = await this.#patiently(() => this.service.picture(image.href), signal);
+        variations[place] = { picture, seed, milliseconds: performance.now() - started };
+        if (variations.length > 1) this.#tell({ kind: "varying", variations }, signal);
+      }
+      if (!isOpen(seen.job)) break;
       this.#tell({ kind: "waiting", job: seen.job }, signal);
       const asked = performance.now();
       seen = await this.#patiently(() => this.service.poll(seen, signal), signal);
       const passedSeconds = (performance.now() - asked) / 1000;
       if (isOpen(seen.job)) await pause(LEAST_SECONDS_BETWEEN_POLLS - passedSeconds, signal);
     }
-    const [item] = seen.job.items;
-    if (!item?.image) throw new JobEnded(seen.job);
-    const { href } = item.image;
-    return { picture: await this.#patiently(() => this.service.picture(href), signal), seed: item.seed };
+    if (!variations.some(Boolean)) throw new JobEnded(seen.job);
+    return variations;
   }
 
   /** Twice at most. Whether it works matters to nobody any more: a job that is not canceled ends by itself. */

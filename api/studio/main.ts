@@ -17,6 +17,7 @@ import { keptWork } from "./storage";
 import { Studio } from "./studio";
 import { isChinese, text, translate } from "./texts";
 import { TOOL_KEYS, Toolbox, type ToolName } from "./toolbox";
+import { offerVariations } from "./variations";
 import { View } from "./view";
 import { Viewport } from "./viewport";
 
@@ -105,6 +106,7 @@ async function start(): Promise<void> {
   offerFiles(studio, files);
   editor.objectsUsedUp.on(() => studio.notify(text("objectsUsedUp")));
   part("generate").addEventListener("click", () => studio.generate());
+  offerVariations((count) => studio.vary(count));
   part("help").addEventListener("click", showHelp);
 
   const tools = Object.entries(TOOL_KEYS).map(([name, key]) => [key.toLowerCase(), () => toolbox.use(name as ToolName)]);

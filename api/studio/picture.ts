@@ -1,23 +1,28 @@
 // The panel of the picture: how it is to be made, how far it is, and what was made.
 
-import { make, part } from "./dom";
+import { part } from "./dom";
 import type { Made, Progress } from "./generation";
 import type { Job, Model, Refusal } from "./service";
 import { Signal } from "./signal";
+import { BY_SEED, type Style } from "./style";
+import { StyleChooser } from "./styles";
 import { isTextKey, text } from "./texts";
+import { VariationGrid } from "./variations";
 
 const DRAWN_SEEDS = 1_000_000;
 const LONG_WAIT_MILLISECONDS = 8000;
-const NO_STYLE = "";
 
 type Tone = "calm" | "busy" | "bad";
 
 export class PicturePanel {
   /** Seed or style is another. */
   readonly changed = new Signal();
+  /** One of several variations is the picture now, its seed the one to keep. */
+  readonly picked = new Signal();
+  readonly styles = new StyleChooser();
+  readonly #variations = new VariationGrid();
   readonly #seed = part<HTMLInputElement>("seed");
   readonly #lock = part<HTMLInputElement>("seed-lock");
-  readonly #styles = part("styles");
   readonly #image = part<HTMLImageElement>("picture");
   readonly #status = part("status");
   #made: Made | null = null;
@@ -33,9 +38,17 @@ export class PicturePanel {
       this.drawSeed();
       this.changed.emit();
     });
-    this.#styles.addEventListener("change", () => {
+    this.styles.changed.on(() => {
       this.#showSeedUse();
       this.changed.emit();
+    });
+    this.#variations.chosen.on((made) => {
+      this.seed = made.seed;
+      this.#lock.checked = true;
+      this.styles.leaveToSeed(); // perhaps another style was chosen since
+      this.#showSeedUse();
+      this.picked.emit();
+      this.#showMade(made);
     });
   }
 
@@ -47,8 +60,8 @@ export class PicturePanel {
     this.#seed.value = String(seed);
   }
 
-  get style(): string {
-    return this.#styles.querySelector<HTMLInputElement>("input:checked")?.value ?? NO_STYLE;
+  get style(): Style {
+    return this.styles.style;
   }
 
   get isSeedLocked(): boolean {
@@ -64,27 +77,32 @@ export class PicturePanel {
   }
 
   /** Offers the styles of a model, `style` chosen if it has it. */
-  setModel(model: Model, style: string): void {
-    const chosen = model.styles.includes(style) ? style : NO_STYLE;
-    const choices = [NO_STYLE, ...model.styles].map((name) => this.#choice(name, name === chosen));
-    this.#styles.replaceChildren(...choices);
-    this.#styles.hidden = !model.styles.length;
+  setModel(model: Model, style: Style): void {
+    this.styles.show(model, style);
     part("seed-row").hidden = !model.seed_matters;
     this.#showSeedUse();
   }
 
   show(progress: Progress): void {
-    const isBusy = progress.kind === "sending" || progress.kind === "waiting" || Boolean(retryOf(progress));
+    const isBusy = ["sending", "waiting", "varying"].includes(progress.kind) || Boolean(retryOf(progress));
     part("stop").hidden = !isBusy;
     part("picture-stage").classList.toggle("busy", isBusy);
     if (progress.kind !== "waiting") this.#stopWaiting();
+    if (!isBusy) this.#variations.end();
     switch (progress.kind) {
       case "sending":
+        if (progress.count > 1) this.#variations.open(progress.count);
+        else this.#variations.close();
         return this.#say(text("sending"), "busy");
       case "waiting":
         return this.#say(this.#wordsOf(progress.job), "busy");
       case "made":
         return this.#showMade(progress.made);
+      case "varying":
+        this.#variations.fill(progress.variations);
+        return this.#say(madeOf(progress.variations), "busy");
+      case "varied":
+        return this.#say(wordsOfVaried(progress), "calm");
       case "failed":
         return this.#say(text("failed", { detail: progress.detail }), "bad");
       case "canceled":
@@ -94,22 +112,18 @@ export class PicturePanel {
     }
   }
 
-  #choice(name: string, isChosen: boolean): HTMLLabelElement {
-    const input = make("input", { type: "radio", name: "style", value: name, checked: isChosen });
-    return make("label", { className: "chip" }, input, make("span", { textContent: name || text("bySeed") }));
-  }
-
   /** A preset decides what otherwise the seed does. */
   #showSeedUse(): void {
     for (const id of ["seed", "seed-lock", "seed-dice"]) {
-      part<HTMLInputElement | HTMLButtonElement>(id).disabled = this.style !== NO_STYLE;
+      part<HTMLInputElement | HTMLButtonElement>(id).disabled = this.style !== BY_SEED;
     }
   }
 
-  #wordsOf({ state, queue }: Job): string {
+  #wordsOf({ state, queue, items }: Job): string {
     if (state === "running") {
       this.#stopWaiting();
-      return text("running");
+      const done = items.filter(({ image }) => image).length;
+      return items.length > 1 ? text("madeOf", { done, count: items.length }) : text("running");
     }
     if (!this.#waitingSince) {
       this.#waitingSince = performance.now();
@@ -133,13 +147,23 @@ export class PicturePanel {
     this.#image.hidden = false;
     part("no-picture").hidden = true;
     part<HTMLButtonElement>("save-picture").disabled = false;
-    this.#say(text("made", { seconds: (made.milliseconds / 1000).toFixed(1) }), "calm");
+    this.#say(madeIn(made.milliseconds), "calm");
   }
 
   #say(words: string, tone: Tone): void {
     this.#status.textContent = words;
     this.#status.dataset["tone"] = tone;
   }
+}
+
+const madeIn = (milliseconds: number) => text("made", { seconds: (milliseconds / 1000).toFixed(1) });
+
+const madeOf = (variations: readonly (Made | null)[]) =>
+  text("madeOf", { done: variations.filter(Boolean).length, count: variations.length });
+
+/** Some of the variations may have failed. */
+function wordsOfVaried({ variations, milliseconds }: Extract<Progress, { kind: "varied" }>): string {
+  return variations.every(Boolean) ? madeIn(milliseconds) : madeOf(variations);
 }
 
 function retryOf(progress: Progress): number | null {

@@ -1,13 +1,15 @@
 // A project as one file: both layers exactly, and how its picture was made.
 
+import { fromBase64, toBase64 } from "./base64";
 import { Drawing, NOTHING, objectOf } from "./drawing";
 import { MapError } from "./maps";
 import { decodePng, encodeGrey, type Png, PngError } from "./png";
+import { type Style, styleFromJson, styleToJson } from "./style";
 
 export interface Project {
   readonly model: string;
   readonly seed: number;
-  readonly style: string;
+  readonly style: Style;
   readonly drawing: Drawing;
 }
 
@@ -19,24 +21,16 @@ interface Content {
   readonly version: number;
   readonly model: string;
   readonly seed: number;
-  readonly style: string;
+  readonly style: unknown;
   /** PNG of 16-bit cells in base64. */
   readonly background: string;
   readonly objects: string;
 }
 
-function toBase64(bytes: Uint8Array): string {
-  let binary = "";
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary);
-}
-
-const fromBase64 = (content: string) => Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
-
-export async function writeProject({ drawing, ...how }: Project): Promise<Blob> {
+export async function writeProject({ drawing, style, ...how }: Project): Promise<Blob> {
   const layer = async (cells: Uint16Array) => toBase64(await encodeGrey(drawing.width, drawing.height, cells));
   const [background, objects] = [await layer(drawing.background), await layer(drawing.objects)];
-  const content: Content = { format: FORMAT, version: VERSION, ...how, background, objects };
+  const content: Content = { format: FORMAT, version: VERSION, ...how, style: styleToJson(style), background, objects };
   return new Blob([JSON.stringify(content)], { type: "application/json" });
 }
 
@@ -48,7 +42,7 @@ export async function readProject(content: string): Promise<Project> {
     if (version !== VERSION) throw new MapError("project-version");
     const drawing = drawingOf(await decodePng(fromBase64(layers.background)), await decodePng(fromBase64(layers.objects)));
     if (!drawing || !Number.isSafeInteger(seed) || seed < 0) throw new MapError("project-unknown");
-    return { model: String(model), seed, style: String(style), drawing };
+    return { model: String(model), seed, style: styleFromJson(style), drawing };
   } catch (error) {
     if (error instanceof MapError) throw error;
     const isLarge = error instanceof PngError && error.reason === "too-large";

@@ -24,6 +24,9 @@ export interface Model {
   readonly uses_instances: boolean;
   readonly seed_matters: boolean;
   readonly styles: readonly string[];
+  /** JPEG in base64 by the names of styles. */
+  readonly style_thumbnails: Readonly<Record<string, string>>;
+  readonly reads_styles: boolean;
 }
 
 export interface Item {
@@ -53,6 +56,7 @@ export interface JobRequest {
   readonly params: Readonly<Record<string, unknown>>;
   readonly labelMap: Blob;
   readonly instanceMap: Blob | null;
+  readonly styleImage: File | null;
 }
 
 /** What proxies answer too while the service is away. */
@@ -98,11 +102,12 @@ export class Service {
   }
 
   /** `key` makes it safe to send the same again where no answer came. */
-  submit({ params, labelMap, instanceMap }: JobRequest, key: string): Promise<Job> {
+  submit({ params, labelMap, instanceMap, styleImage }: JobRequest, key: string): Promise<Job> {
     const form = new FormData();
     form.append("params", JSON.stringify(params));
     form.append("label_map", labelMap, "map.png");
     if (instanceMap) form.append("instance_map", instanceMap, "map.instance.png");
+    if (styleImage) form.append("style_image", styleImage);
     const options = { method: "POST", body: form, headers: { "Idempotency-Key": key } };
     return this.#ask("/v1/jobs", options, (answer) => answer.json());
   }

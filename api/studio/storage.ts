@@ -1,6 +1,7 @@
 // The work in progress, kept in the browser so that a reload loses nothing.
 
 import type { Drawing } from "./drawing";
+import type { Style } from "./style";
 
 export interface Work {
   readonly model: string;
@@ -9,7 +10,7 @@ export interface Work {
   readonly background: Uint16Array;
   readonly objects: Uint16Array;
   readonly seed: number;
-  readonly style: string;
+  readonly style: Style;
   readonly isLive: boolean;
 }
 

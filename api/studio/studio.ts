@@ -12,7 +12,9 @@ import type { Palette } from "./palette";
 import type { PicturePanel } from "./picture";
 import type { Project } from "./project";
 import type { JobRequest, Model, Service } from "./service";
+import { BY_SEED, isPicture, type Style } from "./style";
 import { fillFrom, keepWork, type Work } from "./storage";
+import { text } from "./texts";
 import type { View } from "./view";
 
 const LIVE_PAUSE_MILLISECONDS = 120;
@@ -37,6 +39,8 @@ export class Studio implements Surroundings {
   readonly #live = part<HTMLInputElement>("live");
   #model: Model;
   #livePause = 0;
+  /** How many pictures were asked for at a time. */
+  #count = 1;
   #keepPause = 0;
   #notice = 0;
   /** Whether the drawing may take the place of the one that was kept: what the person did not paint may not. */
@@ -56,6 +60,11 @@ export class Studio implements Surroundings {
       this.#changed();
     });
     this.picture.changed.on(() => this.#changed());
+    this.picture.picked.on(() => {
+      this.#generation.stop(); // further variations, if some are still being made, and what a change had begun
+      this.#keepSoon();
+    });
+    this.picture.styles.unreadable.on((name) => this.notify(text("style-unreadable", { name })));
     this.#live.addEventListener("change", () => this.#changed());
     part("stop").addEventListener("click", () => this.#generation.stop());
     addEventListener("pagehide", () => this.#keepAtOnce());
@@ -81,7 +90,7 @@ export class Studio implements Surroundings {
       this.editor.restart(fillFrom(new Drawing(kept.width, kept.height), kept), model.name);
     } else {
       this.#isWorthKeeping = false;
-      this.#setModel(this.#model, "");
+      this.#setModel(this.#model, BY_SEED);
       this.editor.restart(await this.#firstDrawing(this.#model), this.#model.name);
     }
   }
@@ -126,6 +135,12 @@ export class Studio implements Surroundings {
     this.#make();
   }
 
+  /** Makes as many pictures, of seeds in a row, in place of one. */
+  vary(count: number): void {
+    if (!this.picture.isSeedLocked) this.picture.drawSeed();
+    this.#make(count);
+  }
+
   notify(words: string): void {
     const notice = part("notice");
     clearTimeout(this.#notice);
@@ -145,7 +160,7 @@ export class Studio implements Surroundings {
     return step.after.model === this.editor.model;
   }
 
-  #setModel(model: Model, style: string): void {
+  #setModel(model: Model, style: Style): void {
     this.#model = model;
     this.editor.blank = blankOf(model);
     part<HTMLSelectElement>("model").value = model.name;
@@ -165,6 +180,10 @@ export class Studio implements Surroundings {
   #changed(): void {
     clearTimeout(this.#livePause);
     if (this.isLive) this.#livePause = setTimeout(() => this.#make(), LIVE_PAUSE_MILLISECONDS);
+    this.#keepSoon();
+  }
+
+  #keepSoon(): void {
     clearTimeout(this.#keepPause);
     this.#keepPause = this.#isWorthKeeping ? setTimeout(() => void this.#keep(), KEEP_PAUSE_MILLISECONDS) : 0;
   }
@@ -176,12 +195,13 @@ export class Studio implements Surroundings {
     void this.#keep();
   }
 
-  #make(): void {
+  #make(count = 1): void {
     clearTimeout(this.#livePause);
-    void this.#generation.make(() => this.#request());
+    this.#count = count;
+    void this.#generation.make(() => this.#request(count), count);
   }
 
-  async #request(): Promise<JobRequest> {
+  async #request(variations: number): Promise<JobRequest> {
     const model = this.#model;
     const { drawing } = this.editor;
     const { seed, style } = this.picture;
@@ -191,7 +211,8 @@ export class Studio implements Surroundings {
       model: `${model.name}@${model.version}`,
       seed,
       priority: "interactive",
-      ...(style ? { style } : {}),
+      ...(variations > 1 ? { variations } : {}),
+      ...(style === BY_SEED || isPicture(style) ? {} : { style }),
       ...(fits ? { size: { width: drawing.width, height: drawing.height } } : {}),
     };
     const png = (bytes: Uint8Array<ArrayBuffer>) => new Blob([bytes], { type: "image/png" });
@@ -200,13 +221,14 @@ export class Studio implements Surroundings {
       params,
       labelMap: png(await writeMap(drawing, model.classes)),
       instanceMap: sendsInstances ? png(await writeInstances(drawing)) : null,
+      styleImage: isPicture(style) ? new File([style.bytes], style.name, { type: style.type }) : null,
     };
   }
 
   #show(progress: Progress): void {
     this.picture.show(progress);
     if (progress.kind !== "refused" || !progress.refusal.wantsKey) return;
-    void askForKey().then((isGiven) => isGiven && this.#make());
+    void askForKey().then((isGiven) => isGiven && this.#make(this.#count));
   }
 
   async #keep(): Promise<void> {

@@ -32,6 +32,8 @@ def test_nothing_is_cut_off_and_the_colours_are_the_browsers(
     with open_studio(browser, stack.url, width=width, color_scheme=scheme) as studio:
         assert studio.page.evaluate("document.documentElement.scrollWidth") <= width
         assert studio.page.evaluate(CUT_OFF) == []
+        studio.page.get_by_role("radio", name="sunset").check()
+        assert studio.page.evaluate(CUT_OFF) == []
         red = int(re.findall(r"\d+", studio.page.evaluate("getComputedStyle(document.body).backgroundColor"))[0])
         assert red > 220 if scheme == "light" else red < 40
         assert studio.wrong == []
@@ -44,6 +46,11 @@ def test_axe_finds_nothing_serious(browser: Browser, stack: LocalStack, width: i
     with open_studio(browser, stack.url, width=width, color_scheme=scheme) as studio:
         studio.page.get_by_role("button", name="Generate").click()
         studio.expect_picture()
+        assert serious_faults(studio.page) == []
+        studio.page.get_by_role("button", name="4 variations").click()
+        expect(studio.page.locator("#variations button")).to_have_count(4)
+        assert serious_faults(studio.page) == []
+        studio.page.get_by_role("radio", name="sunset").check()
         assert serious_faults(studio.page) == []
         studio.page.get_by_role("button", name="File").click()
         assert serious_faults(studio.page) == []
