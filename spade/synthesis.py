@@ -89,7 +89,10 @@ class Synthesizer:
         seeds: Sequence[int],
         latents: Sequence[Tensor | None] | None = None,
     ) -> NDArray[np.uint8]:
-        """RGB pictures (B, H, W, 3), uint8, one per label map; what else is in the batch makes no difference.
+        """RGB pictures (B, H, W, 3), uint8, one per label map; what else is in the batch is all the same.
+
+        But for rounding: some processors add up a batch of another size in another order, which may put a few values
+        one level off.
 
         `label_maps` (B, H, W) holds class ids 0..label_nc-1 and label_nc for unknown, or (B, 3, H, W) pictures in
         [-1, 1] for a model that reads those; `instance_maps` (B, H, W), or None for the borders between classes;
