@@ -30,6 +30,7 @@ from workers.job_store import JobStore
 from workers.leases import LeaseKeeper
 from workers.messages import Batch, ClaimedItem
 from workers.metrics import WorkerMetrics
+from workers.progress import Progress
 from workers.publishing import Publisher
 from workers.sent_maps import InputError
 from workers.served_models import ServedModels
@@ -72,23 +73,6 @@ class PipelineParts:
     traces: Traces
 
 
-class Progress:
-    """When the loop last did something, for the liveness probe. `busy` is set while it drains the queue."""
-
-    def __init__(self) -> None:
-        self.busy = threading.Event()
-        self._noted = time.monotonic()
-
-    def note(self) -> None:
-        """The loop did something just now."""
-        self._noted = time.monotonic()
-
-    @property
-    def idle_seconds(self) -> float:
-        """Since the last note."""
-        return time.monotonic() - self._noted
-
-
 class Pipeline:
     """Claims, computes and publishes until the queue is empty, time is up or `stop` is set."""
 
@@ -99,6 +83,7 @@ class Pipeline:
         self._unfinished = Unfinished(
             parts.store, parts.leases, record=parts.record, traces=parts.traces, device=parts.engine.device
         )
+        self._slots = threading.BoundedSemaphore(_PUBLISHERS)  # finished batches in memory
         self.progress = Progress()
         self._engine_pause = EnginePause(parts.engine.ping, stop=stop, note=self.progress.note)
 
@@ -108,23 +93,30 @@ class Pipeline:
         What was claimed is finished or given back, also when `stop` is set.
         """
         until = time.monotonic() + seconds
-        slots = threading.BoundedSemaphore(_PUBLISHERS)  # finished batches in memory
         self.progress.busy.set()
         try:
-            with (
-                ThreadPoolExecutor(1, "fetch") as fetcher,
-                ThreadPoolExecutor(_PUBLISHERS, "publish") as publisher,
-                closing(self._fetched(fetcher, until)) as batches,
-            ):
-                for inputs in batches:
-                    if self._stop.is_set():
-                        self._unfinished.release(inputs.batch, inputs.items, stages=inputs.stages)
-                    elif (computed := self._compute(inputs)) is not None:
-                        slots.acquire()
-                        publisher.submit(self._publish, *computed).add_done_callback(lambda _: slots.release())
+            with ThreadPoolExecutor(1, "fetch") as fetcher, ThreadPoolExecutor(_PUBLISHERS, "publish") as publisher:
+                while not self._work_through(fetcher, publisher, until):
+                    self._engine_pause.wait()
         finally:
             self.progress.busy.clear()
         return time.monotonic() >= until and not self._stop.is_set()
+
+    def _work_through(self, fetcher: ThreadPoolExecutor, publisher: ThreadPoolExecutor, until: float) -> bool:
+        """False if the engine went away; what was fetched ahead is given back then, to workers that have theirs."""
+        with closing(self._fetched(fetcher, until)) as batches:
+            for inputs in batches:
+                if self._stop.is_set():
+                    self._unfinished.release(inputs.batch, inputs.items, stages=inputs.stages)
+                    continue
+                try:
+                    computed = self._compute(inputs)
+                except EngineUnavailableError:
+                    return False
+                if computed is not None:
+                    self._slots.acquire()
+                    publisher.submit(self._publish, *computed).add_done_callback(lambda _: self._slots.release())
+        return True
 
     def _fetched(self, fetcher: ThreadPoolExecutor, until: float) -> Generator[Inputs, None, None]:
         """Batches, each fetched while the caller works on the one before."""
@@ -236,7 +228,10 @@ class Pipeline:
         self._unfinished.postpone(batch, [item], detail=str(error))
 
     def _compute(self, inputs: Inputs) -> tuple[Inputs, NDArray[np.uint8], dict[str, float]] | None:
-        """The pictures of the items that are still ours; None when there are none, or when the engine failed."""
+        """The pictures of the items that are still ours; None when there are none, or when the engine failed.
+
+        Raises EngineUnavailableError: when it is away, and the items are given back.
+        """
         inputs = self._still_ours(inputs)
         if not inputs.items:
             return None
@@ -247,7 +242,7 @@ class Pipeline:
                 pictures = self._parts.engine.synthesize(inputs)
         except EngineUnavailableError as error:
             self._engine_away(inputs.after("compute", began=started), error)
-            return None
+            raise
         except Exception as error:  # whatever the engine raises concerns this batch, not the loop
             detail = f"{type(error).__name__}: {error}"
             self._parts.metrics.engine_errors.labels(batch.model, type(error).__name__).inc()
@@ -274,7 +269,7 @@ class Pipeline:
             return inputs  # the commit will tell
 
     def _engine_away(self, inputs: Inputs, error: EngineUnavailableError) -> None:
-        """Give the items back, to other workers too, and try again when the engine answers.
+        """Give the items back, to other workers too.
 
         Of an engine that does, one model may be out of order: its items must not stand in the way of the others.
         """
@@ -285,7 +280,6 @@ class Pipeline:
             self._unfinished.postpone(batch, inputs.items, detail=str(error), stages=inputs.stages)
         else:
             self._unfinished.release(batch, inputs.items, stages=inputs.stages)
-        self._engine_pause.wait()
 
     def _publish(self, inputs: Inputs, pictures: NDArray[np.uint8], timings: dict[str, float]) -> None:
         told = {"bucket": inputs.batch.bucket, **batch_fields(inputs.items)}

@@ -35,8 +35,12 @@ def fetch_dataset(url: str, folder: Path, storage: StorageSettings) -> int:
     places = {entry: folder / _name_below(prefix, entry) for entry in stored}
     missing = [entry for entry, path in places.items() if not path.exists() or path.stat().st_size != entry.size_bytes]
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dataset") as pool:
-        for done in [pool.submit(_fetch, objects, entry, places[entry]) for entry in missing]:
-            done.result()
+        try:
+            for done in [pool.submit(_fetch, objects, entry, places[entry]) for entry in missing]:
+                done.result()
+        except BaseException:  # a signal that ends the program too
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return len(missing)
 
 

@@ -114,6 +114,30 @@ def test_items_wait_without_blame_for_an_engine_that_is_away(bench: Bench) -> No
     )
 
 
+def test_what_was_fetched_ahead_does_not_wait_for_an_engine_that_is_away(
+    bench: Bench, redis_client: RedisClient, objects: ObjectStore
+) -> None:
+    """Another worker, whose engine is there, makes all of it."""
+    other = Bench(redis_client, objects)
+    came_back = threading.Event()
+
+    def refuse(_: Inputs) -> None:
+        if not came_back.is_set():
+            raise EngineUnavailableError("connection refused")
+
+    def ping() -> None:
+        if not came_back.is_set():
+            other.pipeline.drain(seconds=30)
+            assert bench.states("j") == [State.SUCCEEDED] * 12
+            came_back.set()
+
+    bench.engine.before, bench.engine.pings = refuse, ping
+    bench.submit("j", 12)  # more than are in hand at once
+    bench.pipeline.drain(seconds=60)
+    assert came_back.is_set()
+    assert len(bench.engine.batches) == 1  # the one that it could not compute
+
+
 def test_a_model_that_the_engine_does_not_serve_just_now_does_not_hold_up_the_others(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
