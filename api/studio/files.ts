@@ -1,5 +1,6 @@
 // Files in and out: the menu, drag and drop, the clipboard.
 
+import { isMany } from "./batch_files";
 import { download, part } from "./dom";
 import { Drawing } from "./drawing";
 import type { Editor } from "./editor";
@@ -8,6 +9,7 @@ import { MapError, readMap, writeMap } from "./maps";
 import type { PicturePanel } from "./picture";
 import { type Project, readProject, writeProject } from "./project";
 import type { Model } from "./service";
+import { Signal } from "./signal";
 import { text } from "./texts";
 
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
@@ -37,6 +39,8 @@ export async function readExample(name: string, model: Model): Promise<Drawing> 
 }
 
 export class Files {
+  /** More than one file was dropped. */
+  readonly manyDropped = new Signal<DataTransfer>();
   readonly #input = part<HTMLInputElement>("file-input");
 
   constructor(private readonly studio: Surroundings) {
@@ -115,8 +119,10 @@ export class Files {
       if (!event.relatedTarget) target.hidden = true;
     });
     addEventListener("drop", (event) => {
-      event.preventDefault();
       target.hidden = true;
+      if (event.defaultPrevented) return; // a dialog took it
+      event.preventDefault();
+      if (event.dataTransfer && isMany(event.dataTransfer)) return this.manyDropped.emit(event.dataTransfer);
       const [file] = event.dataTransfer?.files ?? [];
       if (file) void this.open(file);
     });

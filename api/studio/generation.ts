@@ -1,5 +1,6 @@
 // One picture at a time, or its variations: the newest request counts, those before it are canceled.
 
+import { newKey, pause, patiently, RETRY_SECONDS } from "./patience";
 import { type Job, type JobRequest, Refusal, type Service } from "./service";
 
 export interface Made {
@@ -19,26 +20,10 @@ export type Progress =
   | { readonly kind: "refused"; readonly refusal: Refusal; readonly retrySeconds: number | null }
   | { readonly kind: "canceled" };
 
-const RETRY_SECONDS = 3;
 /** Between two questions for a job: a service with many who wait answers at once. */
 const LEAST_SECONDS_BETWEEN_POLLS = 1;
 
 const isOpen = (job: Job) => job.state === "queued" || job.state === "running";
-
-function newKey(): string {
-  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (number) => number.toString(36)).join("-");
-}
-
-/** Rejects when `signal` is aborted before that. */
-function pause(seconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, seconds * 1000);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    });
-  });
-}
 
 export class Generation {
   #superseding = new AbortController();
@@ -121,18 +106,8 @@ export class Generation {
     }
   }
 
-  /** Tries again, as often as the service is away or asks to wait. */
-  async #patiently<T>(act: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    for (;;) {
-      try {
-        return await act();
-      } catch (error) {
-        if (!(error instanceof Refusal && error.isTemporary)) throw error;
-        const retrySeconds = error.retryAfterSeconds ?? RETRY_SECONDS;
-        this.#tell({ kind: "refused", refusal: error, retrySeconds }, signal);
-        await pause(retrySeconds, signal);
-      }
-    }
+  #patiently<T>(act: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return patiently(act, signal, (refusal, retrySeconds) => this.#tell({ kind: "refused", refusal, retrySeconds }, signal));
   }
 
   #tell(progress: Progress, signal: AbortSignal): void {

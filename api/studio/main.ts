@@ -1,5 +1,7 @@
 // Puts the studio together.
 
+import { BatchDialog } from "./batch_dialog";
+import { droppedFiles } from "./batch_files";
 import { Controls } from "./controls";
 import { askForKey, keptKey, showHelp } from "./dialogs";
 import { make, part } from "./dom";
@@ -105,6 +107,8 @@ async function start(): Promise<void> {
   offerModels(studio);
   offerFiles(studio, files);
   editor.objectsUsedUp.on(() => studio.notify(text("objectsUsedUp")));
+  const batch = new BatchDialog(service, studio);
+  files.manyDropped.on((transfer) => void batch.take(droppedFiles(transfer)));
   part("generate").addEventListener("click", () => studio.generate());
   offerVariations((count) => studio.vary(count));
   part("help").addEventListener("click", showHelp);

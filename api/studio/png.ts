@@ -44,7 +44,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value;
 });
 
-function crc32(bytes: Uint8Array): number {
+export function crc32(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) crc = CRC_TABLE[(crc ^ byte) & 255]! ^ (crc >>> 8);
   return (crc ^ 0xffffffff) >>> 0;
@@ -120,6 +120,18 @@ export function encodeIndexed(width: number, height: number, labels: Uint8Array,
 /** A grey file, of 8 or 16 bits as the samples are. */
 export function encodeGrey(width: number, height: number, samples: Uint8Array | Uint16Array): Promise<Bytes> {
   return encode(width, height, samples, GREY, null);
+}
+
+/** So many bytes at the beginning tell what `readHeader` reads. */
+export const HEADER_BYTES = 33;
+
+/** Size and form of a PNG, from its beginning. Throws PngError. */
+export function readHeader(bytes: Bytes): Pick<Png, "width" | "height" | "colorType"> {
+  if (SIGNATURE.some((byte, index) => bytes[index] !== byte)) throw new PngError("not-png");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const isWhole = bytes.length >= HEADER_BYTES && view.getUint32(8) === 13;
+  if (!isWhole || crc32(bytes.subarray(12, 29)) !== view.getUint32(29)) throw new PngError("damaged");
+  return { width: view.getUint32(16), height: view.getUint32(20), colorType: view.getUint8(25) };
 }
 
 interface Chunks {

@@ -31,6 +31,7 @@ export interface Model {
 
 export interface Item {
   readonly index: number;
+  readonly file: string;
   readonly seed: number;
   readonly state: string;
   readonly reason: string | null;
@@ -38,12 +39,26 @@ export interface Item {
   readonly image: { readonly href: string } | null;
 }
 
+/** Items of a job by state; all but `total` add up to that. */
+export interface Counts {
+  readonly total: number;
+  readonly queued: number;
+  readonly running: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly canceled: number;
+  readonly expired: number;
+}
+
 export interface Job {
   readonly id: string;
   readonly state: "queued" | "running" | "succeeded" | "failed" | "canceled" | "expired";
   readonly seed: number;
+  readonly size: Size;
+  readonly counts: Counts;
   readonly queue: { readonly position: number; readonly eta_seconds: number | null } | null;
   readonly items: readonly Item[];
+  readonly items_next: string | null;
 }
 
 /** A job as it was told, and the tag of that. */
@@ -59,6 +74,17 @@ export interface JobRequest {
   readonly styleImage: File | null;
 }
 
+/** One thing that is wrong with a request. */
+export interface Fault {
+  readonly file?: string;
+  readonly detail: string;
+  /** Values that may not occur in a label map. */
+  readonly offenders?: readonly { readonly value: number | string }[];
+}
+
+/** As `fetch`. */
+export type Send = (path: string, options: RequestInit) => Promise<Response>;
+
 /** What proxies answer too while the service is away. */
 const AWAY: readonly number[] = [502, 503, 504];
 
@@ -70,6 +96,7 @@ export class Refusal extends Error {
     readonly slug: string,
     readonly detail: string,
     readonly retryAfterSeconds: number | null,
+    readonly faults: readonly Fault[] = [],
   ) {
     super(detail || slug);
   }
@@ -84,12 +111,23 @@ export class Refusal extends Error {
 }
 
 const LONGEST_WAIT_SECONDS = 20;
+/** As `itemsAfter`: a job is told without its items. */
+export const BEHIND_ALL_ITEMS = 2 ** 31;
+
+export const archivePath = (id: string): string => `/v1/jobs/${id}/archive`;
+
+interface Problem {
+  readonly type?: string;
+  readonly title?: string;
+  readonly detail?: string;
+  readonly errors?: readonly Fault[];
+}
 
 async function refusalOf(answer: Response): Promise<Refusal> {
-  const problem = (await answer.json().catch(() => ({}))) as { type?: string; title?: string; detail?: string };
+  const problem = (await answer.json().catch(() => ({}))) as Problem;
   const after = Number(answer.headers.get("Retry-After"));
   const detail = [problem.title, problem.detail].filter(Boolean).join(": ");
-  return new Refusal(answer.status, problem.type?.split(":").at(-1) ?? "", detail, after > 0 ? after : null);
+  return new Refusal(answer.status, problem.type?.split(":").at(-1) ?? "", detail, after > 0 ? after : null, problem.errors);
 }
 
 export class Service {
@@ -113,9 +151,10 @@ export class Service {
   }
 
   /** The job once it is another than `seen`, or has ended, or after a while. Rejects too once `signal` is aborted. */
-  poll(seen: SeenJob, signal: AbortSignal): Promise<SeenJob> {
+  poll(seen: SeenJob, signal: AbortSignal, itemsAfter = -1): Promise<SeenJob> {
     const headers = seen.tag ? { "If-None-Match": seen.tag } : {};
-    return this.#ask(`/v1/jobs/${seen.job.id}?wait=${LONGEST_WAIT_SECONDS}`, { signal, headers }, async (answer) => {
+    const path = `/v1/jobs/${seen.job.id}?wait=${LONGEST_WAIT_SECONDS}&items_after=${itemsAfter}`;
+    return this.#ask(path, { signal, headers }, async (answer) => {
       if (answer.status === 304) return seen;
       return { job: (await answer.json()) as Job, tag: answer.headers.get("ETag") ?? "" };
     });
@@ -129,13 +168,37 @@ export class Service {
     return this.#ask(`${href}?proxy=1`, {}, (answer) => answer.blob());
   }
 
+  /** One job of all maps in a ZIP. As for `submit`. */
+  submitZip(params: JobRequest["params"], zip: Blob, key: string, signal: AbortSignal, send: Send): Promise<Job> {
+    const form = new FormData();
+    form.append("params", JSON.stringify(params));
+    form.append("label_map", zip, "label-maps.zip");
+    const options = { method: "POST", body: form, headers: { "Idempotency-Key": key }, signal };
+    return this.#ask("/v1/jobs", options, (answer) => answer.json(), send);
+  }
+
+  /** The job with the items after one, or without any where that is behind all. */
+  job(id: string, itemsAfter: number, signal: AbortSignal): Promise<Job> {
+    return this.#ask(`/v1/jobs/${id}?items_after=${itemsAfter}`, { signal }, (answer) => answer.json());
+  }
+
+  /** All pictures of a job that has ended, as a ZIP on its way. */
+  archive(id: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    return this.#ask(archivePath(id), {}, async (answer) => answer.body!);
+  }
+
   /** What `read` makes of the answer; one that breaks off is none. */
-  async #ask<T>(path: string, options: RequestInit, read: (answer: Response) => Promise<T>): Promise<T> {
+  async #ask<T>(
+    path: string,
+    options: RequestInit,
+    read: (answer: Response) => Promise<T>,
+    send: Send = fetch,
+  ): Promise<T> {
     const key = this.key();
     const headers = { ...options.headers, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
     let answer: Response;
     try {
-      answer = await fetch(path, { ...options, headers, cache: "no-store" });
+      answer = await send(path, { ...options, headers, cache: "no-store" });
       if (answer.ok || answer.status === 304) return await read(answer);
     } catch (error) {
       if (options.signal?.aborted) throw error;

@@ -120,7 +120,7 @@ const CATALOGUE = {
   "project-model": ["{name} is for the model {model}, which this service lacks.", "{name} 属于模型 {model}，此服务没有该模型。"],
   objectsUsedUp: ["There are 255 objects already, which is the most.", "物体已达上限 255 个。"],
   pasted: ["pasted picture", "粘贴的图片"],
-  drop: ["Drop a label map or a project", "拖放标签图或项目文件"],
+  drop: ["Drop a label map, a project, or many maps for a batch", "拖放标签图、项目文件，或多张标签图以批量生成"],
   "help-paint": ["Paint", "绘制"],
   "help-edit": ["Edit", "编辑"],
   "help-view": ["View and picture", "视图与图片"],
@@ -157,6 +157,67 @@ const CATALOGUE = {
   variation: ["Seed {seed}", "种子 {seed}"],
   variationsBack: ["Back to the picture", "返回图片"],
   madeOf: ["{done} of {count} made", "已完成 {done}/{count}"],
+  batch: ["Batch", "批量生成"],
+  batchTitle: ["Many label maps at once", "批量生成图片"],
+  batchHint: [
+    "Choose PNG files, a ZIP or a folder of label maps, or drop them on the page.",
+    "选择标签图的 PNG 文件、ZIP 压缩包或文件夹，也可以直接拖放到页面上。",
+  ],
+  batchFiles: ["Choose files…", "选择文件…"],
+  batchFolder: ["Choose a folder…", "选择文件夹…"],
+  batchReading: ["Looking at the files…", "正在检查文件…"],
+  batchFound: ["Label maps: {count} ({size})", "标签图：{count} 张（{size}）"],
+  batchLeftOut: ["Left out: {count}", "已排除：{count} 个"],
+  batchNothing: ["There is no label map in it.", "其中没有标签图。"],
+  batchList: ["Files", "文件"],
+  batchVariations: ["Pictures of each map", "每张标签图的图片数"],
+  batchColors: ["Colours stand for", "颜色含义"],
+  batchIds: ["nothing, values are ids", "无，数值即编号"],
+  batchModelColors: ["the model's materials", "模型的材质"],
+  batchGaugan: ["GauGAN's materials", "GauGAN 的材质"],
+  batchPlan: ["Pictures: {count} of {width} × {height}", "图片：{count} 张，{width} × {height}"],
+  batchNoInstances: ["This model uses no instance maps; they stay here.", "此模型不使用实例图，实例图不会发送。"],
+  batchSend: ["Make the pictures", "开始生成"],
+  batchPacking: ["Packing…", "正在打包…"],
+  batchSending: ["Sending: {percent} %", "正在发送：{percent} %"],
+  batchChecking: ["The service looks at the label maps…", "服务正在检查标签图…"],
+  batchRunning: ["Making the pictures…", "正在生成图片…"],
+  batchMade: ["Made: {count} of {total}", "已生成：{count} / {total}"],
+  batchFailed: ["Failed: {count}", "失败：{count}"],
+  batchCanceled: ["Canceled: {count}", "已取消：{count}"],
+  batchExpired: ["Too late: {count}", "已过期：{count}"],
+  batchMinutes: ["about {minutes} min", "约 {minutes} 分钟"],
+  batchDone: ["All pictures are made.", "图片已全部生成。"],
+  batchPartly: ["Not all pictures could be made.", "部分图片未能生成。"],
+  batchStopped: ["Canceled. What was made before is kept.", "已取消，之前生成的图片仍然保留。"],
+  batchFailures: ["Failed", "失败的图片"],
+  batchFaulty: [
+    "Nothing was sent: the service cannot use some label maps. They are left out now.",
+    "尚未发送：服务无法使用部分标签图，现已将其排除。",
+  ],
+  batchGone: ["The job is no longer kept.", "任务已不再保留。"],
+  batchFileGone: ["{path} cannot be read any more.", "无法再读取 {path}。"],
+  batchCancel: ["Cancel the job", "取消任务"],
+  batchAgain: ["Try again", "重试"],
+  batchNew: ["New batch", "新建批量任务"],
+  batchSave: ["Download all", "下载全部"],
+  batchSaving: ["Downloading: {size}", "正在下载：{size}"],
+  batchSaved: ["Downloaded.", "下载完成。"],
+  batchNotSaved: ["The file could not be written: {detail}", "无法写入文件：{detail}"],
+  batchTooMuch: ["too much for one batch", "超出单次批量的总大小"],
+  twice: ["there is another file of this name", "存在同名文件"],
+  noPng: ["no PNG", "不是 PNG"],
+  mapDamaged: ["damaged", "已损坏"],
+  mapTooLarge: ["too large: at most 32 MB and 8192 pixels a side", "过大：最多 32 MB，每边最多 8192 像素"],
+  unreadable: ["cannot be read", "无法读取"],
+  strayInstances: ["there is no label map for it", "没有对应的标签图"],
+  instancesFaulty: ["its instance map cannot be used", "其实例图无法使用"],
+  "zip-damaged": ["damaged, or no ZIP", "已损坏，或不是 ZIP"],
+  "zip-unsupported": ["a ZIP of a kind that is not read", "不支持的 ZIP 格式"],
+  batchTooLarge: [
+    "That is more than the service takes at once. Send fewer label maps.",
+    "超出服务单次可接收的大小，请减少标签图。",
+  ],
 } as const;
 
 export type TextKey = keyof typeof CATALOGUE;
@@ -166,6 +227,13 @@ export const isChinese = navigator.languages.map((tag) => tag.slice(0, 2)).find(
 /** The text in the browser's language, `{name}` filled in from `values`. */
 export function text(key: TextKey, values: Readonly<Record<string, string | number>> = {}): string {
   return CATALOGUE[key][isChinese ? 1 : 0].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ""));
+}
+
+/** A number of bytes as a person reads it. */
+export function sizeOf(bytes: number): string {
+  const [unit, size] = bytes < 1e6 ? ["kilobyte", bytes / 1e3] : ["megabyte", bytes / 1e6];
+  const digits = size < 10 ? 1 : 0;
+  return size.toLocaleString(isChinese ? "zh" : "en", { style: "unit", unit, maximumFractionDigits: digits });
 }
 
 export function isTextKey(key: string): key is TextKey {

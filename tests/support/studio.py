@@ -4,7 +4,7 @@ import base64
 import io
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,13 @@ class StudioPage:
         kind = "image/png" if name.endswith(".png") else "application/json"
         self.page.locator("#file-input").set_input_files([{"name": name, "mimeType": kind, "buffer": content}])
         expect(self.page.locator("#notice")).to_contain_text(name)
+
+    def drop(self, paths: Iterable[Path]) -> None:
+        """Files and folders of this machine onto the page, as from a file manager."""
+        session = self.page.context.new_cdp_session(self.page)
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            session.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
 
     def expect_picture(self, *, seconds: float = 60) -> None:
         expect(self.page.locator("#status")).to_contain_text("Made in", timeout=seconds * 1000)

@@ -1,0 +1,48 @@
+// All pictures of a job as one file, on its way from the service to the disk.
+
+import { download, make } from "./dom";
+import { archivePath, Refusal, type Service } from "./service";
+
+/** What of the File System Access API is used; not all browsers have it. */
+interface SavePicker {
+  showSaveFilePicker?(options: { suggestedName: string }): Promise<FileSystemFileHandle>;
+}
+
+/** The file could not be written. */
+export class SaveError extends Error {}
+
+/** Saves the pictures of a job that has ended; `onBytes` is told how many bytes have come. Rejects with Refusal or SaveError.
+ *
+ * The browser itself fetches what is open to it, and writes it to disk meanwhile. It sends no key, though: with one, the
+ * page fetches the file, and writes it to disk where the browser lets it, or else holds it until it is whole.
+ */
+export async function saveArchive(
+  service: Service,
+  id: string,
+  needsKey: boolean,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const name = `${id}.zip`;
+  if (!needsKey) return make("a", { href: archivePath(id), download: name }).click();
+  const { showSaveFilePicker } = window as SavePicker;
+  try {
+    const handle = await showSaveFilePicker?.({ suggestedName: name });
+    const counted = (await service.archive(id)).pipeThrough(counting(onBytes));
+    if (handle) await counted.pipeTo(await handle.createWritable());
+    else download(await new Response(counted).blob(), name);
+  } catch (error) {
+    if (error instanceof TypeError) throw new Refusal(0, "no-answer", "", null); // the connection was cut
+    if (!(error instanceof DOMException)) throw error;
+    if (error.name !== "AbortError") throw new SaveError(error.message); // or else the person thought better of it
+  }
+}
+
+function counting(onBytes: (bytes: number) => void): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  let bytes = 0;
+  return new TransformStream({
+    transform(chunk, controller) {
+      onBytes((bytes += chunk.length));
+      controller.enqueue(chunk);
+    },
+  });
+}
