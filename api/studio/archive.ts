@@ -11,7 +11,8 @@ interface SavePicker {
 /** The file could not be written. */
 export class SaveError extends Error {}
 
-/** Saves the pictures of a job that has ended; `onBytes` is told how many bytes have come. Rejects with Refusal or SaveError.
+/** Saves the pictures of a job that has ended; `onBytes` is told how many bytes have come. False if
+ * the person thought better of it. Rejects with Refusal or SaveError.
  *
  * The browser itself fetches what is open to it, and writes it to disk meanwhile. It sends no key, though: with one, the
  * page fetches the file, and writes it to disk where the browser lets it, or else holds it until it is whole.
@@ -21,19 +22,24 @@ export async function saveArchive(
   id: string,
   needsKey: boolean,
   onBytes: (bytes: number) => void,
-): Promise<void> {
+): Promise<boolean> {
   const name = `${id}.zip`;
-  if (!needsKey) return make("a", { href: archivePath(id), download: name }).click();
+  if (!needsKey) {
+    make("a", { href: archivePath(id), download: name }).click();
+    return true;
+  }
   const { showSaveFilePicker } = window as SavePicker;
   try {
     const handle = await showSaveFilePicker?.({ suggestedName: name });
     const counted = (await service.archive(id)).pipeThrough(counting(onBytes));
     if (handle) await counted.pipeTo(await handle.createWritable());
     else download(await new Response(counted).blob(), name);
+    return true;
   } catch (error) {
     if (error instanceof TypeError) throw new Refusal(0, "no-answer", "", null); // the connection was cut
     if (!(error instanceof DOMException)) throw error;
-    if (error.name !== "AbortError") throw new SaveError(error.message); // or else the person thought better of it
+    if (error.name !== "AbortError") throw new SaveError(error.message);
+    return false;
   }
 }
 

@@ -36,6 +36,7 @@ export class BatchDialog {
   readonly #choice: BatchChoice;
   #phase: Phase = "choosing";
   #previews: string[] = [];
+  #taken: Promise<FoundFiles> | null = null;
 
   constructor(
     private readonly service: Service,
@@ -78,7 +79,9 @@ export class BatchDialog {
     if (this.#phase === "working" || this.#phase === "stuck") return;
     this.#restart();
     part("batch-found").textContent = text("batchReading");
-    this.#choice.batch = await checkFiles(await found);
+    this.#taken = found;
+    const batch = await checkFiles(await found);
+    if (this.#taken === found) this.#choice.batch = batch; // or else others were dropped meanwhile
   }
 
   #chooseBy(button: string, input: string): void {
@@ -105,12 +108,14 @@ export class BatchDialog {
   async #save(): Promise<void> {
     const { id } = this.#job;
     if (!id) return;
-    const key = keptKey();
+    const needsKey = keptKey() !== null;
     const button = part<HTMLButtonElement>("batch-save");
+    const tell = (bytes: number) => this.#say(text("batchSaving", { size: sizeOf(bytes) }));
     button.disabled = true;
     try {
-      await saveArchive(this.service, id, key !== null, (bytes) => this.#say(text("batchSaving", { size: sizeOf(bytes) })));
-      if (key !== null) this.#say(text("batchSaved"));
+      if (needsKey) tell(0);
+      const isSaved = await saveArchive(this.service, id, needsKey, tell);
+      if (needsKey) this.#say(isSaved ? text("batchSaved") : "");
     } catch (error) {
       if (error instanceof Refusal) this.#say(wordsOfRefusal(error, null), true);
       else if (error instanceof SaveError) this.#say(text("batchNotSaved", { detail: error.message }), true);
@@ -152,8 +157,8 @@ export class BatchDialog {
   }
 
   #showJob({ state, counts, queue }: Job): void {
-    const words = state === "running" ? text("batchRunning") : queue?.position ? text("queuedBehind", { count: queue.position }) : text("queued");
-    this.#showAt(words, doneOf(counts));
+    const queued = queue?.position ? text("queuedBehind", { count: queue.position }) : text("queued");
+    this.#showAt(state === "running" ? text("batchRunning") : queued, doneOf(counts));
     part("batch-counts").textContent = wordsOfCounts(counts, queue?.eta_seconds ?? null);
   }
 
@@ -171,7 +176,7 @@ export class BatchDialog {
       ...failed.map(({ file, reason, detail, state }) => rowOf(file, detail ?? reason ?? state, true)),
     );
     part("batch-failed").hidden = !failed.length;
-    void this.#preview(items.filter(({ image }) => image).slice(0, MOST_PREVIEWS));
+    void this.#preview(items.filter(({ image }) => image));
   }
 
   #showRefusal(refusal: Refusal, retrySeconds: number | null): void {
@@ -186,8 +191,10 @@ export class BatchDialog {
     this.#say(refusal.status === TOO_LARGE ? text("batchTooLarge") : wordsOfRefusal(refusal, retrySeconds), true);
   }
 
-  /** The first pictures, small. */
-  async #preview(items: readonly Item[]): Promise<void> {
+  /** Some of the pictures, small. */
+  async #preview(made: readonly Item[]): Promise<void> {
+    const count = Math.min(made.length, MOST_PREVIEWS);
+    const items = Array.from({ length: count }, (_, place) => made[Math.floor((place * made.length) / count)]!);
     const pictures = await Promise.all(items.map(({ image }) => this.service.picture(image!.href).catch(() => null)));
     if (this.#phase !== "ended") return;
     for (const url of this.#previews) URL.revokeObjectURL(url);
@@ -220,12 +227,15 @@ export class BatchDialog {
   }
 
   #enter(phase: Phase): void {
+    const focused = document.activeElement?.id ?? "";
     this.#phase = phase;
     part("batch-choice").hidden = phase !== "choosing";
     part("batch-run").hidden = phase === "choosing";
     for (const id of Object.values(BUTTONS).flat()) part(id).hidden = !BUTTONS[phase].includes(id);
     if (phase !== "ended") for (const id of ["batch-failed", "batch-pictures"]) part(id).hidden = true;
     if (phase !== "working") this.#mark(null);
+    const isLost = Object.values(BUTTONS).flat().includes(focused) && part(focused).hidden;
+    if (isLost) part(BUTTONS[phase][0]!).focus();
   }
 
   #say(words: string, isBad = false): void {
@@ -246,7 +256,11 @@ function wordsOfCounts({ total, succeeded, failed, canceled, expired }: Counts, 
     ["batchExpired", expired],
   ];
   const words = others.filter(([, count]) => count).map(([key, count]) => text(key, { count }));
-  const isLong = etaSeconds !== null && etaSeconds > MOST_SECONDS_SHOWN;
-  const eta = isLong ? text("batchMinutes", { minutes: Math.ceil(etaSeconds / 60) }) : text("eta", { seconds: Math.ceil(etaSeconds ?? 0) });
-  return [text("batchMade", { count: succeeded, total }), ...words, ...(etaSeconds ? [eta] : [])].join(" · ");
+  const eta = etaSeconds ? [wordsOfEta(etaSeconds)] : [];
+  return [text("batchMade", { count: succeeded, total }), ...words, ...eta].join(" · ");
+}
+
+function wordsOfEta(seconds: number): string {
+  const isLong = seconds > MOST_SECONDS_SHOWN;
+  return isLong ? text("batchMinutes", { minutes: Math.ceil(seconds / 60) }) : text("eta", { seconds: Math.ceil(seconds) });
 }

@@ -9,10 +9,10 @@ export interface FoundFiles {
   readonly unopened: readonly { readonly path: string; readonly reason: TextKey }[];
 }
 
-/** A file and its path below what was chosen. */
+/** A file and its path below what was chosen; null where the browser does not hand it out. */
 interface PlacedFile {
   readonly path: string;
-  readonly file: File;
+  readonly file: File | null;
 }
 
 const ZIP_NAME = /\.zip$/i;
@@ -41,17 +41,26 @@ export function chosenFiles(files: Iterable<File>): Promise<FoundFiles> {
 const placedFile = (file: File): PlacedFile => ({ path: file.webkitRelativePath || file.name, file });
 
 async function filesBelow(entry: FileSystemEntry): Promise<PlacedFile[]> {
-  if (entry.isFile) {
+  try {
+    if (entry.isDirectory) {
+      const entries = await entriesIn(entry as FileSystemDirectoryEntry);
+      return (await Promise.all(entries.map(filesBelow))).flat();
+    }
     const file = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
     return [{ path: entry.fullPath, file }];
+  } catch {
+    return [{ path: entry.fullPath, file: null }];
   }
-  const reader = (entry as FileSystemDirectoryEntry).createReader();
-  const below: PlacedFile[] = [];
+}
+
+async function entriesIn(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
+  const reader = folder.createReader();
+  const all: FileSystemEntry[] = [];
   for (;;) {
     // Some at a time, until there are none.
     const entries = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!entries.length) return below;
-    below.push(...(await Promise.all(entries.map(filesBelow))).flat());
+    if (!entries.length) return all;
+    all.push(...entries);
   }
 }
 
@@ -60,7 +69,8 @@ async function openZips(placed: readonly PlacedFile[]): Promise<FoundFiles> {
   const unopened: { path: string; reason: TextKey }[] = [];
   for (const { path, file } of placed) {
     try {
-      files.push(...(isZip(file) ? await readZip(file) : [readableOf(path, file)]));
+      if (!file) unopened.push({ path: plainPath(path), reason: "unreadable" });
+      else files.push(...(isZip(file) ? await readZip(file) : [readableOf(path, file)]));
     } catch (error) {
       unopened.push({ path: plainPath(path), reason: error instanceof ZipError ? error.reason : "unreadable" });
     }

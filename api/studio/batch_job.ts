@@ -26,6 +26,7 @@ const isOpen = ({ state }: Job) => state === "queued" || state === "running";
 export class BatchJob {
   /** Aborted when nobody wants to know any more. */
   #leaving = new AbortController();
+  #id = localStorage.getItem(KEPT);
 
   constructor(
     private readonly service: Service,
@@ -34,7 +35,7 @@ export class BatchJob {
 
   /** The job that a page of this browser followed last. */
   get id(): string | null {
-    return localStorage.getItem(KEPT);
+    return this.#id;
   }
 
   /** Sends the ZIP that `pack` makes as one job, and follows that. Rejects as `pack`. */
@@ -50,23 +51,22 @@ export class BatchJob {
       const job = await this.#patiently(submit, signal);
       if (signal.aborted) await patiently(() => this.service.cancel(job.id), new AbortController().signal, () => undefined);
       signal.throwIfAborted();
+      this.#id = job.id;
       localStorage.setItem(KEPT, job.id);
-      await this.#follow(job, signal);
+      await this.#follow(job.id, signal);
     });
   }
 
   /** Follows the job that was followed last. */
   async resume(): Promise<void> {
-    const { id } = this;
+    const id = this.#id;
     if (!id) return;
-    await this.#attend(async (signal) => {
-      await this.#follow(await this.#patiently(() => this.service.job(id, BEHIND_ALL_ITEMS, signal), signal), signal);
-    });
+    await this.#attend((signal) => this.#follow(id, signal));
   }
 
   /** Cancels what is not made yet. What is still being sent is given up, or canceled when the service has it. */
   async cancel(): Promise<void> {
-    const { id } = this;
+    const id = this.#id;
     const { signal } = this.#leaving;
     if (id) return this.#guarded(() => this.#patiently(() => this.service.cancel(id), signal), signal);
     this.forget();
@@ -74,6 +74,7 @@ export class BatchJob {
   }
 
   forget(): void {
+    this.#id = null;
     localStorage.removeItem(KEPT);
     this.#leaving.abort();
   }
@@ -97,8 +98,9 @@ export class BatchJob {
     }
   }
 
-  async #follow(submitted: Job, signal: AbortSignal): Promise<void> {
-    let seen = { job: submitted, tag: "" };
+  async #follow(id: string, signal: AbortSignal): Promise<void> {
+    // Its tag first: without one, the service tells nothing before the end.
+    let seen = await this.#patiently(() => this.service.job(id, BEHIND_ALL_ITEMS, signal), signal);
     while (isOpen(seen.job)) {
       this.#tell({ kind: "following", job: seen.job }, signal);
       const asked = performance.now();
@@ -106,13 +108,13 @@ export class BatchJob {
       const passedSeconds = (performance.now() - asked) / 1000;
       if (isOpen(seen.job)) await pause(LEAST_SECONDS_BETWEEN_POLLS - passedSeconds, signal);
     }
-    this.#tell({ kind: "ended", job: seen.job, items: await this.#items(seen.job.id, signal) }, signal);
+    this.#tell({ kind: "ended", job: seen.job, items: await this.#items(id, signal) }, signal);
   }
 
   async #items(id: string, signal: AbortSignal): Promise<Item[]> {
     const items: Item[] = [];
     for (let after = -1; ; after = items.at(-1)!.index) {
-      const page = await this.#patiently(() => this.service.job(id, after, signal), signal);
+      const { job: page } = await this.#patiently(() => this.service.job(id, after, signal), signal);
       items.push(...page.items);
       if (!page.items_next || !page.items.length) return items;
     }

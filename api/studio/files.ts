@@ -12,10 +12,12 @@ import type { Model } from "./service";
 import { Signal } from "./signal";
 import { text } from "./texts";
 
-const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   landscape: ["lake", "beach", "canyon", "meadow", "snow"],
   street: ["avenue"],
 };
+
+export type Example = "lake" | "beach" | "canyon" | "meadow" | "snow" | "avenue";
 
 /** What files need of the rest of the studio. */
 export interface Surroundings {
@@ -27,10 +29,10 @@ export interface Surroundings {
   notify(words: string): void;
 }
 
-export const examplesOf = (model: Model): readonly string[] => EXAMPLES[model.name] ?? [];
+export const examplesOf = (model: Model): readonly Example[] => EXAMPLES[model.name] ?? [];
 
 /** The drawing of an example that comes with the studio. Rejects with MapError. */
-export async function readExample(name: string, model: Model): Promise<Drawing> {
+export async function readExample(name: Example, model: Model): Promise<Drawing> {
   const bytes = await fetch(`/studio/${name}.png`)
     .then((answer) => (answer.ok ? answer.arrayBuffer() : null))
     .catch(() => null);
@@ -65,8 +67,8 @@ export class Files {
     return this.#orSayWhyNot(name, act);
   }
 
-  openExample(name: string): Promise<void> {
-    return this.#orSayWhyNot(name, async () => {
+  openExample(name: Example): Promise<void> {
+    return this.#orSayWhyNot(text(`example-${name}`), async () => {
       this.studio.editor.replace(await readExample(name, this.studio.model()));
     });
   }

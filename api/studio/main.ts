@@ -71,7 +71,7 @@ function offerFiles(studio: Studio, files: Files): void {
   menu.addEventListener("beforetoggle", () => {
     menu.style.left = `${Math.min(part("file").getBoundingClientRect().left, innerWidth - MENU_PIXELS)}px`;
     const entries = examplesOf(studio.model()).map((name) => {
-      const button = make("button", { type: "button", textContent: name });
+      const button = make("button", { type: "button", textContent: text(`example-${name}`) });
       button.addEventListener("click", () => void files.openExample(name));
       return button;
     });

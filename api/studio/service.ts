@@ -130,6 +130,10 @@ async function refusalOf(answer: Response): Promise<Refusal> {
   return new Refusal(answer.status, problem.type?.split(":").at(-1) ?? "", detail, after > 0 ? after : null, problem.errors);
 }
 
+async function readJob(answer: Response): Promise<SeenJob> {
+  return { job: (await answer.json()) as Job, tag: answer.headers.get("ETag") ?? "" };
+}
+
 export class Service {
   constructor(private readonly key: () => string | null) {}
 
@@ -154,10 +158,7 @@ export class Service {
   poll(seen: SeenJob, signal: AbortSignal, itemsAfter = -1): Promise<SeenJob> {
     const headers = seen.tag ? { "If-None-Match": seen.tag } : {};
     const path = `/v1/jobs/${seen.job.id}?wait=${LONGEST_WAIT_SECONDS}&items_after=${itemsAfter}`;
-    return this.#ask(path, { signal, headers }, async (answer) => {
-      if (answer.status === 304) return seen;
-      return { job: (await answer.json()) as Job, tag: answer.headers.get("ETag") ?? "" };
-    });
+    return this.#ask(path, { signal, headers }, (answer) => (answer.status === 304 ? Promise.resolve(seen) : readJob(answer)));
   }
 
   async cancel(id: string): Promise<void> {
@@ -178,8 +179,8 @@ export class Service {
   }
 
   /** The job with the items after one, or without any where that is behind all. */
-  job(id: string, itemsAfter: number, signal: AbortSignal): Promise<Job> {
-    return this.#ask(`/v1/jobs/${id}?items_after=${itemsAfter}`, { signal }, (answer) => answer.json());
+  job(id: string, itemsAfter: number, signal: AbortSignal): Promise<SeenJob> {
+    return this.#ask(`/v1/jobs/${id}?items_after=${itemsAfter}`, { signal }, readJob);
   }
 
   /** All pictures of a job that has ended, as a ZIP on its way. */

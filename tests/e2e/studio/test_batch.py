@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,7 +80,7 @@ def test_a_zip_that_is_dropped_opens_the_dialog_with_what_is_in_it(
     batch = BatchDialog(studio)
     expect(batch.dialog).to_contain_text("Label maps: 4")
     assert list(batch.rows()) == [*MAPS, "雪/a_b.png"]
-    batch.dialog.get_by_label("Pictures of each map").fill("2")
+    batch.dialog.get_by_label("Pictures per map").fill("2")
     batch.send()
     batch.expect_end()
     items = manifest(batch.downloaded())
@@ -108,7 +109,7 @@ def test_a_folder_and_files_that_are_dropped_are_one_batch_and_one_map_is_none(
 def test_a_style_leaves_nothing_to_the_seed(studio: StudioPage, stack: LocalStack) -> None:
     batch = BatchDialog(studio)
     batch.choose(MAPS)
-    batch.dialog.get_by_label("Pictures of each map").fill("3")
+    batch.dialog.get_by_label("Pictures per map").fill("3")
     expect(batch.dialog).to_contain_text("Pictures: 9 of 256 × 256")
     batch.dialog.get_by_label("Style").select_option("sunset")
     expect(batch.dialog.get_by_label("Seed")).to_be_disabled()
@@ -123,7 +124,7 @@ def test_maps_in_gaugans_colours_are_read_by_them(studio: StudioPage, stack: Loc
     batch = BatchDialog(studio)
     batch.choose({"colours.png": rgb_png(np.array([[GAUGAN_COLORS[name] for name in names]]))})
     batch.dialog.get_by_label("Model", exact=True).select_option("street")
-    expect(batch.dialog.get_by_label("Colours stand for")).to_have_value("gaugan")
+    expect(batch.dialog.get_by_label("Read by")).to_have_value("gaugan")
     job = canceled_before_it_is_made(batch, stack)
     with Image.open(io.BytesIO(objects.get(label_map_key(job, 0)))) as stored:
         ids = Registry(None).card("street").class_ids
@@ -191,6 +192,16 @@ def test_what_can_be_no_label_map_is_left_out_with_the_reason(studio: StudioPage
     expect(batch.button("Make the pictures")).to_be_disabled()
 
 
+def test_a_file_that_is_gone_by_the_time_it_is_sent_is_named(studio: StudioPage, tmp_path: Path) -> None:
+    write(tmp_path / "maps", MAPS)
+    batch = BatchDialog(studio)
+    batch.choose_folder(tmp_path / "maps")
+    expect(batch.dialog).to_contain_text("Label maps: 3")
+    (tmp_path / "maps" / "scenes" / "01.png").unlink()
+    batch.send()
+    expect(batch.status).to_have_text("maps/scenes/01.png cannot be read any more.")
+
+
 def test_a_map_that_the_service_cannot_use_is_named_and_the_others_can_be_sent(
     studio: StudioPage, stack: LocalStack
 ) -> None:
@@ -222,6 +233,15 @@ def test_an_item_that_fails_is_named_with_the_reason(
     (failed,) = batch.dialog.locator("#batch-failed li").all_inner_texts()
     assert failed.startswith("scenes/01.png\n")
     assert len(manifest(batch.downloaded())) == 3
+
+
+def test_the_service_is_asked_for_every_change_and_not_for_the_end(studio: StudioPage, stack: LocalStack) -> None:
+    batch = BatchDialog(studio)
+    batch.choose(MAPS)
+    with sleeping_worker(stack), studio.page.expect_request(re.compile(r"/v1/jobs/[^?]+\?wait=")) as asked:
+        batch.send()
+    assert asked.value.headers["if-none-match"]
+    batch.expect_end()
 
 
 def test_a_job_is_canceled(studio: StudioPage, stack: LocalStack) -> None:

@@ -1,5 +1,6 @@
 """A service that asks for API keys: the studio asks the person, and sends the key that it was given."""
 
+import base64
 import os
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -9,11 +10,25 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from deploy.local.stack import LocalStack, running
+from support.batches import MAPS, BatchDialog, read_zip
 from support.keys import make_key
 from support.studio import StudioPage, open_studio
 from support.waiting import wait_until
 from workers.limits import Rate
 from workers.storage import ObjectStore
+
+THINK_BETTER_OF_IT = """() => {
+  window.showSaveFilePicker = () => Promise.reject(new DOMException("", "AbortError"));
+}"""
+SAVE_INTO_THE_PAGES_OWN_FILES = """() => {
+  window.showSaveFilePicker = async ({ suggestedName }) =>
+    (await navigator.storage.getDirectory()).getFileHandle(suggestedName, { create: true });
+}"""
+READ_SAVED = """async (name) => {
+  const handle = await (await navigator.storage.getDirectory()).getFileHandle(name);
+  const bytes = new Uint8Array(await (await handle.getFile()).arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}"""
 
 
 @pytest.fixture
@@ -95,3 +110,28 @@ def test_a_full_store_is_told_in_words_and_no_other_key_is_asked_for(
         wait_until(is_refused, "the store is full")
         expect(studio.page.locator("#status")).to_contain_text("The storage that this key may use is full.")
         expect(dialog).to_be_hidden()
+
+
+def test_the_archive_of_a_batch_is_fetched_with_the_key_to_disk_or_else_to_memory(
+    browser: Browser, stack: LocalStack, objects: ObjectStore
+) -> None:
+    with open_studio(browser, stack.url) as studio:
+        key = make_key(objects)
+        give(key_dialog(studio), key.text)
+        studio.expect_picture()
+        batch = BatchDialog(studio)
+        batch.choose(MAPS)
+        batch.send()
+        batch.expect_end()
+        studio.page.evaluate("() => { window.showSaveFilePicker = undefined; }")
+        held = batch.downloaded()
+        assert len(held) == len(MAPS) + 1
+        expect(batch.status).to_have_text("Downloaded.")
+        studio.page.evaluate(THINK_BETTER_OF_IT)
+        batch.button("Download all").click()
+        expect(batch.status).to_be_empty()
+        job = studio.page.evaluate("localStorage.getItem('spade-studio-batch')")
+        studio.page.evaluate(SAVE_INTO_THE_PAGES_OWN_FILES)
+        batch.button("Download all").click()
+        expect(batch.status).to_have_text("Downloaded.")
+        assert read_zip(base64.b64decode(studio.page.evaluate(READ_SAVED, f"{job}.zip"))) == held

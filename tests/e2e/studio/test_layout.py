@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from deploy.local.stack import LocalStack
+from support.batches import MAPS, BatchDialog
 from support.studio import StudioPage, class_id, open_studio
 
 AXE = Path(__file__).parents[3] / "api" / "studio" / "node_modules" / "axe-core" / "axe.min.js"
@@ -56,6 +57,15 @@ def test_axe_finds_nothing_serious(browser: Browser, stack: LocalStack, width: i
         assert serious_faults(studio.page) == []
         studio.page.keyboard.press("Escape")
         studio.page.get_by_role("button", name="Shortcuts").click()
+        assert serious_faults(studio.page) == []
+        studio.page.keyboard.press("Escape")
+        batch = BatchDialog(studio)
+        batch.choose({**MAPS, "no-map.txt": b"?"})
+        assert serious_faults(studio.page) == []
+        assert studio.page.evaluate(CUT_OFF) == []
+        batch.send()
+        batch.expect_end()
+        expect(batch.dialog.locator("#batch-pictures")).to_be_visible()
         assert serious_faults(studio.page) == []
 
 
