@@ -130,7 +130,7 @@ export class PicturePanel {
       this.#longWait = setTimeout(() => this.#say(text("queuedLong"), "bad"), LONG_WAIT_MILLISECONDS);
     }
     const ahead = queue?.position ? text("queuedBehind", { count: queue.position }) : text("queued");
-    const eta = queue?.eta_seconds ? `, ${text("eta", { seconds: Math.ceil(queue.eta_seconds) })}` : "";
+    const eta = queue?.eta_seconds ? ` · ${text("eta", { seconds: Math.ceil(queue.eta_seconds) })}` : "";
     return ahead + eta;
   }
 

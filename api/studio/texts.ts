@@ -163,7 +163,7 @@ const CATALOGUE = {
   variation: ["Seed {seed}", "种子 {seed}"],
   variationsBack: ["Back to the picture", "返回图片"],
   madeOf: ["{done} of {count} made", "已完成 {done}/{count}"],
-  batch: ["Batch", "批量生成"],
+  batch: ["Batch", "批量"],
   batchTitle: ["Many label maps at once", "批量生成图片"],
   batchHint: [
     "Choose PNG files, a ZIP or a folder of label maps, or drop them on the page.",
