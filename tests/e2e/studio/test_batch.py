@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import re
 import zipfile
 from collections.abc import Iterator
@@ -23,8 +22,6 @@ from support.label_maps import png
 from support.studio import StudioPage, newest_job, open_studio, rgb_png, sleeping_worker, state_of
 from workers.messages import instance_map_key, label_map_key
 from workers.storage import ObjectStore
-
-PROBLEM = "urn:spade-serving:problem:"
 
 
 @pytest.fixture
@@ -283,34 +280,3 @@ def test_a_job_that_is_no_longer_kept_is_told_of(studio: StudioPage) -> None:
     expect(BatchDialog(studio).status).to_have_text("The job is no longer kept.")
     assert studio.page.evaluate("localStorage.length") == 0
     studio.wrong.clear()  # the browser tells of the 404
-
-
-def answer_with(status: int, slug: str, **headers: str) -> object:
-    body = json.dumps({"type": PROBLEM + slug, "title": "Refused", "detail": "more words"})
-    return lambda route: route.fulfill(status=status, headers=headers, body=body)
-
-
-def test_a_full_queue_and_a_service_that_is_away_are_told_and_asked_again(browser: Browser, stack: LocalStack) -> None:
-    with open_studio(browser, stack.url) as studio:
-        batch = BatchDialog(studio)
-        batch.choose(MAPS)
-        studio.page.route("**/v1/jobs", answer_with(429, "queue-full", **{"Retry-After": "1"}), times=1)
-        batch.send()
-        expect(batch.status).to_have_text("The queue is full. Trying again in 1 s.")
-        batch.expect_end()
-        batch.button("New batch").click()
-        batch.choose(MAPS)
-        studio.page.route("**/v1/jobs", lambda route: route.abort(), times=1)
-        batch.send()
-        expect(batch.status).to_have_text("The service does not answer. Trying again in 3 s.")
-        batch.expect_end()
-
-
-def test_what_is_too_large_is_told_in_words(browser: Browser, stack: LocalStack) -> None:
-    with open_studio(browser, stack.url) as studio:
-        batch = BatchDialog(studio)
-        batch.choose(MAPS)
-        studio.page.route("**/v1/jobs", answer_with(413, "request-entity-too-large"))
-        batch.send()
-        expect(batch.status).to_contain_text("more than the service takes at once")
-        expect(batch.button("Make the pictures")).to_be_enabled()
