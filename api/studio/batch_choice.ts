@@ -4,6 +4,7 @@ import { type Batch, bytesOf, type LeftOut } from "./batch_maps";
 import { make, part } from "./dom";
 import { readMap } from "./maps";
 import type { JobRequest, Model } from "./service";
+import { BY_SEED, nameOfStyle } from "./style";
 import { sizeOf, text, type TextKey } from "./texts";
 
 const MOST_VARIATIONS = 64;
@@ -34,7 +35,7 @@ export class BatchChoice {
   constructor(private readonly models: readonly Model[]) {
     this.#model.append(...models.map(({ name, title }) => make("option", { value: name, textContent: title })));
     this.#model.addEventListener("input", () => {
-      this.#offerStyles("");
+      this.#offerStyles(BY_SEED);
       void this.#guessPalette();
     });
     for (const field of [this.#model, this.#style, this.#variations]) {
@@ -101,9 +102,10 @@ export class BatchChoice {
 
   #offerStyles(style: string): void {
     const { styles } = this.#chosen();
-    const options = ["", ...styles].map((name) => make("option", { value: name, textContent: name || text("bySeed") }));
+    const words = (name: string) => (name === BY_SEED ? text("bySeed") : nameOfStyle(name));
+    const options = [BY_SEED, ...styles].map((name) => make("option", { value: name, textContent: words(name) }));
     this.#style.replaceChildren(...options);
-    this.#style.value = styles.includes(style) ? style : "";
+    this.#style.value = styles.includes(style) ? style : BY_SEED;
     part("batch-style-row").hidden = !styles.length;
   }
 

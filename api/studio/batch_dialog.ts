@@ -10,6 +10,7 @@ import { make, part } from "./dom";
 import { wordsOfRefusal } from "./picture";
 import { type Counts, type Fault, type Item, type Job, Refusal, type Service } from "./service";
 import type { Studio } from "./studio";
+import { BY_SEED } from "./style";
 import { sizeOf, text, type TextKey } from "./texts";
 
 const MOST_PREVIEWS = 12;
@@ -68,7 +69,8 @@ export class BatchDialog {
     if (this.#dialog.open) return;
     const { picture } = this.studio;
     if (!this.#choice.batch) {
-      this.#choice.begin({ model: this.studio.model().name, style: picture.style, seed: picture.seed });
+      const { style, seed } = picture;
+      this.#choice.begin({ model: this.studio.model().name, style: typeof style === "string" ? style : BY_SEED, seed });
     }
     this.#dialog.showModal();
   }
