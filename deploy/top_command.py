@@ -198,5 +198,5 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str | Text]], *, more:
 
 def _duration(seconds: float) -> str:
     seconds = max(0.0, seconds)
-    unit, size = next((unit, size) for most, unit, size in _UNITS if seconds < most or size == 3600.0)
+    unit, size = next((unit, size) for most, unit, size in _UNITS if seconds < most)
     return f"{seconds / size:.0f} {unit}"

@@ -1,5 +1,6 @@
 """Reads for whoever keeps the service running: use by owner, newest jobs and failures, workers, memory of Redis."""
 
+import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -40,6 +41,9 @@ class Failure:
     item: ItemView
 
 
+MOST_OWNERS: Final = 200
+
+
 class OperationsReader:
     """Views for operators. Every method raises `QueueUnavailableError` when Redis is away."""
 
@@ -48,13 +52,16 @@ class OperationsReader:
         self._reader = JobReader(client)
 
     def owners(self) -> list[OwnerUse]:
-        """Everybody who ever had a picture or has something open or stored, by name."""
+        """Who has something open, then who had most pictures, at most `MOST_OWNERS` in all, by name.
+
+        So many at most, since each is a label of metrics: whoever makes a key makes an owner.
+        """
         with translated_errors():
             used = self._client.hgetall(f"{PREFIX}used")
             open_now = self._client.hgetall(f"{PREFIX}open")
             stored = self._client.hgetall(f"{PREFIX}stored")
         names = {owner for _, colon, owner in (field.partition(":") for field in (*used, *open_now)) if colon}
-        return [
+        uses = [
             OwnerUse(
                 owner=owner,
                 pictures=int(used.get(f"pictures:{owner}", 0)),
@@ -62,8 +69,10 @@ class OperationsReader:
                 open_items=int(open_now.get(f"items:{owner}", 0)),
                 stored_bytes=int(stored.get(owner, 0)),
             )
-            for owner in sorted(names | set(stored))
+            for owner in names | set(stored)
         ]
+        most = heapq.nlargest(MOST_OWNERS, uses, key=lambda use: (use.open_items > 0, use.pictures, use.stored_bytes))
+        return sorted(most, key=lambda use: use.owner)
 
     def memory(self) -> Memory | None:
         """None where Redis does not tell, as some hosted ones do not."""

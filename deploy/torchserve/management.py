@@ -69,7 +69,7 @@ class TorchServeManagement:
             # Read each time: a few calls a minute, and it may have been started again.
             headers = {"Authorization": TorchServeKey(self._key_file, "management").header()}
             answer = self._client.request(method, path, params=parameters, headers=headers, timeout=seconds)
-            values = answer.json()
+            values = None if answer.is_error else answer.json()
         except EngineUnavailableError as error:
             raise TorchServeAwayError(str(error)) from error
         except (httpx.HTTPError, ValueError) as error:
@@ -77,5 +77,13 @@ class TorchServeManagement:
                 f"TorchServe at {self._url} does not answer: {type(error).__name__}: {error}"
             ) from error
         if answer.is_error:
-            raise TorchServeError(f"TorchServe refused {method} {path}: {values.get('message', answer.text)}")
+            raise TorchServeError(f"TorchServe refused {method} {path}: {_reason(answer)}")
         return values
+
+
+def _reason(answer: httpx.Response) -> str:
+    """Its message, or all that it says where that is not of TorchServe's form."""
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text.strip() or answer.reason_phrase

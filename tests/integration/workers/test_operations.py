@@ -8,7 +8,7 @@ import pytest
 from support.jobs import OWNER, claim_batch, finish, job_spec
 from workers.figures import FailureReason
 from workers.job_store import JobStore
-from workers.operations import OperationsReader
+from workers.operations import MOST_OWNERS, OperationsReader
 from workers.presence import MISSING_SECONDS, Presence, PresenceWriter, WorkerCounts, WorkerView
 from workers.redis_client import PREFIX, RedisClient, connect
 from workers.repairs import Repairs
@@ -26,6 +26,18 @@ def test_the_newest_hundred_jobs_of_everybody_are_listed(job_store: JobStore, op
     assert len(listed) == 100
     assert set(listed) <= {f"j{number:03}" for number in range(105)}
     assert [job.owner for job in operations.recent_jobs(1)] in (["owner-0"], ["owner-1"])
+
+
+def test_owners_are_so_many_at_most_and_those_who_wait_first(
+    job_store: JobStore, operations: OperationsReader, redis_client: RedisClient
+) -> None:
+    """Each is a label of metrics."""
+    uses = {f"pictures:owner-{number:04}": number for number in range(1, MOST_OWNERS + 100)}
+    redis_client.hset(f"{PREFIX}used", mapping=uses)
+    job_store.submit(job_spec("j", owner="newcomer"))
+    listed = operations.owners()
+    assert len(listed) == MOST_OWNERS
+    assert [use.owner for use in listed[:2]] == ["newcomer", "owner-0101"]
 
 
 def test_a_job_that_was_removed_is_not_listed(job_store: JobStore, operations: OperationsReader) -> None:
