@@ -1,5 +1,6 @@
 """Figures of the queue and of disks for Prometheus, from one process for the whole service."""
 
+import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,12 +15,15 @@ from workers.operations import OperationsReader
 from workers.queue_metrics import QueueCollector
 from workers.redis_client import connect_to_watch
 
+_log = logging.getLogger(__name__)
+
 
 class DiskCollector(Collector):
-    """Room on the disks that hold `folders`; one that cannot be read is left out."""
+    """Room on the disks that hold `folders`; one that cannot be read is left out, which the log tells once."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = folders
+        self._unread: set[Path] = set()
 
     def collect(self) -> Iterator[Metric]:
         """As prometheus-client asks."""
@@ -28,8 +32,12 @@ class DiskCollector(Collector):
         for folder in self._folders:
             try:
                 usage = shutil.disk_usage(folder)
-            except OSError:
+            except OSError as error:
+                if folder not in self._unread:
+                    _log.warning("disk not read", extra={"folder": str(folder), "error": str(error)})
+                self._unread.add(folder)
                 continue
+            self._unread.discard(folder)
             size.add_metric([str(folder)], usage.total)
             free.add_metric([str(folder)], usage.free)
         yield from (size, free)
