@@ -1,9 +1,10 @@
 // A project as one file: both layers exactly, and how its picture was made.
 
 import { fromBase64, toBase64 } from "./base64";
-import { Drawing, NOTHING, objectOf } from "./drawing";
+import type { Drawing } from "./drawing";
+import { decodeLayers, encodeLayers } from "./layers";
 import { MapError } from "./maps";
-import { decodePng, encodeGrey, type Png, PngError } from "./png";
+import { PngError } from "./png";
 import { type Style, styleFromJson, styleToJson } from "./style";
 
 export interface Project {
@@ -22,42 +23,32 @@ interface Content {
   readonly model: string;
   readonly seed: number;
   readonly style: unknown;
-  /** PNG of 16-bit cells in base64. */
+  /** The layers' PNG files in base64. */
   readonly background: string;
   readonly objects: string;
 }
 
+export const isSeed = (seed: number): boolean => Number.isSafeInteger(seed) && seed >= 0;
+
 export async function writeProject({ drawing, style, ...how }: Project): Promise<Blob> {
-  const layer = async (cells: Uint16Array) => toBase64(await encodeGrey(drawing.width, drawing.height, cells));
-  const [background, objects] = [await layer(drawing.background), await layer(drawing.objects)];
-  const content: Content = { format: FORMAT, version: VERSION, ...how, style: styleToJson(style), background, objects };
+  const { background, objects } = await encodeLayers(drawing);
+  const layers = { background: toBase64(background), objects: toBase64(objects) };
+  const content: Content = { format: FORMAT, version: VERSION, ...how, style: styleToJson(style), ...layers };
   return new Blob([JSON.stringify(content)], { type: "application/json" });
 }
 
 /** Rejects with MapError where the text is no project. */
 export async function readProject(content: string): Promise<Project> {
   try {
-    const { format, version, model, seed, style, ...layers } = JSON.parse(content) as Content;
+    const { format, version, model, seed, style, background, objects } = JSON.parse(content) as Content;
     if (format !== FORMAT) throw new MapError("project-unknown");
     if (version !== VERSION) throw new MapError("project-version");
-    const drawing = drawingOf(await decodePng(fromBase64(layers.background)), await decodePng(fromBase64(layers.objects)));
-    if (!drawing || !Number.isSafeInteger(seed) || seed < 0) throw new MapError("project-unknown");
+    const drawing = await decodeLayers({ background: fromBase64(background), objects: fromBase64(objects) });
+    if (!isSeed(seed)) throw new MapError("project-unknown");
     return { model: String(model), seed, style: styleFromJson(style), drawing };
   } catch (error) {
     if (error instanceof MapError) throw error;
     const isLarge = error instanceof PngError && error.reason === "too-large";
     throw new MapError(isLarge ? "too-large" : "project-unknown");
   }
-}
-
-/** Null where the two are no layers of one drawing. */
-function drawingOf(background: Png, objects: Png): Drawing | null {
-  const { width, height } = background;
-  const isOne = objects.width === width && objects.height === height && background.channels * objects.channels === 1;
-  const isObject = (cell: number) => cell === NOTHING || objectOf(cell) > 0;
-  if (!isOne || background.samples.some((cell) => objectOf(cell) > 0) || !objects.samples.every(isObject)) return null;
-  const drawing = new Drawing(width, height);
-  drawing.background.set(background.samples);
-  drawing.objects.set(objects.samples);
-  return drawing;
 }

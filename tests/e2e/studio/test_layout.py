@@ -1,29 +1,17 @@
 """For everybody: narrow and wide, light and dark, by keyboard, read aloud, in Chinese."""
 
-import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from deploy.local.stack import LocalStack
 from support.batches import MAPS, BatchDialog
+from support.looks import CUT_OFF, serious_faults
 from support.studio import StudioPage, class_id, open_studio
 
-AXE = Path(__file__).parents[3] / "api" / "studio" / "node_modules" / "axe-core" / "axe.min.js"
 VIEWS = [(1440, "light"), (1440, "dark"), (900, "light"), (390, "light"), (390, "dark")]
-CUT_OFF = """() => [...document.querySelectorAll("button, label, select, input, h1, h2, h3, .line")]
-  .filter((element) => element.checkVisibility() && !element.closest(".unseen"))
-  .filter((element) => {
-    const { left, right } = element.getBoundingClientRect();
-    const holder = element.closest(".bar, #tools, #palette, header")?.getBoundingClientRect();
-    const isOutside = holder && (left < holder.left - 1 || right > holder.right + 1);
-    const isCut = element.scrollWidth > element.clientWidth + 2 && !element.matches("input, select, label");
-    return isOutside || isCut;
-  })
-  .map((element) => element.id || element.textContent)"""
 
 
 @pytest.mark.parametrize(("width", "scheme"), VIEWS)
@@ -42,8 +30,6 @@ def test_nothing_is_cut_off_and_the_colours_are_the_browsers(
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
 def test_axe_finds_nothing_serious(browser: Browser, stack: LocalStack, width: int, scheme: str) -> None:
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed; `make studio` does that")
     with open_studio(browser, stack.url, width=width, color_scheme=scheme) as studio:
         studio.page.get_by_role("button", name="Generate").click()
         studio.expect_picture()
@@ -67,17 +53,6 @@ def test_axe_finds_nothing_serious(browser: Browser, stack: LocalStack, width: i
         batch.expect_end()
         expect(batch.dialog.locator("#batch-pictures")).to_be_visible()
         assert serious_faults(studio.page) == []
-
-
-def serious_faults(page: Page) -> list[str]:
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    violations = json.loads(page.evaluate("axe.run().then((found) => JSON.stringify(found.violations))"))
-    return [
-        f"{violation['id']}: {node['html'][:200]}: {node['failureSummary']}"
-        for violation in violations
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"]
-    ]
 
 
 def test_a_scene_is_painted_and_made_by_keyboard_alone(browser: Browser, stack: LocalStack) -> None:
