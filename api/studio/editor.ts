@@ -2,7 +2,7 @@
 
 import { cellOf, classOf, Drawing, type LayerName, NOTHING, objectOf, UNKNOWN } from "./drawing";
 import type { Box, BrushForm, Point } from "./geometry";
-import { applyRuns, History, type Scene, type Step } from "./history";
+import { applyRuns, History, type Making, type Scene, type Step } from "./history";
 import { Signal } from "./signal";
 import { Stroke } from "./stroke";
 
@@ -48,6 +48,11 @@ export class Editor {
   /** The name of the model in whose classes the drawing is. */
   get model(): string {
     return this.#scene.model;
+  }
+
+  /** How the picture is made, if the step that led here says so. */
+  get making(): Making | undefined {
+    return this.#scene.making;
   }
 
   get settings(): Settings {
@@ -124,10 +129,12 @@ export class Editor {
     this.#close();
   }
 
-  replace(drawing: Drawing, model = this.model): void {
+  /** Another drawing; `making` is how the picture was made before and is after that, where the step changes it. */
+  replace(drawing: Drawing, model = this.model, making?: { readonly before: Making; readonly after: Making }): void {
     this.cancel();
-    const before = this.#scene;
-    const after = { model, drawing };
+    // What an earlier step said of the making may have changed since then.
+    const before = { model: this.model, drawing: this.drawing, ...(making && { making: making.before }) };
+    const after = { model, drawing, ...(making && { making: making.after }) };
     this.#show(after);
     this.#add({ kind: "replacement", before, after });
   }

@@ -24,6 +24,8 @@ export interface Surroundings {
   readonly editor: Editor;
   readonly picture: PicturePanel;
   model(): Model;
+  /** What is drawn, and how its picture is to be made. */
+  project(): Project;
   /** Shows a project, with its model. Throws MapError where the service lacks that, or that lacks materials. */
   openProject(project: Project): void;
   notify(words: string): void;
@@ -79,9 +81,7 @@ export class Files {
   }
 
   async saveProject(): Promise<void> {
-    const { editor, picture } = this.studio;
-    const project = { model: this.studio.model().name, seed: picture.seed, style: picture.style, drawing: editor.drawing };
-    download(await writeProject(project), "project.studio.json");
+    download(await writeProject(this.studio.project()), "project.studio.json");
   }
 
   savePicture(): void {

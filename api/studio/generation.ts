@@ -1,9 +1,17 @@
 // One picture at a time, or its variations: the newest request counts, those before it are canceled.
 
 import { newKey, pause, patiently, RETRY_SECONDS } from "./patience";
+import type { Project } from "./project";
 import { type Job, type JobRequest, Refusal, type Service } from "./service";
 
+/** What a picture is made of, as it was when it was asked for. */
+export interface Source extends Project {
+  /** Whether live mode asked for it, and not the person. */
+  readonly isLive: boolean;
+}
+
 export interface Made {
+  readonly source: Source;
   readonly picture: Blob;
   readonly seed: number;
   readonly milliseconds: number;
@@ -33,15 +41,15 @@ export class Generation {
     private readonly onProgress: (progress: Progress) => void,
   ) {}
 
-  /** Makes the picture of what `request` gives, or `count` variations of it, in place of what is being made. */
-  async make(request: () => Promise<JobRequest>, count = 1): Promise<void> {
+  /** Makes the picture of `source`, which `request` puts in words, or `count` variations, in place of what is being made. */
+  async make(source: Source, request: () => Promise<JobRequest>, count = 1): Promise<void> {
     const superseding = this.#supersede();
     const { signal } = superseding;
     const started = performance.now();
     try {
       this.#tell({ kind: "sending", count }, signal);
       const job = await this.#submit(await request(), signal);
-      const variations = await this.#follow(job, started, signal);
+      const variations = await this.#follow(job, source, started, signal);
       const milliseconds = performance.now() - started;
       if (count > 1) this.#tell({ kind: "varied", variations, milliseconds }, signal);
       else this.#tell({ kind: "made", made: variations[0]! }, signal);
@@ -74,14 +82,14 @@ export class Generation {
   }
 
   /** The pictures of a job by their places, told as they come; JobEnded where there is none in the end. */
-  async #follow(submitted: Job, started: number, signal: AbortSignal): Promise<(Made | null)[]> {
+  async #follow(submitted: Job, source: Source, started: number, signal: AbortSignal): Promise<(Made | null)[]> {
     const variations = submitted.items.map((): Made | null => null);
     let seen = { job: submitted, tag: "" };
     for (;;) {
       for (const [place, { image, seed }] of seen.job.items.entries()) {
         if (!image || variations[place]) continue;
         const picture = await this.#patiently(() => this.service.picture(image.href), signal);
-        variations[place] = { picture, seed, milliseconds: performance.now() - started };
+        variations[place] = { source, picture, seed, milliseconds: performance.now() - started };
         if (variations.length > 1) this.#tell({ kind: "varying", variations }, signal);
       }
       if (!isOpen(seen.job)) break;

@@ -1,7 +1,9 @@
 // What was done, as differences: undo and redo cost what changed, however large the map is.
 
 import type { Cells, Drawing, LayerName } from "./drawing";
+import type { Made } from "./generation";
 import type { Box } from "./geometry";
+import type { Style } from "./style";
 
 /** Runs of a layer, four numbers each: where one starts, its length, its value before and after. */
 export interface Change {
@@ -11,10 +13,19 @@ export interface Change {
   readonly runs: Uint32Array;
 }
 
+/** How the picture is made, and the one that is shown, if any is. */
+export interface Making {
+  readonly seed: number;
+  readonly style: Style;
+  readonly made: Made | null;
+}
+
 /** A drawing, and the name of the model in whose classes it is. */
 export interface Scene {
   readonly model: string;
   readonly drawing: Drawing;
+  /** Of a step that changes this too. */
+  readonly making?: Making;
 }
 
 /** Another drawing, as after opening a file, or another model. */
@@ -30,11 +41,14 @@ const RUN = 4;
 /** What is remembered, before the oldest is forgotten. */
 const MOST_BYTES = 128 * 2 ** 20;
 
+const bytesOfDrawing = ({ background, objects }: Drawing) => background.byteLength + objects.byteLength;
+
+const bytesOfMade = ({ making }: Scene) => (making?.made ? bytesOfDrawing(making.made.source.drawing) : 0);
+
 /** What a step takes of memory. The drawing after a replacement is the one before the next, or the one in use. */
 function bytesOf(step: Step): number {
   if (step.kind === "change") return step.runs.byteLength;
-  const { background, objects } = step.before.drawing;
-  return background.byteLength + objects.byteLength;
+  return bytesOfDrawing(step.before.drawing) + bytesOfMade(step.before) + bytesOfMade(step.after);
 }
 
 const sum = (steps: readonly Step[]) => steps.reduce((bytes, step) => bytes + bytesOf(step), 0);

@@ -2,6 +2,7 @@
 
 import { part } from "./dom";
 import type { Made, Progress } from "./generation";
+import type { Making } from "./history";
 import type { Job, Model, Refusal } from "./service";
 import { Signal } from "./signal";
 import { BY_SEED, type Style } from "./style";
@@ -17,6 +18,8 @@ type Tone = "calm" | "busy" | "bad";
 export class PicturePanel {
   /** Seed or style is another. */
   readonly changed = new Signal();
+  /** Another picture is shown. */
+  readonly shown = new Signal<Made>();
   /** One of several variations is the picture now, its seed the one to keep. */
   readonly picked = new Signal();
   readonly styles = new StyleChooser();
@@ -72,6 +75,10 @@ export class PicturePanel {
     return this.#made;
   }
 
+  get making(): Making {
+    return { seed: this.seed, style: this.style, made: this.#made };
+  }
+
   drawSeed(): void {
     this.seed = Math.floor(Math.random() * DRAWN_SEEDS);
   }
@@ -97,6 +104,7 @@ export class PicturePanel {
       case "waiting":
         return this.#say(this.#wordsOf(progress.job), "busy");
       case "made":
+        this.#variations.close(); // they lie over it where it comes from the history
         return this.#showMade(progress.made);
       case "varying":
         this.#variations.fill(progress.variations);
@@ -148,6 +156,7 @@ export class PicturePanel {
     part("no-picture").hidden = true;
     part<HTMLButtonElement>("save-picture").disabled = false;
     this.#say(madeIn(made.milliseconds), "calm");
+    this.shown.emit(made);
   }
 
   #say(words: string, tone: Tone): void {

@@ -5,7 +5,7 @@ import { askForKey, askForNewMap } from "./dialogs";
 import { Drawing, UNKNOWN } from "./drawing";
 import { Editor } from "./editor";
 import { examplesOf, readExample, type Surroundings } from "./files";
-import { Generation, type Progress } from "./generation";
+import { Generation, type Made, type Progress, type Source } from "./generation";
 import type { Step } from "./history";
 import { checkIds, MapError, translated, writeInstances, writeMap } from "./maps";
 import type { Palette } from "./palette";
@@ -18,7 +18,8 @@ import { text } from "./texts";
 import type { View } from "./view";
 
 const LIVE_PAUSE_MILLISECONDS = 120;
-const KEEP_PAUSE_MILLISECONDS = 400;
+/** Short, since browsers give up what is put only while the page goes away now and then. */
+const KEEP_PAUSE_MILLISECONDS = 30;
 const NOTICE_MILLISECONDS = 8000;
 
 /** What is painted where nothing is known; a class where the model wants one for every pixel. */
@@ -54,7 +55,7 @@ export class Studio implements Surroundings {
     this.picture = parts.picture;
     this.#model = models.find(({ training }) => training !== "untrained") ?? models[0]!;
     this.#generation = new Generation(parts.service, (progress) => this.#show(progress));
-    this.editor.replaced.on(() => this.#followModel());
+    this.editor.replaced.on(() => this.#followScene());
     this.editor.stepped.on((step) => {
       if (step) this.#isWorthKeeping = !this.#isOtherModel(step);
       this.#changed();
@@ -73,6 +74,24 @@ export class Studio implements Surroundings {
 
   model(): Model {
     return this.#model;
+  }
+
+  modelNamed(name: string): Model | undefined {
+    return this.models.find((model) => model.name === name);
+  }
+
+  titleOf(name: string): string {
+    return this.modelNamed(name)?.title ?? name;
+  }
+
+  project(): Project {
+    const { seed, style } = this.picture;
+    return { model: this.#model.name, seed, style, drawing: this.editor.drawing };
+  }
+
+  /** Whether the person did anything that may not be lost. */
+  get isWorthKeeping(): boolean {
+    return this.#isWorthKeeping;
   }
 
   get isLive(): boolean {
@@ -109,14 +128,20 @@ export class Studio implements Surroundings {
     this.editor.replace(drawing, name);
   }
 
-  openProject({ model: name, seed, style, drawing }: Project): void {
-    const model = this.models.find((known) => known.name === name);
+  /** Goes on with a project, and shows the picture that was made of it, if any was. One step that can be taken back. */
+  openProject({ model: name, seed, style, drawing }: Project, made: Made | null = null): void {
+    const model = this.modelNamed(name);
     if (!model) throw new MapError("project-model", { model: name });
     checkIds(drawing, model);
     this.#keepAtOnce();
-    this.picture.seed = seed;
-    this.#setModel(model, style);
-    this.editor.replace(drawing, name);
+    this.editor.replace(drawing, name, { before: this.picture.making, after: { seed, style, made } });
+    if (made) clearTimeout(this.#livePause); // its picture is there already
+  }
+
+  /** Goes on with what somebody shared, and makes its picture. */
+  openShared(project: Project): void {
+    this.openProject(project);
+    this.#make(false);
   }
 
   async newMap(): Promise<void> {
@@ -132,13 +157,13 @@ export class Studio implements Surroundings {
   /** Makes a picture because the person asked for one. */
   generate(): void {
     if (!this.picture.isSeedLocked && !this.picture.style) this.picture.drawSeed();
-    this.#make();
+    this.#make(false);
   }
 
   /** Makes as many pictures, of seeds in a row, in place of one. */
   vary(count: number): void {
     if (!this.picture.isSeedLocked) this.picture.drawSeed();
-    this.#make(count);
+    this.#make(false, count);
   }
 
   notify(words: string): void {
@@ -149,14 +174,22 @@ export class Studio implements Surroundings {
     this.#notice = setTimeout(() => (notice.hidden = true), NOTICE_MILLISECONDS);
   }
 
-  /** Undo and redo lead to drawings of other models too. */
-  #followModel(): void {
-    const name = this.editor.model;
-    if (name !== this.#model.name) this.#setModel(this.models.find((model) => model.name === name)!, this.picture.style);
+  /** Undo and redo lead to drawings of other models too, and to what was made before. */
+  #followScene(): void {
+    const { model: name, making } = this.editor;
+    const style = making?.style ?? this.picture.style;
+    if (name !== this.#model.name) this.#setModel(this.modelNamed(name)!, style);
+    if (!making) return;
+    this.picture.seed = making.seed;
+    this.picture.setModel(this.#model, style);
+    if (!making.made) return;
+    this.#generation.stop();
+    this.picture.show({ kind: "made", made: making.made });
   }
 
   #isOtherModel(step: Step): boolean {
-    if (step.kind === "change" || step.before.model === step.after.model) return false;
+    // A project of another model is the person's own.
+    if (step.kind === "change" || step.after.making || step.before.model === step.after.model) return false;
     return step.after.model === this.editor.model;
   }
 
@@ -179,7 +212,7 @@ export class Studio implements Surroundings {
 
   #changed(): void {
     clearTimeout(this.#livePause);
-    if (this.isLive) this.#livePause = setTimeout(() => this.#make(), LIVE_PAUSE_MILLISECONDS);
+    if (this.isLive) this.#livePause = setTimeout(() => this.#make(true), LIVE_PAUSE_MILLISECONDS);
     this.#keepSoon();
   }
 
@@ -195,16 +228,16 @@ export class Studio implements Surroundings {
     void this.#keep();
   }
 
-  #make(count = 1): void {
+  #make(isLive: boolean, count = 1): void {
     clearTimeout(this.#livePause);
     this.#count = count;
-    void this.#generation.make(() => this.#request(count), count);
+    // A copy, since the drawing goes on.
+    const source = { ...this.project(), drawing: this.editor.drawing.copy(), isLive };
+    void this.#generation.make(source, () => this.#request(source, count), count);
   }
 
-  async #request(variations: number): Promise<JobRequest> {
+  async #request({ drawing, seed, style }: Source, variations: number): Promise<JobRequest> {
     const model = this.#model;
-    const { drawing } = this.editor;
-    const { seed, style } = this.picture;
     const multiple = model.size_multiple;
     const fits = multiple !== null && drawing.width % multiple === 0 && drawing.height % multiple === 0;
     const params = {
@@ -228,7 +261,7 @@ export class Studio implements Surroundings {
   #show(progress: Progress): void {
     this.picture.show(progress);
     if (progress.kind !== "refused" || !progress.refusal.wantsKey) return;
-    void askForKey().then((isGiven) => isGiven && this.#make(this.#count));
+    void askForKey().then((isGiven) => isGiven && this.#make(false, this.#count));
   }
 
   async #keep(): Promise<void> {
