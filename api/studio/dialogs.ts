@@ -91,6 +91,8 @@ const SHEET: readonly (readonly [TextKey, readonly (readonly [TextKey, string])[
       ["zoomOut", "−"],
       ["zoomFit", "0"],
       ["generate", "Ctrl+Enter"],
+      ["compare", "C"],
+      ["fullSize", "W"],
       ["help", "?"],
     ],
   ],

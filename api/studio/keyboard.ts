@@ -86,7 +86,7 @@ export class CanvasKeys {
   }
 }
 
-const TYPED_INTO = "input:is([type=number], [type=search], [type=password]), select, textarea";
+const TYPED_INTO = "input:is([type=number], [type=search], [type=password], [type=text]), select, textarea";
 
 const isTypedInto = (event: Event) => event.target instanceof Element && event.target.matches(TYPED_INTO);
 const isDialogOpen = () => document.querySelector("dialog[open]") !== null;

@@ -1,13 +1,17 @@
 // Puts the studio together.
 
+import { Album } from "./album";
 import { BatchDialog } from "./batch_dialog";
 import { droppedFiles } from "./batch_files";
+import { Compare } from "./compare";
 import { Controls } from "./controls";
 import { askForKey, keptKey, showHelp } from "./dialogs";
 import { make, part } from "./dom";
 import { Drawing } from "./drawing";
 import { Editor } from "./editor";
 import { examplesOf, Files } from "./files";
+import { Filmstrip } from "./filmstrip";
+import { FullView } from "./fullview";
 import type { Point } from "./geometry";
 import { type Act, CanvasKeys, isForField, listenForShortcuts } from "./keyboard";
 import { Overlay } from "./overlay";
@@ -15,6 +19,7 @@ import { Palette } from "./palette";
 import { PicturePanel, wordsOfRefusal } from "./picture";
 import { Pointers } from "./pointers";
 import { type Model, Refusal, Service } from "./service";
+import { Sharing } from "./sharing";
 import { keptWork } from "./storage";
 import { Studio } from "./studio";
 import { isChinese, text, translate } from "./texts";
@@ -64,6 +69,7 @@ function offerFiles(studio: Studio, files: Files): void {
     "menu-flip": () => studio.editor.replace(studio.editor.drawing.flipped()),
     "menu-clear": () => studio.clear(),
     "save-picture": () => files.savePicture(),
+    "full-save": () => files.savePicture(),
   };
   for (const [id, act] of Object.entries(acts)) part(id).addEventListener("click", act);
   const menu = part("file-menu");
@@ -112,6 +118,13 @@ async function start(): Promise<void> {
   part("generate").addEventListener("click", () => studio.generate());
   offerVariations((count) => studio.vary(count));
   part("help").addEventListener("click", showHelp);
+  const classesOf = (model: string) => studio.modelNamed(model)?.classes ?? [];
+  const compare = new Compare(studio.picture, classesOf);
+  const fullView = new FullView(studio.picture);
+  const album = new Album(classesOf);
+  studio.picture.shown.on((made) => album.keepPicture(made));
+  new Filmstrip(album, studio);
+  const sharing = new Sharing(studio, album);
 
   const tools = Object.entries(TOOL_KEYS).map(([name, key]) => [key.toLowerCase(), () => toolbox.use(name as ToolName)]);
   const places = Array.from({ length: 9 }, (_, place) => [String(place + 1), () => palette.pick(place)]);
@@ -121,6 +134,8 @@ async function start(): Promise<void> {
     x: () => editor.exchangeMaterials(),
     "[": () => editor.configure({ size: Math.min(editor.settings.size - 1, editor.settings.size / BRUSH_STEP) }),
     "]": () => editor.configure({ size: Math.max(editor.settings.size + 1, editor.settings.size * BRUSH_STEP) }),
+    c: () => compare.toggle(),
+    w: () => fullView.show(),
     "/": () => palette.focusSearch(),
     "?": showHelp,
     "+": () => controls.zoom(1),
@@ -149,6 +164,8 @@ async function start(): Promise<void> {
   });
 
   await studio.begin(await keptWork());
+  await album.load();
+  await sharing.open();
   document.body.classList.add("ready");
 }
 

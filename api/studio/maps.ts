@@ -55,7 +55,11 @@ export class MapError extends Error {
       | "example-away"
       | "project-unknown"
       | "project-version"
-      | "project-model",
+      | "project-model"
+      | "link-foreign"
+      | "link-version"
+      | "link-style-picture"
+      | "link-too-long",
     readonly values: Readonly<Record<string, string>> = {},
   ) {
     super(reason);

@@ -1,4 +1,5 @@
-// The work in progress, kept in the browser so that a reload loses nothing.
+// The work in progress, kept in the browser so that a reload loses nothing; and the browser's database, which others
+// keep things in too.
 
 import type { Drawing } from "./drawing";
 import type { Style } from "./style";
@@ -15,10 +16,16 @@ export interface Work {
 }
 
 const DATABASE = "spade-studio";
-const STORE = "work";
+const VERSION = 2;
+const STORES: Readonly<Record<StoreName, IDBObjectStoreParameters>> = {
+  work: {},
+  pictures: { keyPath: "id", autoIncrement: true },
+};
 const KEY = "current";
 
-function finished<T>(request: IDBRequest<T>): Promise<T> {
+export type StoreName = "work" | "pictures";
+
+export function finished<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
@@ -28,21 +35,32 @@ function finished<T>(request: IDBRequest<T>): Promise<T> {
 /** Open all the time: a page that is going away has no time to open it. */
 let database: Promise<IDBDatabase> | null = null;
 
-async function store(mode: IDBTransactionMode): Promise<IDBObjectStore> {
+/** A store, in a transaction of its own. */
+export async function store(name: StoreName, mode: IDBTransactionMode): Promise<IDBObjectStore> {
   database ??= open();
-  return (await database).transaction(STORE, mode).objectStore(STORE);
+  return (await database).transaction(name, mode).objectStore(name);
 }
 
 async function open(): Promise<IDBDatabase> {
-  const opening = indexedDB.open(DATABASE, 1);
-  opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
+  const opening = indexedDB.open(DATABASE, VERSION);
+  opening.onupgradeneeded = () => {
+    const { objectStoreNames: known } = opening.result;
+    for (const [name, options] of Object.entries(STORES)) {
+      if (!known.contains(name)) opening.result.createObjectStore(name, options);
+    }
+  };
   const opened = await finished(opening);
   opened.onclose = () => (database = null);
+  // A later release of the studio, in another tab, waits for this one to let go.
+  opened.onversionchange = () => {
+    opened.close();
+    database = null;
+  };
   return opened;
 }
 
 export async function keepWork(work: Work): Promise<void> {
-  const kept = await store("readwrite");
+  const kept = await store("work", "readwrite");
   const putting = kept.put(work, KEY);
   kept.transaction.commit(); // now, since a page that goes away hears of no answer, and commits nothing by itself
   await finished(putting);
@@ -51,7 +69,7 @@ export async function keepWork(work: Work): Promise<void> {
 /** What was kept; null where there is nothing, or the browser keeps nothing. */
 export async function keptWork(): Promise<Work | null> {
   try {
-    return ((await finished((await store("readonly")).get(KEY))) as Work | undefined) ?? null;
+    return ((await finished((await store("work", "readonly")).get(KEY))) as Work | undefined) ?? null;
   } catch {
     return null;
   }

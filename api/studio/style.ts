@@ -38,6 +38,15 @@ export function nameOfStyle(name: string): string {
   return isTextKey(key) ? text(key) : name;
 }
 
+/** Any style but the seed's for people. */
+export function wordsOfStyle(style: Style): string {
+  if (isPicture(style)) return style.name;
+  if (!isBlend(style)) return nameOfStyle(style);
+  const [first, second] = style.blend.map(nameOfStyle);
+  const percent = Math.round(style.weight * 100);
+  return text("blendOf", { first: first!, second: second!, percent, rest: 100 - percent });
+}
+
 /** For files: `styleFromJson` reads it again. */
 export function styleToJson(style: Style): unknown {
   return isPicture(style) ? { ...style, bytes: toBase64(style.bytes) } : style;

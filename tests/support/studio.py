@@ -130,8 +130,8 @@ def open_studio(browser: Browser, url: str, *, live: bool = False, **options: ob
     with page_of(browser, **options) as (page, wrong):
         studio = StudioPage(page, wrong)
         if not live:
-            # What a person who switched it off before would find.
-            page.add_init_script("addEventListener('DOMContentLoaded', () => { live.checked = false; })")
+            # What a person who switched it off before would find. Pages that are no studio have no such switch.
+            page.add_init_script("addEventListener('DOMContentLoaded', () => (window.live ?? {}).checked = false)")
         studio.open(url)
         yield studio
 

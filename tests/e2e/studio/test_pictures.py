@@ -137,7 +137,7 @@ def test_a_reload_goes_on_with_the_work(studio: StudioPage) -> None:
     studio.page.get_by_role("radio", name="night").check()
     drawn = studio.labels()
     kept = """() => new Promise((resolve) => {
-      const opening = indexedDB.open("spade-studio", 1);
+      const opening = indexedDB.open("spade-studio");
       opening.onsuccess = () => {
         const reading = opening.result.transaction("work").objectStore("work").get("current");
         reading.onsuccess = () => resolve(reading.result?.seed === 99 && reading.result?.style === "night");

@@ -27,7 +27,7 @@ DROP = """([name, content]) => {
   return files;
 }"""
 KEPT = """() => new Promise((resolve) => {
-  const opening = indexedDB.open("spade-studio", 1);
+  const opening = indexedDB.open("spade-studio");
   opening.onsuccess = () => {
     const reading = opening.result.transaction("work").objectStore("work").get("current");
     reading.onsuccess = () => resolve(reading.result?.style ?? null);

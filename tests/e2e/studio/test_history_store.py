@@ -1,0 +1,127 @@
+"""What the history holds: not too much, nothing that is cleared, and what is damaged is told."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from deploy.local.stack import LocalStack
+from support.history import entries, generate, seed
+from support.studio import StudioPage, open_studio
+
+MOST_PICTURES = 50
+MOST_BYTES = 48 * 2**20
+OPEN_STORE = """const store = (mode) => new Promise((resolve) => {
+  const opening = indexedDB.open("spade-studio");
+  opening.onsuccess = () => resolve(opening.result.transaction("pictures", mode).objectStore("pictures"));
+});
+const asked = (request) => new Promise((resolve) => { request.onsuccess = () => resolve(request.result); });
+"""
+
+
+@pytest.fixture
+def studio(browser: Browser, stack: LocalStack) -> Iterator[StudioPage]:
+    """A map of sky and grass, its seed 7, without a picture."""
+    with open_studio(browser, stack.url) as studio:
+        studio.new_map(fill="sky")
+        studio.material("grass")
+        studio.drag((30, 200), (220, 180))
+        seed(studio).fill("7")
+        yield studio
+        assert studio.wrong == []
+
+
+def in_store(page: Page, body: str, argument: object = None) -> object:
+    """What a function of the kept pictures' store gives; `asked` waits for a request."""
+    return page.evaluate(f"async (argument) => {{ {OPEN_STORE} {body} }}", argument)
+
+
+def copy_kept(studio: StudioPage, times: int, picture_bytes: int) -> None:
+    """Fill the store with older copies of the one picture that is kept, of other seeds, and come back to the page."""
+    body = """
+      const [kept] = await asked((await store("readonly")).getAll());
+      const pictures = await store("readwrite");
+      await asked(pictures.clear());
+      const picture = new Blob([new Uint8Array(argument.bytes)]);
+      for (let copy = 0; copy < argument.times; copy++) {
+        await asked(pictures.add({ ...kept, id: copy + 1, seed: copy, ...(argument.bytes ? { picture } : {}) }));
+      }"""
+    in_store(studio.page, body, {"times": times, "bytes": picture_bytes})
+    studio.page.reload()
+    expect(studio.page.locator("body.ready")).to_be_attached()
+    expect(entries(studio)).to_have_count(times)
+
+
+def kept_seeds(studio: StudioPage) -> object:
+    """The newest first."""
+    return in_store(
+        studio.page, "return (await asked((await store('readonly')).getAll())).map(({ seed }) => seed).reverse()"
+    )
+
+
+def test_the_oldest_of_too_many_are_dropped(studio: StudioPage) -> None:
+    generate(studio, kept=1)
+    copy_kept(studio, MOST_PICTURES, 0)
+    seed(studio).fill("1000")
+    generate(studio, kept=MOST_PICTURES)
+    assert kept_seeds(studio) == [1000, *range(MOST_PICTURES - 1, 0, -1)]
+
+
+def test_the_oldest_of_too_large_ones_are_dropped(studio: StudioPage) -> None:
+    generate(studio, kept=1)
+    copy_kept(studio, 5, MOST_BYTES // 4)
+    seed(studio).fill("1000")
+    generate(studio, kept=4)
+    assert kept_seeds(studio) == [1000, 4, 3, 2]
+
+
+def test_the_history_is_cleared_when_the_person_is_sure(studio: StudioPage) -> None:
+    drawn, _ = studio.labels(), generate(studio, kept=1)
+    clear = studio.page.get_by_role("button", name="Clear history")
+    dialog = studio.page.get_by_role("dialog", name="Forget all pictures?")
+    clear.press("Enter")
+    expect(dialog).to_be_visible()
+    studio.page.keyboard.press("Enter")  # on what has the focus, which is not what forgets
+    expect(dialog).to_be_hidden()
+    expect(entries(studio)).to_have_count(1)
+    clear.click()
+    dialog.get_by_role("button", name="Forget them").click()
+    expect(entries(studio)).to_have_count(0)
+    expect(clear).to_be_disabled()
+    assert np.array_equal(studio.labels(), drawn)
+    studio.page.reload()
+    expect(studio.page.locator("body.ready")).to_be_attached()
+    expect(entries(studio)).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("kept.background = kept.background.slice(0, 60)", "The picture is damaged."),
+        ("kept.model = 'gone'", "The picture is for the model gone, which this service lacks."),
+    ],
+)
+def test_what_cannot_be_brought_back_is_told_in_words(studio: StudioPage, fault: str, words: str) -> None:
+    generate(studio, kept=1)
+    in_store(
+        studio.page,
+        f"""const pictures = await store("readwrite");
+        const [kept] = await asked(pictures.getAll());
+        {fault};
+        await asked(pictures.put(kept));""",
+    )
+    studio.page.reload()
+    expect(studio.page.locator("body.ready")).to_be_attached()
+    drawn = studio.labels()
+    entries(studio).first.click()
+    expect(studio.page.locator("#notice")).to_have_text(words)
+    assert np.array_equal(studio.labels(), drawn)
+
+
+def test_a_browser_that_keeps_nothing_makes_pictures_all_the_same(browser: Browser, stack: LocalStack) -> None:
+    with open_studio(browser, stack.url) as studio:
+        studio.page.add_init_script("Object.defineProperty(window, 'indexedDB', { value: undefined })")
+        studio.open(stack.url)
+        generate(studio, kept=0)
+        assert studio.wrong == []

@@ -1,0 +1,21 @@
+"""The strip of the last pictures in the studio."""
+
+from playwright.sync_api import Locator, expect
+
+from support.studio import StudioPage
+
+
+def seed(studio: StudioPage) -> Locator:
+    return studio.page.locator("#seed")
+
+
+def entries(studio: StudioPage) -> Locator:
+    return studio.page.get_by_role("region", name="History").get_by_role("listitem").get_by_role("button")
+
+
+def generate(studio: StudioPage, *, kept: int) -> None:
+    """Make a picture; so many are kept then."""
+    with studio.page.expect_response("**/image?proxy=1"):
+        studio.page.get_by_role("button", name="Generate").click()
+    studio.expect_picture()
+    expect(entries(studio)).to_have_count(kept)
