@@ -209,6 +209,6 @@ def test_examples_are_opened_and_another_model_takes_over_what_it_knows(studio: 
     studio.menu("beach")
     beach = read_ids(LAKE.with_name("beach.png").read_bytes())
     assert np.array_equal(studio.labels(), beach)
-    studio.page.get_by_label("Model").select_option("street")
+    studio.page.locator("#model").select_option("street")
     expect(studio.page.locator("#map-size")).to_have_text("256 × 192")
     expect(studio.page.locator("#palette-list")).to_contain_text("pedestrian")

@@ -41,7 +41,7 @@ def shown(studio: StudioPage) -> list[int]:
 
 
 def street(studio: StudioPage) -> None:
-    studio.page.get_by_label("Model").select_option("street")
+    studio.page.locator("#model").select_option("street")
     expect(studio.page.locator("#map-size")).to_have_text("256 × 192")
 
 
@@ -54,14 +54,14 @@ def test_a_picture_brings_back_map_model_seed_and_style_in_one_step(studio: Stud
     second, undo = shown(studio), studio.page.get_by_role("button", name="Undo")
     assert second != first
     entries(studio).last.click()
-    expect(studio.page.get_by_label("Model")).to_have_value("landscape")
+    expect(studio.page.locator("#model")).to_have_value("landscape")
     expect(studio.page.locator("#announcer")).to_have_text(re.compile("Restored: Landscape, Seed 7, "))
     expect(seed(studio)).to_have_value("7")
     expect(studio.page.get_by_role("radio", name="By seed")).to_be_checked()
     assert np.array_equal(studio.labels(), drawn)
     assert shown(studio) == first
     undo.click()
-    expect(studio.page.get_by_label("Model")).to_have_value("street")
+    expect(studio.page.locator("#model")).to_have_value("street")
     expect(studio.page.get_by_role("radio", name="dusk")).to_be_checked()
     expect(studio.page.locator("#map-size")).to_have_text("256 × 192")
     assert shown(studio) == second

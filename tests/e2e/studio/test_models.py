@@ -23,11 +23,11 @@ def studio(browser: Browser, stack: LocalStack) -> Iterator[StudioPage]:
 
 
 def choose(studio: StudioPage, model: str) -> None:
-    studio.page.get_by_label("Model").select_option(model)
+    studio.page.locator("#model").select_option(model)
 
 
 def expect_model(studio: StudioPage, model: str, material: str) -> None:
-    expect(studio.page.get_by_label("Model")).to_have_value(model)
+    expect(studio.page.locator("#model")).to_have_value(model)
     expect(studio.page.locator("#palette-list").get_by_role("button", name=material, exact=True)).to_be_visible()
 
 

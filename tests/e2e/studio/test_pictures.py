@@ -58,7 +58,7 @@ def test_what_is_sent_is_what_is_drawn_and_its_picture_comes_back(
 def test_objects_are_sent_as_an_instance_map_to_a_model_that_uses_them(
     studio: StudioPage, stack: LocalStack, objects: ObjectStore
 ) -> None:
-    studio.page.get_by_label("Model").select_option("coco-stuff")
+    studio.page.locator("#model").select_option("coco-stuff")
     studio.page.locator("#palette-search").fill("car")
     studio.material("car")
     studio.layer("Objects")

@@ -257,7 +257,7 @@ def test_a_project_brings_its_style_along(studio: StudioPage, stack: LocalStack,
 
 def test_another_model_offers_its_own_styles(studio: StudioPage) -> None:
     choose(studio, "winter")
-    model, tiles = studio.page.get_by_label("Model"), studio.page.locator("#styles label")
+    model, tiles = studio.page.locator("#model"), studio.page.locator("#styles label")
     model.select_option("street")
     expect(tiles).to_have_text(["By seed", "day", "dusk"])
     expect(studio.page.get_by_role("radio", name="By seed")).to_be_checked()

@@ -114,7 +114,7 @@ def test_what_is_compared_is_the_map_that_the_picture_was_made_of(studio: Studio
 
 
 def test_map_and_picture_lie_on_each_other_in_every_shape(studio: StudioPage) -> None:
-    studio.page.get_by_label("Model").select_option("street")
+    studio.page.locator("#model").select_option("street")
     expect(studio.page.locator("#map-size")).to_have_text("256 × 192")
     with studio.page.expect_response("**/image?proxy=1"):
         studio.page.get_by_role("button", name="Generate").click()
