@@ -19,12 +19,23 @@ SERVERS: Final = ("Deployment", "StatefulSet")
 def badly_watched(manifests: list[Manifest]) -> Iterator[str]:
     for pod in pods(manifests):
         for container in pod.main_containers if pod.owner["kind"] in SERVERS else []:
-            where = f"{pod.name}, container {container['name']}"
-            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-                if probe not in container:
-                    yield f"{where}: it has no {probe}"
-            if "/readyz" in str(container.get("livenessProbe")):
-                yield f"{where}: it would be killed while Redis or the object store is away"
+            yield from _badly_watched(pod, container, "startupProbe", "readinessProbe", "livenessProbe")
+        for container in filter(_is_server_beside, pod.spec.get("initContainers", [])):
+            yield from _badly_watched(pod, container, "startupProbe", "livenessProbe")
+
+
+def _badly_watched(pod: Pod, container: Manifest, *probes: str) -> Iterator[str]:
+    where = f"{pod.name}, container {container['name']}"
+    for probe in probes:
+        if probe not in container:
+            yield f"{where}: it has no {probe}"
+    if "/readyz" in str(container.get("livenessProbe")):
+        yield f"{where}: it would be killed while Redis or the object store is away"
+
+
+def _is_server_beside(container: Manifest) -> bool:
+    """Whether it runs as long as its pod and answers at a port."""
+    return container.get("restartPolicy") == "Always" and ("ports" in container or "--port" in container["command"])
 
 
 def badly_ended(manifests: list[Manifest]) -> Iterator[str]:
@@ -110,6 +121,15 @@ CONTAINER = "/spec/template/spec/containers/0"
 def test_a_badly_watched_pod_is_noticed(path: str, value: object, said: str) -> None:
     changed = planted(render("production"), "Deployment/spade-worker", path, value)
     assert [fault for fault in badly_watched(changed) if said in fault]
+
+
+@pytest.mark.parametrize("probe", ["startupProbe", "livenessProbe"])
+def test_a_badly_watched_server_beside_a_worker_is_noticed(probe: str) -> None:
+    manifests = render("production-torchserve")
+    (worker,) = (pod for pod in pods(manifests) if pod.name == "Deployment/spade-worker")
+    (server,) = (container for container in worker.containers if container["name"] == "torchserve")
+    del server[probe]
+    assert list(badly_watched(manifests)) == [f"Deployment/spade-worker, container torchserve: it has no {probe}"]
 
 
 @pytest.mark.parametrize(
