@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_store.registry import Registry
+from workers.errors import EngineUnavailableError
 from workers.inputs import Inputs
 from workers.settings import WorkerSettings
 
 KILLS_ALWAYS: Final = 1
 KILLS_ONCE: Final = 2
 RAISES: Final = 3
-FIRST_HARMLESS: Final = 4
+UNAVAILABLE: Final = 4
+FIRST_HARMLESS: Final = 5
 _BATCH_SECONDS: Final = 0.08
 
 
@@ -50,4 +52,6 @@ class ChaosEngine:
                 os.kill(os.getpid(), signal.SIGKILL)
             if ids[0, 0] == RAISES:
                 raise RuntimeError("the engine fails, as it was told to")
+            if ids[0, 0] == UNAVAILABLE and item.attempt == 1:
+                raise EngineUnavailableError("the engine is away, as it was told to be")
         return np.stack([picture_of(ids, i.seed) for ids, i in zip(inputs.label_maps, inputs.items, strict=True)])

@@ -18,7 +18,7 @@ import yaml
 
 from api.client import SpadeClient
 from api.parameters import JobParameters
-from chaos.engine import FIRST_HARMLESS, KILLS_ALWAYS, RAISES
+from chaos.engine import FIRST_HARMLESS, KILLS_ALWAYS, RAISES, UNAVAILABLE
 from chaos.stack import MODEL, ChaosStack
 from deploy.grafana.boards import BOARDS
 from deploy.grafana.panels import expressions
@@ -46,6 +46,7 @@ RECORDED, ALERTS = (
 _AT_ONCE = 8
 EASIER = {
     "SpadeQueueOld": ("> 900", "> 0.1"),
+    "SpadeEngineAway": ("[5m]", "[3s]"),
     "SpadeDiskFull": ("< 0.1", "< 2"),
     "SpadeQueueMemoryFull": ("> 0.85", "> 0"),
     "SpadeTrainingStalled": ("15m", "3s"),
@@ -210,7 +211,8 @@ def test_whatever_rules_and_dashboards_ask_is_answered(
         wait_until(lambda: a_result_comes_too_late(stack, sender, stores.job_reader, watcher), "a late result")
         for job in [sender.submit(KILLS_ALWAYS)] + [sender.submit(RAISES) for _ in range(5)]:
             assert client.follow(job).state == "failed"
-        watcher.wait("SpadePoisonItems", "SpadeItemsFail", "SpadeDiskFull", "SpadeQueueMemoryFull")
+        client.follow(sender.submit(UNAVAILABLE))
+        watcher.wait("SpadePoisonItems", "SpadeItemsFail", "SpadeEngineAway", "SpadeDiskFull", "SpadeQueueMemoryFull")
         stack.proxy.mode = Mode.UNAVAILABLE
         watcher.wait("SpadeStorageFailing", "SpadeApiErrors", meanwhile=lambda: sender.ask_in_vain(key))
         stack.proxy.mode = Mode.PASS
