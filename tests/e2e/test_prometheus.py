@@ -50,9 +50,10 @@ EASIER = {
     "SpadeDiskFull": ("< 0.1", "< 2"),
     "SpadeQueueMemoryFull": ("> 0.85", "> 0"),
     "SpadeTrainingStalled": ("15m", "3s"),
+    "SpadeTrainingLost": ('app_kubernetes_io_instance!=""}[10m]', 'app_kubernetes_io_instance=""}[3s]'),
     "SpadeTrainingUnsaved": ("> 7200", "> 0"),
 }
-"""Of alerts whose faults would take minutes or much room: the bounds, and others that a test can reach."""
+"""Of alerts whose faults would take minutes, much room or a cluster: bounds, and others that a test can reach."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +231,8 @@ def test_whatever_rules_and_dashboards_ask_is_answered(
     watcher.wait("SpadeTrainingUnsaved")
     with paused(training_run.process.children()):
         watcher.wait("SpadeTrainingStalled")
+    with paused([training_run.process]):
+        watcher.wait("SpadeTrainingLost")
     assert watcher.seen == {rule["alert"] for rule in ALERTS}
 
 

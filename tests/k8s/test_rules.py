@@ -61,6 +61,22 @@ def scraped_jobs(manifests: list[Manifest]) -> Iterator[str]:
             yield from given[-1:] or labelled
 
 
+def lost_labels(manifests: list[Manifest], queries: str) -> Iterator[str]:
+    """Labels of pods in queries or legends that the monitor of training does not have Prometheus keep."""
+    kept = find(manifests, "PodMonitor/spade-training")["spec"].get("podTargetLabels", [])
+    for label in sorted(set(re.findall(r"\bapp_kubernetes_io_\w+", queries))):
+        if label not in {re.sub(r"\W", "_", name) for name in kept}:
+            yield f"no monitor adds {label}"
+
+
+def test_labels_of_runs_are_there_to_be_asked_for() -> None:
+    queries = "".join(path.read_text(encoding="utf-8") for path in (*FOLDER.glob("*.yml"), *BOARDS.glob("*.json")))
+    assert "app_kubernetes_io_instance" in queries
+    assert list(lost_labels(render("production"), queries)) == []
+    changed = planted(render("production"), "PodMonitor/spade-training", "/spec/podTargetLabels", REMOVED)
+    assert list(lost_labels(changed, queries)) == ["no monitor adds app_kubernetes_io_instance"]
+
+
 def test_monitors_and_rules_know_the_same_jobs() -> None:
     text = (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
     jobs = {job["job_name"] for job in yaml.safe_load(text)["scrape_configs"]}

@@ -4,6 +4,10 @@ from typing import Final
 
 from deploy.grafana.panels import Board, Chart, Figure, Query
 
+_RUN: Final = "app_kubernetes_io_instance"
+"""The label with the name of a run on Kubernetes; others have none."""
+_OF_RUN: Final = f"{{{{{_RUN}}}}}"
+
 TRAINING: Final = Board(
     uid="spade-training",
     title="SPADE training",
@@ -34,7 +38,7 @@ TRAINING: Final = Board(
             title="Pictures a second",
             description="Over the last five minutes, by process.",
             unit="short",
-            queries=(Query("spade:training_images:rate5m", "{{instance}}"),),
+            queries=(Query("spade:training_images:rate5m", f"{_OF_RUN} {{{{instance}}}}"),),
         ),
         Chart(
             title="Seconds of a step",
@@ -42,9 +46,9 @@ TRAINING: Final = Board(
             unit="s",
             queries=(
                 Query(
-                    "sum by (instance) (rate(spade_training_step_seconds_sum[5m]))"
-                    " / sum by (instance) (rate(spade_training_step_seconds_count[5m]))",
-                    "{{instance}}",
+                    f"sum by ({_RUN}, instance) (rate(spade_training_step_seconds_sum[5m]))"
+                    f" / sum by ({_RUN}, instance) (rate(spade_training_step_seconds_count[5m]))",
+                    f"{_OF_RUN} {{{{instance}}}}",
                 ),
             ),
         ),
@@ -52,13 +56,13 @@ TRAINING: Final = Board(
             title="Losses",
             description="Weighted, means since the line before in the run's log.",
             unit="short",
-            queries=(Query("spade_training_loss", "{{loss}}"),),
+            queries=(Query("spade_training_loss", f"{_OF_RUN} {{{{loss}}}}"),),
         ),
         Chart(
             title="Learning rates",
             description="By network.",
             unit="sci",
-            queries=(Query("spade_training_learning_rate", "{{network}}"),),
+            queries=(Query("spade_training_learning_rate", f"{_OF_RUN} {{{{network}}}}"),),
         ),
     ),
 )
