@@ -102,6 +102,16 @@ def test_pods_use_what_they_say(manifests: list[Manifest]) -> None:
     assert list(badly_bounded(manifests)) == []
 
 
+@pytest.mark.parametrize("name", ["dev", "production"])
+def test_an_api_that_pulls_only_cards_has_no_room_for_weights(name: str) -> None:
+    (api,) = (pod for pod in pods(render(name)) if pod.name == "Deployment/spade-api")
+    pulls = [container for container in api.containers if "pull" in container["command"]]
+    assert all("--cards" in container["command"] for container in pulls)
+    rooms = [container["resources"]["limits"]["ephemeral-storage"] for container in pulls]
+    rooms += [volume["emptyDir"]["sizeLimit"] for volume in api.spec["volumes"] if volume["name"] == "models"]
+    assert [room for room in rooms if not room.endswith("Mi")] == []
+
+
 @pytest.mark.parametrize("name", ["dev", "production", "production-torchserve"])
 def test_a_worker_has_as_long_in_a_pod_as_in_compose(name: str) -> None:
     (worker,) = (pod for pod in pods(render(name)) if pod.name == "Deployment/spade-worker")
