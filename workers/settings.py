@@ -109,6 +109,26 @@ class WorkerSettings:
         if self.port is not None and not 1 <= self.port <= _MAX_PORT:
             raise SettingsError(f"port is {self.port}; it must be 1 to {_MAX_PORT}")
 
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read the variables of a worker; an empty one counts as not set. Raises `SettingsError`."""
+        read, default = _Reader(environment), cls()
+        engine = read.choice("SPADE_ENGINE", default.engine)
+        return cls(
+            engine=engine,
+            torchserve=_read_torchserve(read) if engine is EngineKind.TORCHSERVE else None,
+            device=read.text("SPADE_DEVICE", default.device),
+            models=read.words("SPADE_WORKER_MODELS"),
+            batch_items=read.integer("SPADE_BATCH_ITEMS", default.batch_items),
+            batch_pixels=read.integer("SPADE_BATCH_PIXELS", default.batch_pixels),
+            threads=read.integer("SPADE_THREADS", default.threads),
+            precision=read.choice("SPADE_PRECISION", default.precision),
+            compile=read.flag("SPADE_COMPILE", default.compile),
+            cache_bytes=read.integer("SPADE_CACHE_BYTES", default.cache_bytes),
+            port=read.integer("SPADE_WORKER_PORT", 0) or None,
+            host=read.text("SPADE_WORKER_HOST", default.host),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
@@ -163,7 +183,7 @@ class Settings:
         return dataclasses.replace(
             needed,
             queue=_read_queue(read),
-            worker=_read_worker(read),
+            worker=WorkerSettings.from_environment(environment),
             http=HttpSettings(
                 trusted_proxies=read.integer("SPADE_TRUSTED_PROXIES", needed.http.trusted_proxies),
                 cors_origins=read.words("SPADE_CORS_ORIGINS"),
@@ -189,25 +209,6 @@ def _read_queue(read: "_Reader") -> QueueSettings:
         retention_seconds=read.number("SPADE_RETENTION_SECONDS", default.retention_seconds),
         max_open_items=read.integer("SPADE_MAX_OPEN_ITEMS", default.max_open_items),
         max_owner_items=read.integer("SPADE_MAX_OWNER_ITEMS", default.max_owner_items),
-    )
-
-
-def _read_worker(read: "_Reader") -> WorkerSettings:
-    default = WorkerSettings()
-    engine = read.choice("SPADE_ENGINE", default.engine)
-    return WorkerSettings(
-        engine=engine,
-        torchserve=_read_torchserve(read) if engine is EngineKind.TORCHSERVE else None,
-        device=read.text("SPADE_DEVICE", default.device),
-        models=read.words("SPADE_WORKER_MODELS"),
-        batch_items=read.integer("SPADE_BATCH_ITEMS", default.batch_items),
-        batch_pixels=read.integer("SPADE_BATCH_PIXELS", default.batch_pixels),
-        threads=read.integer("SPADE_THREADS", default.threads),
-        precision=read.choice("SPADE_PRECISION", default.precision),
-        compile=read.flag("SPADE_COMPILE", default.compile),
-        cache_bytes=read.integer("SPADE_CACHE_BYTES", default.cache_bytes),
-        port=read.integer("SPADE_WORKER_PORT", 0) or None,
-        host=read.text("SPADE_WORKER_HOST", default.host),
     )
 
 

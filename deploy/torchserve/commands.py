@@ -1,6 +1,8 @@
 """`spade-serve torchserve`: archives of models, and a TorchServe that serves them, for workers with that engine."""
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,20 @@ from deploy.local.supervisor import Supervisor
 from deploy.options import Command
 from deploy.torchserve.keeper import models_kept
 from deploy.torchserve.management import TorchServeManagement
-from deploy.torchserve.server import TorchServe, TorchServePorts, torchserve_settings
+from deploy.torchserve.server import TorchServe, TorchServePorts, archive_config, torchserve_settings
 from model_store.options import models_dir_option, open_registry
 from model_store.torchserve.archive import write_archive
-from model_store.torchserve.config import ArchiveConfig, BackendConfig
+from model_store.torchserve.config import ArchiveConfig
 from spade.config import Precision
+from workers.settings import WorkerSettings
 
 _PORT = click.IntRange(1, 65535)
+
+
+def _worker_settings(**given: Any) -> WorkerSettings:  # noqa: ANN401
+    """What a worker of this environment would compute with, but for what is `given` and not None."""
+    worker = WorkerSettings.from_environment({**os.environ, "SPADE_ENGINE": ""})  # the worker's own need no TorchServe
+    return replace(worker, **{name: value for name, value in given.items() if value is not None})
 
 
 def _archive_options(command: Command) -> Command:
@@ -30,53 +39,43 @@ def _archive_options(command: Command) -> Command:
     @wraps(command)
     def configured(
         *,
-        batch_items: int,
+        batch_items: int | None,
         batch_delay_ms: int,
-        device: str,
-        threads: int,
-        precision: str,
+        device: str | None,
+        threads: int | None,
+        precision: str | None,
         **rest: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401 - as click has it
-        backend = BackendConfig(device=device, threads=threads, precision=Precision(precision))
-        config = ArchiveConfig(batch_items=batch_items, batch_delay_ms=batch_delay_ms, backend=backend)
-        return command(config=config, **rest)
+        chosen = None if precision is None else Precision(precision)
+        worker = _worker_settings(batch_items=batch_items, device=device, threads=threads, precision=chosen)
+        return command(config=replace(archive_config(worker), batch_delay_ms=batch_delay_ms), **rest)
 
-    default = ArchiveConfig()
+    default = WorkerSettings()
     options: list[Callable[[Any], Any]] = [
         click.option(
             "--batch-items",
             type=click.IntRange(1),
-            default=default.batch_items,
-            show_default=True,
-            envvar="SPADE_BATCH_ITEMS",
-            show_envvar=True,
+            show_default=f"SPADE_BATCH_ITEMS, or {default.batch_items}",
             help="Pictures that are computed together, at most.",
         ),
         click.option(
             "--batch-delay-ms",
             type=click.IntRange(1),
-            default=default.batch_delay_ms,
+            default=ArchiveConfig().batch_delay_ms,
             show_default=True,
             help="How long an incomplete batch waits for more.",
         ),
-        click.option(
-            "--device", default=default.backend.device, show_default=True, envvar="SPADE_DEVICE", show_envvar=True
-        ),
+        click.option("--device", show_default=f"SPADE_DEVICE, or {default.device}"),
         click.option(
             "--threads",
             type=click.IntRange(0),
-            default=default.backend.threads,
-            envvar="SPADE_THREADS",
-            show_envvar=True,
+            show_default=f"SPADE_THREADS, or {default.threads}",
             help="CPU threads of a model; 0: as many as there are CPUs.",
         ),
         click.option(
             "--precision",
             type=click.Choice([one.value for one in Precision]),
-            default=default.backend.precision.value,
-            show_default=True,
-            envvar="SPADE_PRECISION",
-            show_envvar=True,
+            show_default=f"SPADE_PRECISION, or {default.precision.value}",
         ),
     ]
     decorated: Any = configured
@@ -144,7 +143,13 @@ def archive(reference: str, output: Path, models_dir: Path | None, config: Archi
 @click.option("--port", type=_PORT, default=8085, show_default=True, help="Of its inference API.")
 @click.option("--management-port", type=_PORT, default=8086, show_default=True)
 @click.option("--metrics-port", type=_PORT, default=8087, show_default=True, help="For Prometheus.")
-@click.option("--model", "models", multiple=True, help="Name of a model to serve; all that there are without it.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    show_default="those of SPADE_WORKER_MODELS, or all that there are",
+    help="Name of a model to serve.",
+)
 @models_dir_option
 @_archive_options
 def serve(
@@ -158,15 +163,17 @@ def serve(
 ) -> None:
     """Run a TorchServe on 127.0.0.1 that has the models of the models folder, until Ctrl-C.
 
-    Versions that are added meanwhile are served too. It ends when TorchServe does not start; a TorchServe that dies is
-    started again. Workers beside it need SPADE_ENGINE=torchserve, SPADE_TORCHSERVE_URL and SPADE_TORCHSERVE_KEY_FILE.
+    It serves what workers of its environment would, and computes as they would, also by SPADE_COMPILE and
+    SPADE_CACHE_BYTES. Versions that are added meanwhile are served too. It ends when TorchServe does not start; a
+    TorchServe that dies is started again. Workers beside it need SPADE_ENGINE=torchserve, SPADE_TORCHSERVE_URL and
+    SPADE_TORCHSERVE_KEY_FILE.
 
     \b
     Example:
         spade-serve torchserve serve --folder torchserve --model landscape
     """
     registry = open_registry(models_dir)
-    names = [registry.card(name).name for name in models]
+    names = [registry.card(name).name for name in models] or _worker_settings().models
     if len({port, management_port, metrics_port}) < 3:
         raise click.UsageError(
             f"--port {port}, --management-port {management_port} and --metrics-port {metrics_port} must differ"

@@ -3,11 +3,13 @@
 import os
 import signal
 import subprocess
+import zipfile
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from deploy.cli import main
@@ -32,6 +34,26 @@ def test_an_archive_is_written_where_it_is_wanted(models_dir: Path, tmp_path: Pa
     assert result.exit_code == 0
     assert result.output == f"{tmp_path / 'archives' / 'small-1.mar'}\n"
     assert Path(result.output.strip()).exists()
+
+
+def test_an_archive_computes_as_a_worker_of_the_environment_would(models_dir: Path, tmp_path: Path) -> None:
+    command = ["torchserve", "archive", "small", "-o", str(tmp_path), "--models-dir", str(models_dir), "--threads", "2"]
+    told = {"SPADE_COMPILE": "true", "SPADE_CACHE_BYTES": "0", "SPADE_THREADS": "1", "SPADE_BATCH_ITEMS": "3"}
+    result = CliRunner().invoke(main, command, env={**told, "SPADE_ENGINE": "torchserve", "SPADE_DEVICE": "cpu"})
+    assert result.exit_code == 0, result.output
+    with zipfile.ZipFile(tmp_path / "small-1.mar") as archive:
+        config = yaml.safe_load(archive.read("model-config.yaml"))
+    handler = {"device": "cpu", "threads": 2, "precision": "float32", "compile": True, "cache_bytes": 0}
+    assert (config["batchSize"], config["handler"]) == (3, handler)
+
+
+def test_a_setting_that_cannot_be_is_told_by_its_name(models_dir: Path, tmp_path: Path) -> None:
+    command = ["torchserve", "archive", "small", "-o", str(tmp_path), "--models-dir", str(models_dir)]
+    result = CliRunner().invoke(main, command, env={"SPADE_CACHE_BYTES": "much"})
+    assert (result.exit_code, result.output) == (
+        1,
+        "Error: SPADE_CACHE_BYTES is 'much'; it must be a whole number\n",
+    )
 
 
 def test_a_model_that_does_not_exist_is_refused_with_those_that_do(models_dir: Path) -> None:
@@ -62,8 +84,9 @@ def test_a_running_torchserve_is_given_a_model_and_has_it_taken_away(
 def test_a_torchserve_of_its_own_runs_until_it_is_told_to_stop(models_dir: Path, tmp_path: Path) -> None:
     folder, port, management_port = tmp_path / "ts", free_port(), free_port()
     ports = ["--port", str(port), "--management-port", str(management_port), "--metrics-port", str(free_port())]
-    command = [SPADE_SERVE, "torchserve", "serve", "--folder", folder, *ports, "--model", "small", "--device", "cpu"]
-    environment = {**os.environ, "SPADE_MODELS_DIR": str(models_dir)}
+    command = [SPADE_SERVE, "torchserve", "serve", "--folder", folder, *ports]
+    chosen = {"SPADE_MODELS_DIR": str(models_dir), "SPADE_WORKER_MODELS": "small, absent", "SPADE_DEVICE": "cpu"}
+    environment = {**os.environ, **chosen}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
         try:
