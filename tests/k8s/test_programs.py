@@ -11,7 +11,7 @@ import click
 import pytest
 
 from support.image_files import FILES, SCRIPTS, VERSION, command_line, image_name, other_servers, tag, user
-from support.manifests import ROOT, Manifest, Pod, containers, planted, pods, render, walk
+from support.manifests import ROOT, Manifest, Pod, containers, find, planted, pods, render, walk
 from support.network import variables
 from workers.errors import SettingsError
 from workers.settings import Settings
@@ -124,6 +124,12 @@ def _read_names() -> set[str]:
 
 def test_every_image_is_one_version_of_what_is_built(manifests: list[Manifest]) -> None:
     assert list(wrong_images(manifests)) == []
+
+
+def test_the_base_by_itself_has_images_for_the_device_that_it_names() -> None:
+    base = render("../base/serving")
+    assert find(base, "ConfigMap/spade-config")["data"]["SPADE_DEVICE"] == "cuda"
+    assert list(wrong_images(base)) == []
 
 
 def test_every_command_is_one_of_the_project(manifests: list[Manifest]) -> None:

@@ -12,6 +12,7 @@ from deploy.cli import main
 from support.compose import COMPOSE, Services, mounts, own_image
 from support.dockerfiles import FOLDER, dockerfile_text, parse_dockerfile
 from support.ends import WORKER_SECONDS
+from support.image_files import VERSION
 from workers.errors import SettingsError
 from workers.settings import Settings
 
@@ -41,8 +42,13 @@ def images(services: Services) -> Iterator[str]:
                 yield f"{name}: {service['image']} is not pinned to a version"
         elif not (FOLDER / f"Dockerfile.{kind}").exists():
             yield f"{name}: there is no {service['build']['dockerfile']}"
-        elif service["image"].partition(":")[0] != f"spade-{kind}":
-            yield f"{name}: {service['image']} is built as spade-{kind}"
+        elif service["image"] != built_image(kind, service["build"].get("args", {})):
+            yield f"{name}: {service['image']} is built as {built_image(kind, service['build'].get('args', {}))}"
+
+
+def built_image(kind: str, args: Mapping[str, str]) -> str:
+    """What a build is called: with PyPI's torch it is one for CUDA."""
+    return f"spade-{kind}:{VERSION}{'-cuda' if 'pypi.org' in args.get('TORCH_INDEX_URL', '') else ''}"
 
 
 def privileges(services: Services) -> Iterator[str]:

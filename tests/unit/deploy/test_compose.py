@@ -73,7 +73,11 @@ def test_what_it_says_fits_the_code() -> None:
 FAULTS = {
     "any version": ("valkey/valkey:9.1.2-alpine", "valkey/valkey:latest", "valkey:latest is not pinned"),
     "no Dockerfile": ("deploy/Dockerfile.worker}", "deploy/Dockerfile.wroker}", "there is no deploy/Dockerfile.wroker"),
-    "another image": ("image: spade-worker:cuda", "image: spade-api", "spade-api is built as spade-worker"),
+    "another image": (
+        "image: spade-worker:0.1.0-cuda",
+        "image: spade-api:0.1.0",
+        "spade-api:0.1.0 is built as spade-worker:0.1.0-cuda",
+    ),
     "files that change": ("read_only: true\n  cap_drop", "read_only: false\n  cap_drop", "files can be changed"),
     "capabilities": ("cap_drop: [ALL]", "cap_drop: [NET_RAW]", "it has capabilities"),
     "privileges": ("no-new-privileges:true", "no-new-privileges:false", "can gain privileges"),

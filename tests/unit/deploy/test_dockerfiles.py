@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.dockerfiles import IMAGES, Stage, dockerfile_text, parse_dockerfile
+from support.image_files import VERSION
 
 ROOT = Path(__file__).parents[3]
 USER = "10001:10001"
@@ -79,6 +80,13 @@ def test_programs_get_signals_themselves(name: str) -> None:
     assert dockerfile.command[0] in ("spade", "spade-serve")
     assert "REMAP_SIGTERM" not in dockerfile_text(name)
     assert not dockerfile.image.values("STOPSIGNAL")
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_its_head_builds_what_manifests_and_compose_ask_for(name: str) -> None:
+    head = dockerfile_text(name).partition("ARG ")[0]
+    wanted = [f"spade-{name}:{VERSION}", *([] if name == "api" else [f"spade-{name}:{VERSION}-cuda"])]
+    assert re.findall(r" -t (\S+)", head) == wanted
 
 
 @pytest.mark.parametrize("name", ["api", "worker", "torchserve"])
