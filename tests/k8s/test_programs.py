@@ -33,7 +33,7 @@ def wrong_images(manifests: list[Manifest]) -> Iterator[str]:
         if image_name(image) in FILES:
             if not re.fullmatch(rf"{re.escape(VERSION)}(-cuda)?", tag(image).partition("@")[0]):
                 yield f"{where}: {image} is not of this version, {VERSION}"
-            asks_for_gpus = "nvidia.com/gpu" in container.get("resources", {}).get("limits", {})
+            asks_for_gpus = _asks_for_gpus(container)
             if asks_for_gpus and not tag(image).partition("@")[0].endswith("-cuda"):
                 yield f"{where}: it asks for GPUs, but {image} is the build for CPUs"
         elif image_name(image).startswith("spade"):
@@ -45,6 +45,18 @@ def wrong_images(manifests: list[Manifest]) -> Iterator[str]:
             name, ids = image_name(container["image"]), pod.spec.get("securityContext", {})
             if name in FILES and user(name) != f"{ids.get('runAsUser')}:{ids.get('runAsGroup')}":
                 yield f"{pod.name}: its pods do not run as {name}'s user, {user(name)}"
+
+
+def _asks_for_gpus(container: Manifest) -> bool:
+    return "nvidia.com/gpu" in container.get("resources", {}).get("limits", {})
+
+
+def unschedulable(manifests: list[Manifest]) -> Iterator[str]:
+    """What asks for GPUs although it is told to compute on CPUs, as where there are none."""
+    for pod in pods(manifests):
+        for container in pod.containers:
+            if _asks_for_gpus(container) and variables(manifests, container).get("SPADE_DEVICE") == "cpu":
+                yield f"{pod.name}, container {container['name']}: it asks for GPUs and computes on the CPU"
 
 
 def wrong_commands(manifests: list[Manifest]) -> Iterator[str]:
@@ -130,6 +142,24 @@ def test_the_base_by_itself_has_images_for_the_device_that_it_names() -> None:
     base = render("../base/serving")
     assert find(base, "ConfigMap/spade-config")["data"]["SPADE_DEVICE"] == "cuda"
     assert list(wrong_images(base)) == []
+
+
+def test_what_computes_on_cpus_asks_for_no_gpus(manifests: list[Manifest]) -> None:
+    assert list(unschedulable(manifests)) == []
+
+
+def test_gpus_that_nobody_uses_are_noticed() -> None:
+    changed = planted(render("production"), "ConfigMap/spade-config", "/data/SPADE_DEVICE", "cpu")
+    assert list(unschedulable(changed)) == [
+        "Deployment/spade-worker, container worker: it asks for GPUs and computes on the CPU"
+    ]
+
+
+@pytest.mark.parametrize("name", ["dev-torchserve", "production-torchserve"])
+def test_torchserve_starts_after_models_are_pulled_and_before_the_worker(name: str) -> None:
+    (worker,) = (pod for pod in pods(render(name)) if pod.name == "Deployment/spade-worker")
+    names = [container["name"] for container in worker.containers]
+    assert names == ["pull-models", "keep-models", "torchserve", "worker"]
 
 
 def test_every_command_is_one_of_the_project(manifests: list[Manifest]) -> None:

@@ -26,7 +26,10 @@ ROOT: Final = Path(__file__).parents[2]
 K8S: Final = ROOT / "k8s"
 REMOVED: Final = object()
 """To plant in place of a value: there is none."""
-_ADDED: Final = {"production-torchserve": ("production", "torchserve")}
+_ADDED: Final = {
+    "production-torchserve": ("production", "torchserve"),
+    "dev-torchserve": ("dev", "torchserve-cpu"),
+}
 """Overlays with a component that no overlay has by itself."""
 DATASET_CLAIM: Final = "coco"
 """A volume claim that whoever starts a run has made before."""
