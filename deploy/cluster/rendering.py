@@ -1,5 +1,6 @@
 """The manifests of a run: an overlay of `k8s/overlays` with a `run.env` and a `run.toml` of its own."""
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,8 +13,9 @@ from deploy.cluster.run_plan import RunPlan
 MANIFESTS: Final = Path(__file__).parents[2] / "k8s"
 """Beside the packages, in a checkout and where the project is installed."""
 _PARTS: Final = ("base/training", "components", "overlays")
-_COMPONENTS_OF_OVERLAYS: Final = "components: [../../components/training-run]\n"
-_NAMESPACE_OF_OVERLAYS: Final = "namespace: spade\n"
+_NAMESPACE: Final = re.compile(r"^namespace:.*$", re.MULTILINE)
+_COMPONENTS: Final = re.compile(r"^components: *\[([^]]*)\]", re.MULTILINE)
+_NEEDED: Final = "../../components/training-run"
 _QUEUED: Final = """\
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
@@ -31,13 +33,16 @@ def render(plan: RunPlan) -> str:
             shutil.copytree(MANIFESTS / part, tree / part)
         overlay = tree / "overlays" / f"training-{plan.kind}"
         shutil.copyfile(plan.config, overlay / "run.toml")
-        (overlay / "run.env").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        (overlay / "run.env").write_text(
+            "".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8"
+        )
         file = overlay / "kustomization.yaml"
-        file.write_text(_completed(file.read_text(encoding="utf-8"), plan), encoding="utf-8")
+        told = MANIFESTS / file.relative_to(tree)
+        file.write_text(completed(file.read_text(encoding="utf-8"), plan, where=told), encoding="utf-8")
         if not plan.queue:
             return kustomize(overlay)
         (tree / "queued").mkdir()  # outside the overlay, for of a JobSet no part is to be suspended but the whole
-        (tree / "queued" / "kustomization.yaml").write_text(_QUEUED.format(kind=plan.kind))
+        (tree / "queued" / "kustomization.yaml").write_text(_QUEUED.format(kind=plan.kind), encoding="utf-8")
         return kustomize(tree / "queued")
 
 
@@ -56,17 +61,21 @@ def _settings(plan: RunPlan) -> dict[str, str]:
     return {key: value for key, _, value in (line.partition("=") for line in lines if line)} | plan.settings()
 
 
-def _completed(kustomization: str, plan: RunPlan) -> str:
-    """An overlay's kustomization with the components and the namespace of the plan."""
-    chosen = {
-        "training-run": True,
-        "training-data-claim": bool(plan.claim),
-        "training-results-s3": bool(plan.checkpoints),
-        "rdma": plan.rdma,
-    }
-    lines = "".join(f"  - ../../components/{name}\n" for name, is_chosen in chosen.items() if is_chosen)
-    text = kustomization.replace(_COMPONENTS_OF_OVERLAYS, f"components:\n{lines}")
-    namespace = f'namespace: "{plan.namespace}"\n'  # digits alone would be a number
-    text = text.replace(_NAMESPACE_OF_OVERLAYS, namespace)
-    assert text.count("  - ../../components/training-run\n") == text.count(namespace) == 1
-    return text
+def completed(kustomization: str, plan: RunPlan, *, where: Path) -> str:
+    """An overlay's kustomization with the namespace of the plan, and its components besides those that it has.
+
+    Raises RunError: where it lacks the lines in which they belong; `where` it is.
+    """
+    chosen = {"training-data-claim": bool(plan.claim), "training-results-s3": bool(plan.checkpoints), "rdma": plan.rdma}
+    added = [f"../../components/{name}" for name, is_chosen in chosen.items() if is_chosen]
+    namespaces, components = _NAMESPACE.findall(kustomization), _COMPONENTS.findall(kustomization)
+    had = [name.strip() for listed in components for name in listed.split(",")]
+    if len(namespaces) != 1 or len(components) != 1 or _NEEDED not in had:
+        raise RunError(
+            f"{where}: a run puts its namespace and components into it, for which it must have one line "
+            f"`namespace: spade` and one line `components: [{_NEEDED}]`, to which others may be added"
+        )
+    every = ", ".join(dict.fromkeys([*filter(None, had), *added]))
+    # Quoted, for digits alone would be a number.
+    text = _NAMESPACE.sub(lambda _: f'namespace: "{plan.namespace}"', kustomization)
+    return _COMPONENTS.sub(lambda _: f"components: [{every}]", text)
