@@ -79,7 +79,7 @@ export class BatchDialog {
   async take(found: Promise<FoundFiles>): Promise<void> {
     this.open();
     if (this.#phase === "working" || this.#phase === "stuck") return;
-    this.#restart();
+    this.#clear(); // a job that has ended stays known until the next is sent
     part("batch-found").textContent = text("batchReading");
     this.#taken = found;
     const batch = await checkFiles(await found);
@@ -129,6 +129,10 @@ export class BatchDialog {
 
   #restart(): void {
     this.#job.forget();
+    this.#clear();
+  }
+
+  #clear(): void {
     this.#choice.batch = null;
     this.#say("");
     this.#enter("choosing");

@@ -4,6 +4,7 @@ import { askForKey } from "./dialogs";
 import { newKey, pause, patiently } from "./patience";
 import { BEHIND_ALL_ITEMS, type Item, type Job, type JobRequest, Refusal, type Service } from "./service";
 import { upload } from "./upload";
+import { forget, keep, readKept } from "./web_storage";
 
 export type BatchProgress =
   | { readonly kind: "packing" }
@@ -26,7 +27,7 @@ const isOpen = ({ state }: Job) => state === "queued" || state === "running";
 export class BatchJob {
   /** Aborted when nobody wants to know any more. */
   #leaving = new AbortController();
-  #id = localStorage.getItem(KEPT);
+  #id = readKept("localStorage", KEPT);
 
   constructor(
     private readonly service: Service,
@@ -52,7 +53,7 @@ export class BatchJob {
       if (signal.aborted) await patiently(() => this.service.cancel(job.id), new AbortController().signal, () => undefined);
       signal.throwIfAborted();
       this.#id = job.id;
-      localStorage.setItem(KEPT, job.id);
+      keep("localStorage", KEPT, job.id);
       await this.#follow(job.id, signal);
     });
   }
@@ -75,7 +76,7 @@ export class BatchJob {
 
   forget(): void {
     this.#id = null;
-    localStorage.removeItem(KEPT);
+    forget("localStorage", KEPT);
     this.#leaving.abort();
   }
 

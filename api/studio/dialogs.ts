@@ -6,12 +6,13 @@ import { nameOf } from "./materials";
 import type { Model, Size } from "./service";
 import { text, type TextKey } from "./texts";
 import { TOOL_KEYS } from "./toolbox";
+import { keep, readKept } from "./web_storage";
 
 const KEY = "spade-studio-key";
 /** What can be sent in a header. */
 const KEY_FORM = /^[\x21-\x7e]+$/;
 
-export const keptKey = (): string | null => sessionStorage.getItem(KEY);
+export const keptKey = (): string | null => readKept("sessionStorage", KEY);
 
 /** Asks for an API key and keeps it; false if the person gave none. */
 export function askForKey(): Promise<boolean> {
@@ -27,7 +28,7 @@ export function askForKey(): Promise<boolean> {
       "close",
       () => {
         const isGiven = dialog.returnValue === "use";
-        if (isGiven && input.value) sessionStorage.setItem(KEY, input.value.trim());
+        if (isGiven && input.value) keep("sessionStorage", KEY, input.value.trim());
         input.value = "";
         resolve(isGiven);
       },

@@ -71,7 +71,8 @@ export class Files {
 
   openExample(name: Example): Promise<void> {
     return this.#orSayWhyNot(text(`example-${name}`), async () => {
-      this.studio.editor.replace(await readExample(name, this.studio.model()));
+      const model = this.studio.model(); // there may be another once it is read
+      this.studio.editor.replace(await readExample(name, model), model.name);
     });
   }
 
@@ -99,8 +100,9 @@ export class Files {
   }
 
   async #openMap(file: File, name: string): Promise<void> {
-    const { drawing, palette, lost } = await readMap(new Uint8Array(await file.arrayBuffer()), this.studio.model());
-    this.studio.editor.replace(drawing);
+    const model = this.studio.model();
+    const { drawing, palette, lost } = await readMap(new Uint8Array(await file.arrayBuffer()), model);
+    this.studio.editor.replace(drawing, model.name);
     const isForeign = palette !== null && palette !== "model";
     const words = isForeign ? text("openedColors", { name, palette }) : text("opened", { name });
     this.studio.notify(lost ? `${words} ${text("lost", { count: lost })}` : words);

@@ -72,6 +72,7 @@ export class Generation {
 
   /** A job that is superseded while it is being sent has no id yet, so it is canceled when that comes. */
   async #submit(request: JobRequest, signal: AbortSignal): Promise<Job> {
+    signal.throwIfAborted();
     const key = newKey();
     const job = await this.#patiently(() => this.service.submit(request, key), signal);
     const cancel = () => void this.#cancel(job.id);

@@ -1,4 +1,4 @@
-import { NOTHING } from "./drawing";
+import { type LayerName, NOTHING } from "./drawing";
 import type { Editor } from "./editor";
 import { type Box, boxOf, clip, contains, type Point, rectangle, shift } from "./geometry";
 import { Signal } from "./signal";
@@ -18,6 +18,7 @@ export class SelectTool implements Tool {
   #stroke: Stroke | null = null;
   #copied: Stamp | null = null;
   #copiedFrom = "";
+  #copiedLayer: LayerName = "background";
   /** What was selected before the press under way. */
   #before: Box | null = null;
 
@@ -83,14 +84,18 @@ export class SelectTool implements Tool {
 
   /** Remembers what is selected; whether anything is. */
   copy(): boolean {
-    if (this.#box) [this.#copied, this.#copiedFrom] = [this.#cut(this.#box), this.editor.model];
-    return this.#box !== null;
+    if (!this.#box) return false;
+    this.#copied = this.#cut(this.#box);
+    this.#copiedFrom = this.editor.model;
+    this.#copiedLayer = this.editor.settings.layer;
+    return true;
   }
 
-  /** Puts down what was copied in the classes of this model, in the middle, selected so that it can be moved. Whether there was anything. */
+  /** Puts down what was copied in the classes of this model, on its layer, in the middle, selected so that it can be moved. Whether there was anything. */
   paste(): boolean {
     const stamp = this.#copied;
     if (!stamp || this.#copiedFrom !== this.editor.model) return false;
+    this.editor.configure({ layer: this.#copiedLayer }); // cells of one layer mean nothing on the other
     const { width, height } = this.editor.drawing;
     const left = Math.floor((width - stamp.width) / 2);
     const top = Math.floor((height - stamp.height) / 2);

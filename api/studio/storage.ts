@@ -37,7 +37,10 @@ let database: Promise<IDBDatabase> | null = null;
 
 /** A store, in a transaction of its own. */
 export async function store(name: StoreName, mode: IDBTransactionMode): Promise<IDBObjectStore> {
-  database ??= open();
+  database ??= open().catch((error: unknown) => {
+    database = null; // another time it may open
+    throw error;
+  });
   return (await database).transaction(name, mode).objectStore(name);
 }
 

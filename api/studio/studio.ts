@@ -157,12 +157,14 @@ export class Studio implements Surroundings {
   /** Makes a picture because the person asked for one. */
   generate(): void {
     if (!this.picture.isSeedLocked && !this.picture.style) this.picture.drawSeed();
+    this.#keepSoon();
     this.#make(false);
   }
 
   /** Makes as many pictures, of seeds in a row, in place of one. */
   vary(count: number): void {
     if (!this.picture.isSeedLocked) this.picture.drawSeed();
+    this.#keepSoon();
     this.#make(false, count);
   }
 
@@ -261,7 +263,10 @@ export class Studio implements Surroundings {
   #show(progress: Progress): void {
     this.picture.show(progress);
     if (progress.kind !== "refused" || !progress.refusal.wantsKey) return;
-    void askForKey().then((isGiven) => isGiven && this.#make(false, this.#count));
+    void askForKey().then((isGiven) => {
+      if (isGiven) this.#make(false, this.#count);
+      else this.#live.checked = false; // or each stroke would ask again
+    });
   }
 
   async #keep(): Promise<void> {

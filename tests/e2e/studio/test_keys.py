@@ -59,7 +59,7 @@ def key_dialog(studio: StudioPage) -> Locator:
 
 def give(dialog: Locator, key: str) -> None:
     dialog.get_by_role("textbox").fill(key)
-    dialog.get_by_role("button").click()
+    dialog.get_by_role("button", name="Use this key").click()
 
 
 def test_with_keys_it_asks_for_one_and_tells_when_it_is_used_too_often(
@@ -86,8 +86,10 @@ def test_what_can_be_no_key_is_refused_and_what_was_given_up_is_not_kept(
         dialog.get_by_role("textbox").fill("spade_given_up")
         sent: list[str] = []
         studio.page.on("request", lambda request: sent.append(request.url))
-        studio.page.keyboard.press("Escape")
+        studio.page.evaluate("live.checked = true")
+        dialog.get_by_role("button", name="Cancel").click()
         expect(dialog).to_be_hidden()
+        expect(studio.page.get_by_role("switch", name="Live")).not_to_be_checked()
         expect(studio.page.locator("#status")).to_have_text("The service asks for an API key.")
         assert studio.page.evaluate("sessionStorage.length") == 0
         assert sent == []

@@ -146,6 +146,19 @@ def test_a_selection_is_moved_copied_pasted_and_erased(studio: StudioPage) -> No
     assert (studio.labels()[123:133, 123:133] == UNKNOWN).all()
 
 
+def test_what_is_copied_from_one_layer_is_put_down_on_it(studio: StudioPage) -> None:
+    studio.tool("Rectangle")
+    studio.drag((10, 10), (19, 19))
+    studio.tool("Select")
+    studio.drag((10, 10), (19, 19))
+    studio.page.keyboard.press("Control+c")
+    studio.layer("Objects")
+    studio.page.keyboard.press("Control+v")
+    assert (studio.labels()[123:133, 123:133] == GRASS).all()
+    studio.page.keyboard.press("Delete")
+    assert (studio.labels()[123:133, 123:133] == UNKNOWN).all(), "it lay on the background"
+
+
 def test_objects_lie_above_the_background_and_come_off_again(studio: StudioPage) -> None:
     studio.layer("Objects")
     studio.material("tree")

@@ -66,3 +66,17 @@ def test_what_could_not_be_canceled_is_canceled_when_the_service_lets_it(browser
         with studio.page.expect_response(lambda answer: answer.url.endswith("/cancel") and answer.ok):
             studio.page.get_by_role("button", name="Cancel").click()
         assert state_of(stack, job) == "canceled"
+
+
+def test_a_browser_that_keeps_nothing_makes_pictures_all_the_same(browser: Browser, stack: LocalStack) -> None:
+    """As Chromium does where a person blocks the data of all sites."""
+    blocked = """for (const name of ["localStorage", "sessionStorage", "indexedDB"]) {
+      Object.defineProperty(window, name, { get: () => { throw new DOMException("blocked", "SecurityError"); } });
+    }"""
+    with browser.new_context() as context:
+        context.add_init_script(blocked)
+        page = context.new_page()
+        page.goto(f"{stack.url}/studio")
+        expect(page.locator("body.ready")).to_be_attached()
+        page.get_by_role("button", name="Generate").click()
+        expect(page.locator("#picture")).to_be_visible(timeout=60_000)
