@@ -51,7 +51,15 @@ class StudioPage:
         if size is not None:
             self.page.locator("#new-size").select_option(size)
         self.page.get_by_label("Filled with").select_option(fill)
+        # The map is there when the page has heard that the dialog is closed, which is after the click.
+        self.page.evaluate(
+            """() => {
+              const dialog = document.getElementById("new-dialog");
+              window.closed_ = new Promise((done) => dialog.addEventListener("close", () => done(), { once: true }));
+            }"""
+        )
         self.page.get_by_role("button", name="Create").click()
+        self.page.evaluate("() => window.closed_")
 
     def menu(self, entry: str) -> None:
         self.page.get_by_role("button", name="File").click()
