@@ -19,6 +19,7 @@ from api.representation import Job
 from deploy.errors import DeployError
 from deploy.options import key_option, print_json, print_table, service_url, state_option, url_option
 from deploy.progress import job_progress, show_job
+from spade.files import written_whole
 from spade.options import json_option
 from spade.pictures import EXTENSIONS, PictureFormat
 from workers.messages import Priority, State
@@ -225,7 +226,9 @@ def _download(client: SpadeClient, job: Job, out: Path) -> list[Path]:
     for item in client.items(job):
         if item.image is not None:
             path = out / f"{item.index}-{Path(item.file).stem}{EXTENSIONS[job.format]}"
-            path.write_bytes(client.picture(item))
+            picture = client.picture(item)
+            with written_whole(path, durable=False) as partial:
+                partial.write_bytes(picture)
             pictures.append(path)
     return pictures
 

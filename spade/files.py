@@ -1,5 +1,6 @@
 """Files that are whole or absent: written beside their place, then renamed into it."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +26,8 @@ def written_whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
                 os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        if str(error.filename) == str(partial):
+        is_full = error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if is_full or str(error.filename) == str(partial):
             error.filename = str(path)  # the name that people know
         raise
     finally:
