@@ -90,7 +90,7 @@ def from_model(
     for made in synthesized(model.synthesizer, reference.label_batches(loading), seed=seed):
         yield Batch(
             names=made.source.names,
-            generated=_floats(made.pictures),
+            generated=pictures_to_floats(made.pictures),
             photographs=_photographs(made.source),
             labels=None if reference.classes is None else made.source.labels,
             restyled=_restyled(model, made) if Pairs.DIVERSITY in pairs else None,
@@ -99,7 +99,9 @@ def from_model(
 
 
 def _restyled(model: JudgedModel, made: SynthesizedBatch) -> Tensor:
-    return _floats(model.synthesizer.synthesize(*made.maps, [seed + OF_ANOTHER_STYLE for seed in made.seeds]))
+    return pictures_to_floats(
+        model.synthesizer.synthesize(*made.maps, [seed + OF_ANOTHER_STYLE for seed in made.seeds])
+    )
 
 
 def _reconstructed(model: JudgedModel, made: SynthesizedBatch) -> Tensor | None:
@@ -108,14 +110,14 @@ def _reconstructed(model: JudgedModel, made: SynthesizedBatch) -> Tensor | None:
         return None
     with torch.inference_mode():
         means, _ = model.encoder(photographs)
-    return _floats(model.synthesizer.synthesize(*made.maps, made.seeds, [*means]))
+    return pictures_to_floats(model.synthesizer.synthesize(*made.maps, made.seeds, [*means]))
 
 
 def _photographs(source: LabelBatch) -> Tensor | None:
     return source.pictures if isinstance(source, TrainingBatch) else None
 
 
-def _floats(pictures: NDArray[np.uint8]) -> Tensor:
+def pictures_to_floats(pictures: NDArray[np.uint8]) -> Tensor:
     """(B, H, W, 3) bytes to (B, 3, H, W) in [-1, 1]."""
     return torch.from_numpy(np.stack([picture_to_floats(picture) for picture in pictures]))
 

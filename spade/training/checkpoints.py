@@ -13,6 +13,7 @@ from spade.training.state import FORMAT
 from spade.weights import read_torch_file
 
 _PREFIX, _SUFFIX = "step-", ".pt"
+_BEST = f"best{_SUFFIX}"
 _REMEDY = "; remove it to go on from the one before it"
 
 
@@ -47,6 +48,17 @@ class Checkpoints:
         Raises CheckpointError: where it cannot be written.
         """
         self._store.write(f"epoch-{epoch:06}{_SUFFIX}", lambda path: write_torch_file(state, path))
+
+    def keep_best(self, state: dict[str, Any]) -> None:
+        """Writes the state that validation found best so far, in the place of the one before.
+
+        Raises CheckpointError: where it cannot be written.
+        """
+        self._store.write(_BEST, lambda path: write_torch_file(state, path))
+
+    def best(self) -> str | None:
+        """The name of what `keep_best` wrote, if it wrote anything."""
+        return _BEST if _BEST in self._store.names() else None
 
     def names(self) -> list[str]:
         """Of the last checkpoints, the very last one last."""

@@ -138,6 +138,8 @@ def train(
     folder or one of its checkpoints (the last weights, not the average), and with the generator the discriminator and
     the encoder that lie beside it. config.toml tells the digests. A run that goes on does not read them again.
 
+    A section [validation] keeps the best state, best.pt, and with patience ends a run that gets no better.
+
     \b
     Examples:
       spade train --dataset custom --dataroot camvid --label-nc 11 --dont-care -o runs/camvid

@@ -15,6 +15,7 @@ from spade.training.objective import LossConfig
 from spade.training.optimizers import OptimizerConfig, ScheduleConfig
 from spade.training.start_config import StartConfig
 from spade.training.step import StepConfig
+from spade.training.validation_config import ValidationConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,8 @@ class TrainingConfig:
     step: StepConfig = field(default_factory=StepConfig)
     ema: EmaConfig = field(default_factory=EmaConfig)
     intervals: IntervalConfig = field(default_factory=IntervalConfig)
+    validation: ValidationConfig | None = None
+    """How the run is held against validation samples while it goes on; None: not at all."""
 
     def __post_init__(self) -> None:
         for name, least in (("batch_size", 1), ("accumulation", 1), ("seed", 0), ("workers", 0)):

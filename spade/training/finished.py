@@ -86,7 +86,9 @@ class TrainedRun:
 
 
 def read_trained_run(place: str, environment: Mapping[str, str]) -> TrainedRun:
-    """The run whose folder, folder or URL of checkpoints, or checkpoint is at `place`; its last checkpoint.
+    """The run whose folder, folder or URL of checkpoints, or checkpoint is at `place`.
+
+    Of several checkpoints it is the one that validation found best, or else the last one.
 
     Raises CheckpointError: where there is none, or it cannot be read.
     """
@@ -94,7 +96,7 @@ def read_trained_run(place: str, environment: Mapping[str, str]) -> TrainedRun:
         return TrainedRun.from_checkpoint(read_checkpoint(Path(place), where=place), place=place)
     inside = Path(place) / "checkpoints"
     checkpoints = Checkpoints(open_store(str(inside) if inside.is_dir() else place, environment), keep=1)
-    name = checkpoints.latest()
+    name = checkpoints.best() or checkpoints.latest()
     if name is None:
         raise CheckpointError(f"{place}: there is no checkpoint of a training run")
     return TrainedRun.from_checkpoint(checkpoints.load(name), place=checkpoints.place(name))

@@ -53,6 +53,24 @@ class Metrics:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a look at validation samples came to: one line of validation.jsonl."""
+
+    time: float
+    """Seconds since 1970, UTC."""
+    epoch: int
+    step: int
+    pictures: int
+    metrics: Mapping[str, float]
+    """Those of `spade evaluate` by their names: `fid_segmenter`, `miou`, `accuracy`, ..."""
+    best: bool
+    """Whether no look before had so low a `fid_segmenter`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
 class Listener:
     """Does nothing at any event; subclasses do something at some."""
 
@@ -62,6 +80,8 @@ class Listener:
         """After each step, which took `seconds`; `pictures` is how many the run has learned from in all."""
 
     def measured(self, metrics: Metrics) -> None: ...
+
+    def validated(self, look: Look) -> None: ...
 
     def saved(self, place: str) -> None: ...
 
@@ -88,6 +108,10 @@ class Listeners(Listener):
     def measured(self, metrics: Metrics) -> None:
         for member in self._members:
             member.measured(metrics)
+
+    def validated(self, look: Look) -> None:
+        for member in self._members:
+            member.validated(look)
 
     def saved(self, place: str) -> None:
         for member in self._members:

@@ -1,6 +1,7 @@
 """The training loop: steps over epochs, and what is written between them."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -11,13 +12,15 @@ from spade.training.distributed import Processes
 from spade.training.errors import DivergenceError
 from spade.training.estimation import estimated_average
 from spade.training.feed import Feed, StepSamples
-from spade.training.listeners import Listener
+from spade.training.listeners import Listener, Look
 from spade.training.meter import Meter, senseless
+from spade.training.networks import Generator
 from spade.training.noise import SampleNoise
 from spade.training.samples import SampleSheets
 from spade.training.signals import StopWish
 from spade.training.state import RunState
 from spade.training.step import TrainingStep
+from spade.training.validation import DISTANCE, Validation
 
 _LOSS_LIMIT = 1e6
 """No objective of pictures in [-1, 1] comes near it while anything is learned."""
@@ -34,6 +37,8 @@ class LoopParts:
     """Of the VAE variant."""
     checkpoints: Checkpoints
     sheets: SampleSheets
+    validation: Validation | None
+    """Of the first process, where there is one."""
     processes: Processes
     listener: Listener
     stop: StopWish
@@ -52,7 +57,7 @@ class Loop:
         self._clock = time.perf_counter()
 
     def run(self) -> bool:
-        """Trains to the end of the schedule or until a wish to stop; returns whether it came to the end.
+        """Trains to the end of the schedule or of patience, or until a wish to stop; returns whether to the end.
 
         Either way the last state is saved. The wish of one process stops all of them after the same step.
 
@@ -60,7 +65,7 @@ class Loop:
         sample cannot be read, or a checkpoint not be written.
         """
         position, parts = self._state.position, self._parts
-        while position.epoch <= self._config.schedule.total:
+        while position.epoch <= self._config.schedule.total and not self._is_patience_over:
             self._state.optimizers.set_share(self._config.optimizer, self._config.schedule.share(position.epoch))
             self._clock = time.perf_counter()
             for samples in parts.feed.steps(position.epoch, position.taken):
@@ -69,9 +74,12 @@ class Loop:
                     return False
                 self._learn(samples)
                 self._write_what_is_due()
-            position.epoch += 1
-            position.taken = 0
-            self._keep(position.epoch - 1)
+                if self._is_patience_over:
+                    break
+            else:
+                position.epoch += 1
+                position.taken = 0
+                self._keep(position.epoch - 1)
         self._save()
         if not self._is_due(self._config.intervals.sample):
             self._sample()
@@ -100,6 +108,8 @@ class Loop:
         intervals = self._config.intervals
         if self._is_due(intervals.log):
             self._measure()
+        if self._config.validation is not None and self._is_due(self._config.validation.interval):
+            self._validate()  # before the checkpoint, which tells how it stands
         if self._is_due(intervals.checkpoint):
             self._save()
         if self._is_due(intervals.sample):
@@ -152,13 +162,42 @@ class Loop:
             raise self._divergence(", ".join(wrong))
 
     def _sample(self) -> None:
-        """All processes estimate the average's statistics together; the first one draws."""
-        parts = self._parts
-        average = None
-        if self._state.average is not None:
-            average = estimated_average(self._state.average, self._config, parts.feed)
+        parts, average = self._parts, self._average()
         if parts.processes.is_first:
             parts.listener.sampled(parts.sheets.draw(self._state, average))
+
+    def _validate(self) -> None:
+        """The first process looks, and all of them learn how it stands."""
+        self._require_sense()
+        state, parts, average = self._state, self._parts, self._average()
+        if parts.validation is not None:
+            metrics = parts.validation.look(average or state.networks.generator.eval())
+            state.standing = state.standing.after(metrics[DISTANCE])
+            parts.listener.validated(self._look(metrics))
+        state.standing = parts.processes.from_first(state.standing)
+        if state.standing.is_best and parts.processes.is_first:
+            parts.checkpoints.keep_best(state.to_mapping())
+
+    def _look(self, metrics: Mapping[str, float]) -> Look:
+        position = self._state.position
+        return Look(
+            time=time.time(),
+            epoch=position.epoch,
+            step=position.step,
+            pictures=position.pictures,
+            metrics=metrics,
+            best=self._state.standing.is_best,
+        )
+
+    def _average(self) -> Generator | None:
+        """Ready for use, if one is kept; all processes estimate its statistics together."""
+        if self._state.average is None:
+            return None
+        return estimated_average(self._state.average, self._config, self._parts.feed)
+
+    @property
+    def _is_patience_over(self) -> bool:
+        return self._state.standing.is_over(self._config.validation)
 
     def _lap(self) -> float:
         """Seconds since the last lap."""

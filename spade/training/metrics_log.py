@@ -1,4 +1,4 @@
-"""Metrics as JSON lines, one object each, which any program can read while the run goes on."""
+"""Metrics and looks at validation samples as JSON lines, which any program can read while the run goes on."""
 
 import json
 import math
@@ -6,36 +6,35 @@ from pathlib import Path
 from typing import Any
 
 from spade.files import written_whole
-from spade.training.listeners import Listener, Metrics, RunFacts
+from spade.training.listeners import Listener, Look, Metrics, RunFacts
 
 FILE_NAME = "metrics.jsonl"
+LOOKS_NAME = "validation.jsonl"
 
 
 class MetricsLog(Listener):
-    """Appends to `metrics.jsonl` in the run's folder.
+    """Appends to `metrics.jsonl` in the run's folder, and where it is validated to `validation.jsonl`.
 
     A run that goes on from a checkpoint takes out the lines that were written after it: it computes them again.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE_NAME
+        self._path, self._looks_path = folder / FILE_NAME, folder / LOOKS_NAME
 
     def started(self, facts: RunFacts) -> None:
-        kept = [line for line in read_metrics(self._path) if line["step"] <= facts.start_step]
-        with written_whole(self._path) as partial:  # durable, since it takes the place of all lines so far
-            partial.write_text("".join(_line(line) for line in kept), encoding="utf-8")
+        _keep_lines(self._path, facts.start_step)
+        if facts.config.validation is not None or self._looks_path.exists():
+            _keep_lines(self._looks_path, facts.start_step)
 
     def measured(self, metrics: Metrics) -> None:
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(_line(metrics.to_dict()))
-        except OSError as error:
-            error.filename = str(self._path)  # which a full disk does not tell
-            raise
+        _append(self._path, metrics.to_dict())
+
+    def validated(self, look: Look) -> None:
+        _append(self._looks_path, look.to_dict())
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of `metrics.jsonl`, none where there is no file.
+    """The lines of `metrics.jsonl` or `validation.jsonl`, none where there is no file.
 
     A line that a killed process left unfinished is passed over, and one that a power cut spoilt: they are appended
     without waiting for the disk.
@@ -44,6 +43,21 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         return []
     *whole, _unfinished = path.read_bytes().split(b"\n")
     return [values for line in whole if (values := _parsed(line)) is not None]
+
+
+def _keep_lines(path: Path, last_step: int) -> None:
+    kept = [line for line in read_metrics(path) if line["step"] <= last_step]
+    with written_whole(path) as partial:  # durable, since it takes the place of all lines so far
+        partial.write_text("".join(_line(line) for line in kept), encoding="utf-8")
+
+
+def _append(path: Path, values: dict[str, Any]) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(_line(values))
+    except OSError as error:
+        error.filename = str(path)  # which a full disk does not tell
+        raise
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

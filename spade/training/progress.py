@@ -11,7 +11,7 @@ from rich.text import Text
 
 from spade.data.config import DatasetConfig
 from spade.semantics_form import reads_pictures
-from spade.training.listeners import Listener, Metrics, RunFacts
+from spade.training.listeners import Listener, Look, Metrics, RunFacts
 
 
 class ProgressReport(Listener):
@@ -54,6 +54,11 @@ class ProgressReport(Listener):
                 highlight=False,
                 soft_wrap=True,
             )
+
+    def validated(self, look: Look) -> None:
+        values = " ".join(f"{name} {value:.4g}" for name, value in look.metrics.items())
+        best = ", the best so far" if look.best else ""
+        self._console.print(f"validation {values}{best}", highlight=False, soft_wrap=True)
 
     def saved(self, place: str) -> None:
         self._console.print(f"checkpoint {escape(place)}", highlight=False, soft_wrap=True)

@@ -17,8 +17,8 @@ from spade.files import written_whole
 from spade.pages.page import LegendEntry, figure, page
 from spade.records import record_to_mapping
 from spade.training.curves import curve
-from spade.training.listeners import Listener, Metrics, RunFacts
-from spade.training.metrics_log import FILE_NAME, read_metrics
+from spade.training.listeners import Listener, Look, Metrics, RunFacts
+from spade.training.metrics_log import FILE_NAME, LOOKS_NAME, read_metrics
 from spade.training.samples import colors_of
 from spade.training.toml_files import to_toml
 
@@ -38,13 +38,17 @@ class ReportPage(Listener):
         self._folder = folder
         self._facts: RunFacts | None = None
         self._lines: list[dict[str, Any]] = []
+        self._looks: list[dict[str, Any]] = []
         self._checkpoint = "none yet"
         self._status = "running"
         self._written = -math.inf
 
     def started(self, facts: RunFacts) -> None:
         self._facts = facts
-        self._lines = [line for line in read_metrics(self._folder / FILE_NAME) if line["step"] <= facts.start_step]
+        self._lines, self._looks = (
+            [line for line in read_metrics(self._folder / name) if line["step"] <= facts.start_step]
+            for name in (FILE_NAME, LOOKS_NAME)
+        )
         self._checkpoint = facts.resumed_from or self._checkpoint
         self._write()
 
@@ -52,6 +56,10 @@ class ReportPage(Listener):
         self._lines.append(metrics.to_dict())
         if time.monotonic() - self._written > _REFRESH_SECONDS:
             self._write()
+
+    def validated(self, look: Look) -> None:
+        self._looks.append(look.to_dict())
+        self._write()
 
     def saved(self, place: str) -> None:
         self._checkpoint = place
@@ -68,7 +76,8 @@ class ReportPage(Listener):
         assert self._facts is not None
         config = self._facts.config
         sections = [
-            _section("Losses", "curves", _loss_curves(self._lines)),
+            _section("Losses", "curves", _curves(self._lines, "losses")),
+            *([_section("Validation", "curves", _curves(self._looks, "metrics"))] if config.validation else []),
             _section("Samples", "sheets", _sheets(self._folder / "samples")),
             f"<details><summary>Configuration</summary><pre>{escape(to_toml(record_to_mapping(config)))}</pre></details>",
         ]
@@ -108,12 +117,12 @@ class ReportPage(Listener):
         return summary
 
 
-def _loss_curves(lines: Sequence[dict[str, Any]]) -> list[str]:
-    """A curve for each loss over pictures, every point the mean of as many lines."""
-    names = dict.fromkeys(name for line in lines for name in line["losses"])
+def _curves(lines: Sequence[dict[str, Any]], kind: str) -> list[str]:
+    """A curve for each number of `kind` in the lines over pictures, every point the mean of as many lines."""
+    names = dict.fromkeys(name for line in lines for name in line[kind])
     drawings = []
     for name in names:
-        points = [(line["pictures"], line["losses"][name]) for line in lines if _is_number(line["losses"].get(name))]
+        points = [(line["pictures"], line[kind][name]) for line in lines if _is_number(line[kind].get(name))]
         if points:
             drawings.append(curve(name, _thinned(points), "pictures"))
     return drawings

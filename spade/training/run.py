@@ -35,6 +35,7 @@ from spade.training.start import start_from
 from spade.training.start_files import FindVersion
 from spade.training.state import RunState
 from spade.training.step import TrainingStep
+from spade.training.validation import Validation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class Surroundings:
 
 
 def train(config: TrainingConfig, processes: Processes, surroundings: Surroundings) -> bool:
-    """Trains to the end of the schedule or until a wish to stop; returns whether it came to the end.
+    """Trains to the end of the schedule or of patience, or until a wish to stop; returns whether it came to the end.
 
     All processes call it with the same arguments. Raises SpadeError: of many kinds, each with one clear line.
     """
@@ -85,6 +86,7 @@ def train(config: TrainingConfig, processes: Processes, surroundings: Surroundin
         noise=noise,
         checkpoints=checkpoints,
         sheets=_sheets(config, surroundings.folder),
+        validation=_validation(config, processes),
         processes=processes,
         listener=Listeners(list(surroundings.listeners) if processes.is_first else []),
         stop=surroundings.stop,
@@ -171,6 +173,13 @@ def _sheets(config: TrainingConfig, folder: Path) -> SampleSheets:
     return SampleSheets(folder / "samples", dataset, len(dataset), config)
 
 
+def _validation(config: TrainingConfig, processes: Processes) -> Validation | None:
+    if config.validation is None or not processes.is_first:
+        return None
+    height, width = config.generator.height, config.generator.width
+    return Validation(config.validation, config.dataset, height=height, width=width, device=processes.device)
+
+
 @contextmanager
 def _told(parts: LoopParts, folder: Path, resumed_from: str | None, notes: tuple[str, ...]) -> Iterator[None]:
     """Tells the listeners when the run begins and how it ends."""
@@ -194,8 +203,19 @@ def _told(parts: LoopParts, folder: Path, resumed_from: str | None, notes: tuple
         with suppress(OSError):  # whatever is wrong with the disk may be the reason too, which comes first
             parts.listener.ended(f"failed: {error if isinstance(error, SpadeError) else type(error).__name__}")
         raise
-    done = position.epoch > config.schedule.total
-    parts.listener.ended("finished" if done else f"stopped after step {position.step}, as wished; it can go on")
+    parts.listener.ended(_ending(parts.state))
+
+
+def _ending(state: RunState) -> str:
+    config, position = state.config, state.position
+    if position.epoch > config.schedule.total:
+        return "finished"
+    if state.standing.is_over(config.validation):
+        patience = (
+            f"no better look at validation samples in the last {state.standing.worse_looks} (validation.patience)"
+        )
+        return f"finished after step {position.step}, with {patience}"
+    return f"stopped after step {position.step}, as wished; it can go on"
 
 
 def _device_name(device: torch.device) -> str:

@@ -50,7 +50,7 @@ class SampleSheets:
         generators = {"generated": state.networks.generator.eval()}
         if average is not None:
             generators["average"] = average
-        makers = {name: _maker(generator) for name, generator in generators.items()}
+        makers = {name: picture_maker(generator) for name, generator in generators.items()}
         rows = []
         for number, key in enumerate(self._keys):
             batch = collate_training([self._dataset[key]])
@@ -71,7 +71,8 @@ class SampleSheets:
         return None if latent_dim is None else latent_from_seed(seed, latent_dim)[None]
 
 
-def _maker(generator: Generator) -> Engine | PlainPictures:
+def picture_maker(generator: Generator) -> Engine | PlainPictures:
+    """What makes pictures with the weights that a generator has now, on its device."""
     device = next(generator.parameters()).device
     if isinstance(generator, SpadeGenerator) and not reads_pictures(generator.config):
         return Engine.from_generator(generator, device=device)

@@ -15,6 +15,7 @@ from spade.training.config import TrainingConfig
 from spade.training.ema import AveragedGenerator
 from spade.training.networks import Networks
 from spade.training.optimizers import Optimizers
+from spade.training.validation_config import Standing
 
 FORMAT = 1
 _ARCHITECTURE = ("generator", "discriminator", "encoder", "pix2pixhd")
@@ -46,6 +47,7 @@ class RunState:
     fingerprint: str
     """Of the dataset that is learned from."""
     position: Position = field(default_factory=Position)
+    standing: Standing = field(default_factory=Standing)
 
     def senseless_weights(self) -> list[str]:
         """The networks, as `generator weights not finite`, in which a number is not finite."""
@@ -62,6 +64,7 @@ class RunState:
             "config": record_to_mapping(self.config),
             "fingerprint": self.fingerprint,
             "position": asdict(self.position),
+            "standing": asdict(self.standing),
             "networks": {name: network.state_dict() for name, network in self.networks.named()},
             "average": None if self.average is None else self.average.state_dict(),
             "optimizers": {name: value.state_dict()["state"] for name, value in _named_optimizers(self.optimizers)},
@@ -98,6 +101,7 @@ class RunState:
         if self.scaler.is_enabled() and saved["scaler"]:
             self.scaler.load_state_dict(saved["scaler"])
         self.position = Position(**saved["position"])
+        self.standing = saved_standing(saved)
         _restore_random_states(saved["random"])
 
 
@@ -110,6 +114,11 @@ def saved_config(saved: dict[str, Any], *, where: str) -> TrainingConfig:
         return record_from_mapping(TrainingConfig, saved["config"], where=where)
     except ConfigError as error:
         raise CheckpointError(f"{where}: its configuration is of no use to this version: {error}") from error
+
+
+def saved_standing(saved: dict[str, Any]) -> Standing:
+    """How validation stood; checkpoints from before there was any do not tell."""
+    return Standing(**saved.get("standing", {}))
 
 
 @contextmanager

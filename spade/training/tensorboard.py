@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from spade.errors import ConfigError
-from spade.training.listeners import Listener, Metrics, RunFacts
+from spade.training.listeners import Listener, Look, Metrics, RunFacts
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -44,6 +44,12 @@ class TensorBoard(Listener):
         values |= {"speed/images per second": metrics.images_per_second, "memory/GiB": metrics.memory_bytes / 2**30}
         for name, value in values.items():
             self._writer.add_scalar(name, value, metrics.pictures)
+        self._writer.flush()
+
+    def validated(self, look: Look) -> None:
+        assert self._writer is not None
+        for name, value in look.metrics.items():
+            self._writer.add_scalar(f"validation/{name}", value, look.pictures)
         self._writer.flush()
 
     def sampled(self, sheet: Path) -> None:

@@ -93,6 +93,8 @@ def test_a_size_that_depends_on_the_files_has_to_be_said() -> None:
         ("init.kind", "uniform", "'uniform' is not one of normal, xavier, xavier_uniform, kaiming, orthogonal, none"),
         ("intervals.log", 0, "intervals: log is 0; it must be at least 1"),
         ("intervals.keep_epochs", 0, "intervals: keep_epochs is 0; it must be at least 1"),
+        ("validation", {"segmenter": "a", "patience": 0}, "validation: patience is 0; it must be at least 1"),
+        ("validation", {"interval": 100}, "validation: key 'segmenter' is missing"),
         ("schedule.epochs", -1, "schedule: epochs -1"),
         ("step.discriminator_steps", 0, "step: discriminator_steps is 0; it must be at least 1"),
         ("step.precision", "int8", "'int8' is not one of float32, bfloat16, float16"),

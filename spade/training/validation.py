@@ -1,0 +1,75 @@
+"""What a run's pictures of validation samples are worth while it goes on.
+
+B batch, H W pixels.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from spade.data.config import DatasetConfig, Phase
+from spade.data.loading import LoadingConfig
+from spade.errors import ConfigError
+from spade.evaluation.dataset_options import at_size
+from spade.evaluation.evaluation import judged, photographs_of, pictures_to_floats
+from spade.evaluation.judges import Batch
+from spade.evaluation.judging import JudgeFiles, Judging
+from spade.evaluation.kernel_distance import KernelSubsets
+from spade.evaluation.reference import DatasetReference
+from spade.synthesis import latent_from_seed, to_pixels
+from spade.training.networks import Generator
+from spade.training.samples import picture_maker
+from spade.training.validation_config import ValidationConfig
+
+DISTANCE = "fid_segmenter"
+"""The metric by which looks are compared, as `spade evaluate` names it."""
+
+
+class Validation:
+    """The validation samples, and who looks at the pictures that are made of them.
+
+    Raises DatasetError: where there are no such samples. CheckpointError: where the segmenter cannot be read.
+    ConfigError: where it knows other classes, or samples have no photographs.
+    """
+
+    def __init__(
+        self, config: ValidationConfig, dataset: DatasetConfig, *, height: int, width: int, device: torch.device
+    ) -> None:
+        """Pictures are `height` x `width` pixels; the segmenter looks at them on `device`."""
+        self._files = JudgeFiles(segmenter=Path(config.segmenter))
+        self._device = device
+        shown = replace(dataset, max_dataset_size=config.samples, **at_size(height, width))
+        self._reference = DatasetReference(shown, Phase.VAL)
+        if not self._reference.has_photographs:
+            raise ConfigError("validation: the validation samples have no photographs to be compared with")
+        self._judging()  # what is wrong with the segmenter shows before the first step
+
+    def look(self, generator: Generator) -> Mapping[str, float]:
+        """The metrics of `spade evaluate` by name, `DISTANCE` among them, for a generator in evaluation mode.
+
+        The latent of a sample is the same each time.
+
+        Raises DatasetError: where a sample cannot be read.
+        """
+        loading = LoadingConfig(batch_size=1)
+        metrics, _ = judged(
+            self._judging().judges,
+            photographs_of(self._reference, loading),
+            self._generated(generator, loading),
+            device=self._device,
+            on_pictures=lambda _: None,
+        )
+        return {metric.name: metric.value for metric in metrics}
+
+    def _judging(self) -> Judging:
+        return Judging(self._files, classes=self._reference.classes, kid=KernelSubsets(), device=self._device)
+
+    def _generated(self, generator: Generator, loading: LoadingConfig) -> Iterator[Batch]:
+        maker = picture_maker(generator)
+        latent_dim = getattr(generator.config, "latent_dim", None)
+        for seed, batch in enumerate(self._reference.label_batches(loading)):
+            z = None if latent_dim is None else latent_from_seed(seed, latent_dim)[None]
+            pictures = to_pixels(maker.pictures(batch.labels, batch.instances, z))
+            yield Batch(names=batch.names, generated=pictures_to_floats(pictures), labels=batch.labels)

@@ -1,0 +1,56 @@
+"""How a run is held against validation samples while it goes on, and how that went so far."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from spade.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationConfig:
+    """Looks at pictures of the validation samples; the better the lower FID by the segmenter's features.
+
+    mIoU and pixel accuracy are told too, but they say little once they are near those of the photographs.
+
+    Raises ConfigError: where a number is too small.
+    """
+
+    segmenter: str
+    """A file of `spade train-segmenter` for the classes of the dataset."""
+    interval: int = 5000
+    """Pictures that are learned from between two looks."""
+    samples: int = 100
+    """The first so many of the validation samples. All processes wait for the first one, which looks at them."""
+    patience: int | None = None
+    """The run is over after so many looks in a row that were not better than the best; None: it goes on."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("interval", 1), ("samples", 2), ("patience", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"validation: {name} is {value}; it must be at least {least}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What the looks so far came to."""
+
+    best: float | None = None
+    """The lowest FID by the segmenter's features."""
+    worse_looks: int = 0
+    """Since then."""
+
+    def after(self, distance: float) -> Self:
+        """The standing after a look that came to `distance`."""
+        if self.best is None or distance < self.best:
+            return type(self)(best=distance)
+        return type(self)(best=self.best, worse_looks=self.worse_looks + 1)
+
+    @property
+    def is_best(self) -> bool:
+        """Whether the last look was the best one."""
+        return self.best is not None and not self.worse_looks
+
+    def is_over(self, config: ValidationConfig | None) -> bool:
+        """Whether patience has come to its end."""
+        return config is not None and config.patience is not None and self.worse_looks >= config.patience
