@@ -1,5 +1,6 @@
 """How a run is held against validation samples while it goes on, and how that went so far."""
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -41,8 +42,8 @@ class Standing:
     """Since then."""
 
     def after(self, distance: float) -> Self:
-        """The standing after a look that came to `distance`."""
-        if self.best is None or distance < self.best:
+        """The standing after a look that came to `distance`; one that is no finite number is never the best."""
+        if math.isfinite(distance) and (self.best is None or distance < self.best):
             return type(self)(best=distance)
         return type(self)(best=self.best, worse_looks=self.worse_looks + 1)
 
