@@ -31,7 +31,7 @@ class Validation:
     """The validation samples, and who looks at the pictures that are made of them.
 
     Raises DatasetError: where there are no such samples. CheckpointError: where the segmenter cannot be read.
-    ConfigError: where it knows other classes, or samples have no photographs.
+    ConfigError: where it knows other classes, or samples have no photographs or are fewer than two.
     """
 
     def __init__(
@@ -44,6 +44,8 @@ class Validation:
         self._reference = DatasetReference(shown, Phase.VAL)
         if not self._reference.has_photographs:
             raise ConfigError("validation: the validation samples have no photographs to be compared with")
+        if len(self._reference.names) < 2:
+            raise ConfigError("validation: there is 1 validation sample; looks compare 2 or more")
         self._judging()  # what is wrong with the segmenter shows before the first step
 
     def look(self, generator: Generator) -> Mapping[str, float]:

@@ -1,6 +1,7 @@
 """A run that is held against validation samples keeps its best state, and is over when it gets no better."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,19 @@ def test_a_judge_of_other_classes_or_none_is_refused_before_the_first_step(
         assert said in result.output
         assert len(result.output.strip().splitlines()) == 1
         assert not (run / "metrics.jsonl").exists()
+
+
+def test_a_single_validation_sample_is_refused_before_the_first_step(
+    spade: Spade, validated: Path, dataset: Path, tmp_path: Path
+) -> None:
+    root, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(dataset, root)
+    for kind in ("label", "img"):
+        (root / f"val_{kind}" / "1.png").unlink()
+    result = spade("train", "--config", validated, "-o", run, "--set", f"dataset.root={json.dumps(str(root))}")
+    assert result.exit_code != 0
+    assert "validation: there is 1 validation sample; looks compare 2 or more" in result.output
+    assert not (run / "metrics.jsonl").exists()
 
 
 def _without_time(look: dict[str, Any]) -> dict[str, Any]:
