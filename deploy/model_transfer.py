@@ -7,7 +7,7 @@ from deploy.errors import DeployError
 from model_store.card import ModelCard
 from model_store.errors import CardError, UnknownModelError, WeightsError
 from model_store.registry import CARD_FILE, LATEST, WEIGHTS_FILE, Registry
-from model_store.versions import files_of, require_digest, version_folder, write_card
+from model_store.versions import files_of, require_digest, sole_writer, version_folder, write_card
 from spade.files import clear_partials, written_whole
 from workers.errors import ObjectMissingError
 from workers.storage import ObjectStore
@@ -88,6 +88,11 @@ def pull(objects: ObjectStore, card: ModelCard, models_dir: Path, *, only_card: 
     Raises CardError: where there is another version of that number. WeightsError: where a file was changed or damaged.
     TransferError: where the store lacks one.
     """
+    with sole_writer(models_dir):
+        return _pull(objects, card, models_dir, only_card=only_card)
+
+
+def _pull(objects: ObjectStore, card: ModelCard, models_dir: Path, *, only_card: bool) -> bool:
     other = Registry(models_dir).find(card.reference)
     if other not in (None, card):
         raise CardError(f"{card.reference}: there is another model of that name and version; remove it first")

@@ -1,8 +1,10 @@
 """Adding versions of models to a models folder, weights first, then the card that makes them seen; removing them."""
 
 import dataclasses
+import fcntl
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from spade.encoder import ImageEncoder
     from spade.generator import SpadeGenerator
 
+_LOCK: Final = ".lock"
 NOT_YET_WRITTEN: Final = WeightsInfo(sha256="0" * 64, bytes=1)
 """What a card says of weights that `add_version` writes."""
 
@@ -33,14 +36,15 @@ def add_version(
 
     Raises CardError: where there is such a version already. CheckpointError: where the weights cannot be written.
     """
-    _require_new(models_dir, card)
-    folder = version_folder(models_dir, card)
-    clear_partials(folder)
-    card = dataclasses.replace(card, weights=_written(folder / WEIGHTS_FILE, generator, half=half))
-    if encoder is not None:
-        weights = _written(folder / ENCODER_FILE, encoder, half=half)
-        card = dataclasses.replace(card, encoder=EncoderInfo(config=encoder.config, weights=weights))
-    write_card(folder, card)
+    with sole_writer(models_dir):
+        _require_new(models_dir, card)
+        folder = version_folder(models_dir, card)
+        clear_partials(folder)
+        card = dataclasses.replace(card, weights=_written(folder / WEIGHTS_FILE, generator, half=half))
+        if encoder is not None:
+            weights = _written(folder / ENCODER_FILE, encoder, half=half)
+            card = dataclasses.replace(card, encoder=EncoderInfo(config=encoder.config, weights=weights))
+        write_card(folder, card)
     return folder
 
 
@@ -58,16 +62,17 @@ def copy_version(source: Path, models_dir: Path) -> ModelCard:
     absent or is not the one that the card names.
     """
     card = read_card(source / CARD_FILE)
-    _require_new(models_dir, card)
     files = files_of(card)
     for name, info in files.items():
         require_digest(source / name, info, card)
-    folder = version_folder(models_dir, card)
-    clear_partials(folder)
-    for name in files:
-        with written_whole(folder / name) as partial:
-            shutil.copyfile(source / name, partial)
-    write_card(folder, card)
+    with sole_writer(models_dir):
+        _require_new(models_dir, card)
+        folder = version_folder(models_dir, card)
+        clear_partials(folder)
+        for name in files:
+            with written_whole(folder / name) as partial:
+                shutil.copyfile(source / name, partial)
+        write_card(folder, card)
     return card
 
 
@@ -90,13 +95,29 @@ def remove_version(models_dir: Path, name: str, version: str) -> None:
         shipped = Registry(None).find(f"{name}@{version}") is not None
         reason = "ships with the program, so it cannot be removed" if shipped else f"is not in {models_dir}"
         raise CardError(f"{name}@{version} {reason}")
-    if folder.is_symlink():
-        folder.unlink()
-    else:
-        (folder / CARD_FILE).unlink()
-        shutil.rmtree(folder)
-    with suppress(OSError):  # the folder of other versions
-        folder.parent.rmdir()
+    with sole_writer(models_dir):
+        if folder.is_symlink():
+            folder.unlink()
+        else:
+            with suppress(FileNotFoundError):  # somebody else has removed it meanwhile
+                (folder / CARD_FILE).unlink()
+                shutil.rmtree(folder)
+        with suppress(OSError):  # the folder of other versions
+            folder.parent.rmdir()
+
+
+@contextmanager
+def sole_writer(models_dir: Path) -> Iterator[None]:
+    """Waits until nobody else adds to the folder or removes from it, and keeps others waiting meanwhile.
+
+    Two that write the same version would leave one's card beside the other's weights.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError):  # where there are no locks, or nothing can be written, which the writer will tell
+            models_dir.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context((models_dir / _LOCK).open("a", encoding="utf-8"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def files_of(card: ModelCard) -> dict[str, WeightsInfo]:
