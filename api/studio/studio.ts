@@ -7,12 +7,12 @@ import { Editor } from "./editor";
 import { examplesOf, readExample, type Surroundings } from "./files";
 import { Generation, type Made, type Progress, type Source } from "./generation";
 import type { Step } from "./history";
-import { checkIds, MapError, translated, writeInstances, writeMap } from "./maps";
+import { blankOf, checkIds, MapError, translated, writeInstances, writeMap } from "./maps";
 import type { Palette } from "./palette";
 import type { PicturePanel } from "./picture";
 import type { Project } from "./project";
 import type { JobRequest, Model, Service } from "./service";
-import { BY_SEED, isPicture, type Style } from "./style";
+import { BY_SEED, type Style, wantedStyle } from "./style";
 import { fillFrom, keepWork, type Work } from "./storage";
 import { text } from "./texts";
 import type { View } from "./view";
@@ -21,9 +21,6 @@ const LIVE_PAUSE_MILLISECONDS = 120;
 /** Short, since browsers give up what is put only while the page goes away now and then. */
 const KEEP_PAUSE_MILLISECONDS = 30;
 const NOTICE_MILLISECONDS = 8000;
-
-/** What is painted where nothing is known; a class where the model wants one for every pixel. */
-const blankOf = (model: Model): number => (model.unknown_id === null ? model.classes[0]!.id : UNKNOWN);
 
 export interface Parts {
   readonly service: Service;
@@ -242,12 +239,13 @@ export class Studio implements Surroundings {
     const model = this.#model;
     const multiple = model.size_multiple;
     const fits = multiple !== null && drawing.width % multiple === 0 && drawing.height % multiple === 0;
+    const wanted = wantedStyle(style);
     const params = {
       model: `${model.name}@${model.version}`,
       seed,
       priority: "interactive",
       ...(variations > 1 ? { variations } : {}),
-      ...(style === BY_SEED || isPicture(style) ? {} : { style }),
+      ...wanted.params,
       ...(fits ? { size: { width: drawing.width, height: drawing.height } } : {}),
     };
     const png = (bytes: Uint8Array<ArrayBuffer>) => new Blob([bytes], { type: "image/png" });
@@ -256,7 +254,7 @@ export class Studio implements Surroundings {
       params,
       labelMap: png(await writeMap(drawing, model.classes)),
       instanceMap: sendsInstances ? png(await writeInstances(drawing)) : null,
-      styleImage: isPicture(style) ? new File([style.bytes], style.name, { type: style.type }) : null,
+      styleImage: wanted.image,
     };
   }
 
