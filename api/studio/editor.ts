@@ -33,12 +33,15 @@ export class Editor {
   #previousMaterial = UNKNOWN;
   #stroke: Stroke | null = null;
 
-  /** What is painted where nothing is known; a class where the model wants one for every pixel. */
-  constructor(
-    drawing: Drawing,
-    public blank: number = UNKNOWN,
-  ) {
+  #blank = UNKNOWN;
+
+  constructor(drawing: Drawing) {
     this.#scene = { model: "", drawing };
+  }
+
+  /** What is painted where nothing is known; a class where the model wants one for every pixel. */
+  get blank(): number {
+    return this.#blank;
   }
 
   get drawing(): Drawing {
@@ -74,6 +77,12 @@ export class Editor {
     this.#settings = { ...before, ...changes, size };
     if (this.#settings.material !== before.material) this.#previousMaterial = before.material;
     this.configured.emit();
+  }
+
+  /** Goes on with the materials of another model, of which none was in hand before. */
+  useMaterials(blank: number): void {
+    this.#blank = blank;
+    this.#previousMaterial = blank;
   }
 
   exchangeMaterials(): void {

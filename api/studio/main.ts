@@ -108,7 +108,10 @@ async function start(): Promise<void> {
   new CanvasKeys(part("stage"), editor, toolbox, overlay, (material) => palette.nameOf(material));
 
   const service = new Service(keptKey);
-  const studio = new Studio({ service, editor, view, palette, picture: new PicturePanel() }, await findModels(service));
+  const models = await findModels(service);
+  const classesOf = (name: string) => models.find((model) => model.name === name)?.classes ?? [];
+  const album = new Album(classesOf);
+  const studio = new Studio({ service, editor, view, palette, picture: new PicturePanel(), album }, models);
   const files = new Files(studio);
   offerModels(studio);
   offerFiles(studio, files);
@@ -118,13 +121,11 @@ async function start(): Promise<void> {
   part("generate").addEventListener("click", () => studio.generate());
   offerVariations((count) => studio.vary(count));
   part("help").addEventListener("click", showHelp);
-  const classesOf = (model: string) => studio.modelNamed(model)?.classes ?? [];
   const compare = new Compare(studio.picture, classesOf);
   const fullView = new FullView(studio.picture);
-  const album = new Album(classesOf);
   studio.picture.shown.on((made) => album.keepPicture(made));
   new Filmstrip(album, studio);
-  const sharing = new Sharing(studio, album);
+  const sharing = new Sharing(studio);
 
   const tools = Object.entries(TOOL_KEYS).map(([name, key]) => [key.toLowerCase(), () => toolbox.use(name as ToolName)]);
   const places = Array.from({ length: 9 }, (_, place) => [String(place + 1), () => palette.pick(place)]);

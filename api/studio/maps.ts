@@ -24,6 +24,7 @@ export class MapError extends Error {
       | "damaged"
       | "too-large"
       | "ids-unknown"
+      | "unknown-refused"
       | "colors-unknown"
       | "example-away"
       | "project-unknown"
@@ -144,22 +145,28 @@ function readIds(png: Png, model: Model, drawing: Drawing): void {
   checkIds(drawing, model);
 }
 
-/** Throws MapError if there are cells of no class of the model. */
+/** Throws MapError if there are cells of no class of the model, unknown ones included where it wants a class everywhere. */
 export function checkIds({ background, objects }: Drawing, model: Model): void {
-  const known = new Set(model.classes.map(({ id }) => id).concat(UNKNOWN));
+  const known = new Set(model.classes.map(({ id }) => id));
+  if (model.unknown_id !== null) known.add(UNKNOWN);
   const strange = new Set<number>();
   for (const cell of background) if (!known.has(cell)) strange.add(cell);
   for (const cell of objects) if (cell !== NOTHING && !known.has(classOf(cell))) strange.add(classOf(cell));
+  if (strange.delete(UNKNOWN) && !strange.size) throw new MapError("unknown-refused");
   if (strange.size) {
     throw new MapError("ids-unknown", { values: someOf([...strange].map(String)), count: String(strange.size) });
   }
 }
 
-/** The same map in the classes of another model, by their names; what that lacks becomes unknown. */
-export function translated(drawing: Drawing, from: Model, to: Model): Drawing {
+/** The same map in the classes of another model, by their names, blank where it lacks them; null where it lacks all. */
+export function translated(drawing: Drawing, from: Model, to: Model): Drawing | null {
   const ids = new Uint16Array(256).fill(UNKNOWN);
   for (const { id, name } of from.classes) ids[id] = idOfName(name, to.classes);
-  const translatedCell = (cell: number) => cellOf(objectOf(cell), ids[classOf(cell)]!);
+  if (drawing.labels().every((label) => ids[label] === UNKNOWN)) return null;
+  const translatedCell = (cell: number) => {
+    const id = ids[classOf(cell)]!;
+    return cellOf(objectOf(cell), id === UNKNOWN ? blankOf(to) : id);
+  };
   const result = drawing.copy();
   drawing.background.forEach((cell, index) => (result.background[index] = translatedCell(cell)));
   drawing.objects.forEach((cell, index) => (result.objects[index] = cell === NOTHING ? NOTHING : translatedCell(cell)));

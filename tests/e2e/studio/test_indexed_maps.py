@@ -118,5 +118,5 @@ def test_a_map_of_another_painter_than_the_others_is_refused_and_not_read_wrongl
     expect(read_by(batch)).to_have_value("model")
     batch.send()
     expect(batch.status).to_contain_text("Nothing was sent")
-    assert list(batch.rows())[0] == "b.png"
+    assert next(iter(batch.rows())) == "b.png"
     studio.wrong.clear()  # the browser tells of the 422
