@@ -128,7 +128,7 @@ export const CATALOGUE = {
   "project-version": ["{name} is a project of another version of the studio.", "{name} 是其他版本画室的项目文件。"],
   "project-unknown": ["{name} is no project of the studio.", "{name} 不是画室的项目文件。"],
   "project-model": ["{name} is for the model {model}, which this service lacks.", "{name} 属于模型 {model}，此服务没有该模型。"],
-  objectsUsedUp: ["There are 255 objects already, which is the most.", "物体已达上限 255 个。"],
+  objectsUsedUp: ["A map has at most 255 objects, and that would be more.", "一张标签图最多有 255 个物体，这样会超出上限。"],
   unkept: ["Not kept", "未保存"],
   notKept: [
     "The browser does not keep the work: its storage is full or blocked. Save the project before you leave.",
