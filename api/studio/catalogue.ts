@@ -4,6 +4,12 @@ export const CATALOGUE = {
   title: ["Studio", "画室"],
   skip: ["To the map", "跳到标签图"],
   model: ["Model", "模型"],
+  noModels: [
+    "This service has no model that can make pictures. Whoever operates it brings the stored ones with “spade-serve " +
+      "models pull --all”; “spade-serve models list” tells what is wrong with others. Then the page goes on by itself.",
+    "此服务没有可以生成图片的模型。运维人员可用“spade-serve models pull --all”取回已存储的模型，" +
+      "用“spade-serve models list”查看其他模型的问题。之后页面会自动继续。",
+  ],
   untrained: ["untrained", "未训练"],
   file: ["File", "文件"],
   new: ["New map…", "新建…"],

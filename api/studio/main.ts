@@ -35,19 +35,27 @@ const MENU_PIXELS = 230;
 document.documentElement.lang = isChinese ? "zh" : "en";
 translate(document);
 
-/** The models, asked for until the service answers and lets us in. */
+/** The models, asked for until the service answers, lets us in, and has some. */
 async function findModels(service: Service): Promise<readonly Model[]> {
   for (;;) {
     try {
-      return await service.models();
+      const models = await service.models();
+      showLackOfModels(!models.length);
+      if (models.length) return models;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       if (error.wantsKey && (await askForKey())) continue;
       part("status").textContent = wordsOfRefusal(error, RETRY_MILLISECONDS / 1000);
       part("status").dataset["tone"] = "bad";
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
     }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
   }
+}
+
+/** Without a model there is nothing to be done on the page. */
+function showLackOfModels(isLacking: boolean): void {
+  part("no-models").hidden = !isLacking;
+  for (const element of document.querySelectorAll<HTMLElement>("header, main, #history, .skip")) element.inert = isLacking;
 }
 
 function offerModels(studio: Studio): void {
