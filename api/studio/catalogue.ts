@@ -141,7 +141,7 @@ export const CATALOGUE = {
     "浏览器未能保存当前工作：存储空间已满或被禁用。离开前请保存项目。",
   ],
   workAside: [
-    "The last map is for the model {model} as this service does not have it. It stays in the history.",
+    "Your last map is for the model {model}, and nothing that this service has fits it. It stays in the history.",
     "上次的标签图属于模型 {model}，此服务没有与之相符的模型。它仍保留在历史中。",
   ],
   pasted: ["pasted picture", "粘贴的图片"],

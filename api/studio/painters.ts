@@ -43,7 +43,7 @@ export const PAINTERS: Readonly<Record<PaletteName, string | null>> = {
   "smart-sketch": "smart-sketch",
 };
 
-export type ColorPalette = ReadonlyMap<number, number>;
+type ColorPalette = ReadonlyMap<number, number>;
 
 const plainName = (name: string) => name.replace(/-other$/, "");
 
@@ -83,5 +83,5 @@ export function paletteCsv(name: PaletteName, model: Model): File {
   const ids = (color: number, id: number) => (id === UNKNOWN && color === 0 ? model.unknown_id : id);
   const rows = [...palettesOf(model).get(name)!].map(([color, id]) => [hex(color), ids(color, id)] as const);
   const known = rows.filter(([, id]) => id !== null && id !== UNKNOWN).map((row) => row.join(","));
-  return new File([["color,id", ...known].join("\n")], `${name}.csv`, { type: "text/csv" });
+  return new File([["color,id", ...known].join("\n")], name, { type: "text/csv" });
 }

@@ -75,6 +75,13 @@ def test_a_map_of_a_strangers_colours_is_read_by_its_indices(
     assert stored(objects, canceled_before_it_is_made(batch, stack), 0) == [0, 1, 2]
 
 
+def test_a_map_that_is_too_large_for_the_editor_is_read_by_its_colours_too(studio: StudioPage) -> None:
+    colors = plte(COLORS["tree"], COLORS["sky"])
+    batch = BatchDialog(studio)
+    batch.choose({"wide.png": png(np.arange(3000)[None] % 2, color_type=INDEXED, before_data=colors)})
+    expect(read_by(batch)).to_have_value("model")
+
+
 def test_black_alone_is_a_strangers_colour(studio: StudioPage) -> None:
     studio.open_file("black.png", png(np.ones((3, 3)), color_type=INDEXED, before_data=plte(0x112233, 0)))
     assert (studio.labels() == 1).all()

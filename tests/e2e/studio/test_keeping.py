@@ -109,7 +109,7 @@ def test_work_whose_model_is_not_served_any_more_is_in_the_history(browser: Brow
         mine = painted(studio)
         with without_landscape(studio):
             reload(studio)
-            expect(studio.page.get_by_role("alert")).to_contain_text("The last map is for the model landscape")
+            expect(studio.page.get_by_role("alert")).to_contain_text("Your last map is for the model landscape")
             expect(entries(studio)).to_have_count(1)
             reload(studio)
             expect(entries(studio)).to_have_count(1)

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Locator, Route, expect
 
 from deploy.local.stack import LocalStack
 from support.browser import page_of
+from support.looks import serious_faults
 from support.studio import newest_job, open_studio, sleeping_worker, state_of
 
 POLL = re.compile(r"/v1/jobs/[^/?]+\?wait=")
@@ -98,6 +99,7 @@ def test_a_service_without_models_is_told_of_until_it_has_one(
         page.goto(f"{stack.url}/studio")
         told = page.get_by_role("status").filter(has_text=words)
         expect(told).to_contain_text("spade-serve models pull --all")
+        assert serious_faults(page) == []
         page.mouse.click(*middle_of(page.locator("#generate")))
         for _ in range(3):
             page.keyboard.press("Tab")
