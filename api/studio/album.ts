@@ -5,7 +5,7 @@ import type { Made, Source } from "./generation";
 import { decodeLayers, encodeLayers, type Layers } from "./layers";
 import type { LabelClass } from "./service";
 import { Signal } from "./signal";
-import { finished, store } from "./storage";
+import { committed, finished, store } from "./storage";
 import { isPicture, styleToJson } from "./style";
 
 /** One of the last pictures. */
@@ -72,11 +72,11 @@ export class Album {
 
   constructor(private readonly classesOf: (model: string) => readonly LabelClass[]) {}
 
-  load(): Promise<void> {
+  load(): Promise<boolean> {
     return this.#inTurn(async () => newestFirst(await store("pictures", "readonly")));
   }
 
-  clear(): Promise<void> {
+  clear(): Promise<boolean> {
     return this.#inTurn(async () => {
       await finished((await store("pictures", "readwrite")).clear());
       return [];
@@ -90,8 +90,8 @@ export class Album {
     void this.#keep({ ...source, seed }, picture, milliseconds);
   }
 
-  /** Keeps work that nothing may have been made of. */
-  keepWork(source: Source): Promise<void> {
+  /** Keeps work that nothing may have been made of; whether the browser let it. */
+  keepWork(source: Source): Promise<boolean> {
     return this.#keep(source, null, 0);
   }
 
@@ -105,7 +105,7 @@ export class Album {
     return { source, made };
   }
 
-  #keep({ drawing, ...how }: Source, picture: Blob | null, milliseconds: number): Promise<void> {
+  #keep({ drawing, ...how }: Source, picture: Blob | null, milliseconds: number): Promise<boolean> {
     return this.#inTurn(async () => {
       const thumbnail = thumbnailOf(drawing, this.classesOf(how.model), MAP_PIXELS);
       const layers = await encodeLayers(drawing);
@@ -118,15 +118,20 @@ export class Album {
       // Asked for once, it stays so when live mode makes it again.
       const added = { ...made, isLive: made.isLive && (same?.isLive ?? true) };
       const id = (await finished(pictures.add(added))) as number;
-      return keepAmong(kept, { ...added, id }, pictures);
+      const remaining = await keepAmong(kept, { ...added, id }, pictures);
+      await committed(pictures);
+      return remaining;
     });
   }
 
   /** One after the other, so that the newest comes last; a browser that keeps nothing works all the same. */
-  #inTurn(act: () => Promise<readonly Kept[]>): Promise<void> {
+  #inTurn(act: () => Promise<readonly Kept[]>): Promise<boolean> {
     const done = this.#busy.then(act).then(
-      (kept) => this.changed.emit(kept),
-      () => undefined,
+      (kept) => {
+        this.changed.emit(kept);
+        return true;
+      },
+      () => false,
     );
     this.#busy = done;
     return done;

@@ -1,17 +1,18 @@
 // What is to become of the label maps of a batch: the part of the dialog where that is chosen.
 
-import { type Batch, bytesOf, type LeftOut } from "./batch_maps";
+import { type Batch, bytesOf, type LeftOut, type Packing } from "./batch_maps";
 import { make, part } from "./dom";
-import { readMap } from "./maps";
-import type { JobRequest, Model } from "./service";
-import { BY_SEED, nameOfStyle } from "./style";
+import { paletteFor, readMap } from "./maps";
+import { paletteCsv, type PaletteName } from "./painters";
+import type { BatchRequest, Model } from "./service";
+import { BY_SEED, fitting, isBlend, isPicture, type Style, wantedStyle, wordsOfStyle } from "./style";
 import { sizeOf, text, type TextKey } from "./texts";
 
 const MOST_VARIATIONS = 64;
 
 interface Start {
   readonly model: string;
-  readonly style: string;
+  readonly style: Style;
   readonly seed: number;
 }
 
@@ -31,6 +32,10 @@ export class BatchChoice {
   readonly #variations = part<HTMLInputElement>("batch-variations");
   readonly #palette = part<HTMLSelectElement>("batch-palette");
   #batch: Batch | null = null;
+  /** By the places of their options. */
+  #styles: readonly Style[] = [BY_SEED];
+  /** The style of the map at work, which is offered too where it is none that all know. */
+  #panelStyle: Style = BY_SEED;
 
   constructor(private readonly models: readonly Model[]) {
     this.#model.append(...models.map(({ name, title }) => make("option", { value: name, textContent: title })));
@@ -57,25 +62,46 @@ export class BatchChoice {
     void this.#guessPalette();
   }
 
-  get sendsInstances(): boolean {
-    return this.#chosen().uses_instances;
-  }
-
   begin({ model, style, seed }: Start): void {
     this.#model.value = model;
     this.#seed.value = String(seed);
+    this.#panelStyle = style;
     this.#offerStyles(style);
     this.#render();
   }
 
-  params(): JobRequest["params"] {
+  /** Goes on after the style of the map at work may have become another. */
+  offerAnew(style: Style): void {
+    const chosen = this.#chosenStyle();
+    this.#panelStyle = style;
+    this.#offerStyles(typeof chosen === "string" ? chosen : style);
+    this.#render();
+  }
+
+  request(): BatchRequest {
     const { name, version, seed_matters } = this.#chosen();
+    const style = this.#chosenStyle();
+    const wanted = wantedStyle(style);
     const bySeed = { seed: this.#numberIn(this.#seed), variations: this.#numberIn(this.#variations) };
+    const palette = this.#paletteName();
     return {
-      model: `${name}@${version}`,
-      priority: "bulk",
-      ...(this.#style.value ? { style: this.#style.value } : seed_matters ? bySeed : {}),
-      ...(this.#isColored() && this.#palette.value ? { palette: this.#palette.value } : {}),
+      params: {
+        model: `${name}@${version}`,
+        priority: "bulk",
+        ...(style === BY_SEED && seed_matters ? bySeed : wanted.params),
+        ...(palette === "model" ? { palette } : {}),
+      },
+      palette: palette && palette !== "model" ? paletteCsv(palette, this.#chosen()) : null,
+      styleImage: wanted.image,
+    };
+  }
+
+  packing(): Packing {
+    const model = this.#chosen();
+    const isPaletteNamed = this.#paletteName() !== null;
+    return {
+      withInstances: model.uses_instances,
+      isByValues: ({ shades }) => isPaletteNamed && shades !== null && paletteFor(shades, model) === null,
     };
   }
 
@@ -83,16 +109,29 @@ export class BatchChoice {
     return this.models.find(({ name }) => name === this.#model.value)!;
   }
 
-  #isColored(): boolean {
-    return Boolean(this.#batch?.maps.some(({ isColored }) => isColored));
+  #chosenStyle(): Style {
+    return this.#styles[this.#style.selectedIndex] ?? BY_SEED;
   }
 
-  /** Chooses the palette by whose colours the first coloured map can be read. */
+  #hasColors(): boolean {
+    return Boolean(this.#batch?.maps.some(({ isColored, shades }) => isColored || shades));
+  }
+
+  #paletteName(): PaletteName | null {
+    return this.#hasColors() ? (this.#palette.value as PaletteName) || null : null;
+  }
+
+  /** Chooses the palette by whose colours the first map that needs one can be read; values are the ids where none does. */
   async #guessPalette(): Promise<void> {
-    const colored = this.#batch?.maps.find(({ isColored }) => isColored);
-    if (!colored) return;
-    const read = await readMap(await colored.file.read(), this.#chosen()).catch(() => null);
-    this.#palette.value = read?.palette === "GauGAN" ? "gaugan" : "model";
+    const { maps } = this.#batch ?? { maps: [] };
+    const model = this.#chosen();
+    const colored = maps.find(({ isColored }) => isColored);
+    if (!colored) {
+      this.#palette.value = maps.map(({ shades }) => shades && paletteFor(shades, model)).find(Boolean) ?? "";
+      return;
+    }
+    const read = await readMap(await colored.file.read(), model).catch(() => null);
+    if (model === this.#chosen()) this.#palette.value = read?.palette ?? "model";
   }
 
   #numberIn(field: HTMLInputElement): number {
@@ -100,19 +139,20 @@ export class BatchChoice {
     return Math.min(most, Math.max(least, Math.round(Number(field.value)) || 0));
   }
 
-  #offerStyles(style: string): void {
+  #offerStyles(chosen: Style): void {
     const { styles } = this.#chosen();
-    const words = (name: string) => (name === BY_SEED ? text("bySeed") : nameOfStyle(name));
-    const options = [BY_SEED, ...styles].map((name) => make("option", { value: name, textContent: words(name) }));
-    this.#style.replaceChildren(...options);
-    this.#style.value = styles.includes(style) ? style : BY_SEED;
-    part("batch-style-row").hidden = !styles.length;
+    const own = fitting(this.#panelStyle, this.#chosen());
+    this.#styles = [BY_SEED, ...styles, ...(isBlend(own) || isPicture(own) ? [own] : [])];
+    const words = (style: Style) => (style === BY_SEED ? text("bySeed") : wordsOfStyle(style));
+    this.#style.replaceChildren(...this.#styles.map((style) => make("option", { textContent: words(style) })));
+    this.#style.selectedIndex = Math.max(0, this.#styles.indexOf(chosen));
+    part("batch-style-row").hidden = this.#styles.length === 1;
   }
 
   #render(): void {
     const { maps, leftOut } = this.#batch ?? { maps: [], leftOut: [] };
     const model = this.#chosen();
-    const bySeed = model.seed_matters && !this.#style.value;
+    const bySeed = model.seed_matters && this.#chosenStyle() === BY_SEED;
     this.#seed.disabled = this.#variations.disabled = !bySeed;
     const rows = [
       ...leftOut.map((file) => rowOf(file.path, wordsOf(file), true)),
@@ -121,7 +161,7 @@ export class BatchChoice {
     part("batch-list").replaceChildren(...rows);
     part("batch-list").hidden = !rows.length;
     part("batch-settings").hidden = !maps.length;
-    part("batch-palette-row").hidden = !this.#isColored();
+    part("batch-palette-row").hidden = !this.#hasColors();
     part("batch-no-instances").hidden = model.uses_instances || !maps.some(({ instances }) => instances);
     part("batch-found").textContent = this.#batch ? this.#wordsOfFound(this.#batch) : "";
     const count = maps.length * (bySeed ? this.#numberIn(this.#variations) : 1);

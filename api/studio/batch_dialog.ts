@@ -10,7 +10,6 @@ import { make, part } from "./dom";
 import { wordsOfRefusal } from "./picture";
 import { type Counts, type Fault, type Item, type Job, Refusal, type Service } from "./service";
 import type { Studio } from "./studio";
-import { BY_SEED } from "./style";
 import { sizeOf, text, type TextKey } from "./texts";
 
 const MOST_PREVIEWS = 12;
@@ -67,11 +66,9 @@ export class BatchDialog {
 
   open(): void {
     if (this.#dialog.open) return;
-    const { picture } = this.studio;
-    if (!this.#choice.batch) {
-      const { style, seed } = picture;
-      this.#choice.begin({ model: this.studio.model().name, style: typeof style === "string" ? style : BY_SEED, seed });
-    }
+    const { style, seed } = this.studio.picture;
+    if (this.#choice.batch) this.#choice.offerAnew(style);
+    else this.#choice.begin({ model: this.studio.model().name, style, seed });
     this.#dialog.showModal();
   }
 
@@ -96,10 +93,11 @@ export class BatchDialog {
   }
 
   async #send(): Promise<void> {
-    const { batch, sendsInstances } = this.#choice;
+    const { batch } = this.#choice;
     if (!batch) return;
     try {
-      await this.#job.send(this.#choice.params(), (signal) => pack(batch, sendsInstances, signal));
+      const packing = this.#choice.packing();
+      await this.#job.send(this.#choice.request(), (signal) => pack(batch, packing, signal));
     } catch (error) {
       if (!(error instanceof FileGoneError)) throw error;
       this.#enter("choosing");

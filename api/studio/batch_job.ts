@@ -2,7 +2,7 @@
 
 import { askForKey } from "./dialogs";
 import { newKey, pause, patiently } from "./patience";
-import { BEHIND_ALL_ITEMS, type Item, type Job, type JobRequest, Refusal, type Service } from "./service";
+import { type BatchRequest, BEHIND_ALL_ITEMS, type Item, type Job, Refusal, type Service } from "./service";
 import { upload } from "./upload";
 import { forget, keep, readKept } from "./web_storage";
 
@@ -40,7 +40,7 @@ export class BatchJob {
   }
 
   /** Sends the ZIP that `pack` makes as one job, and follows that. Rejects as `pack`. */
-  async send(params: JobRequest["params"], pack: (signal: AbortSignal) => Promise<Blob>): Promise<void> {
+  async send(request: BatchRequest, pack: (signal: AbortSignal) => Promise<Blob>): Promise<void> {
     this.forget();
     await this.#attend(async (signal) => {
       this.#tell({ kind: "packing" }, signal);
@@ -48,7 +48,7 @@ export class BatchJob {
       const key = newKey();
       const onSent = (fraction: number) => signal.aborted || this.#tell({ kind: "sending", fraction }, signal);
       const submit = () =>
-        this.service.submitZip(params, zip, key, signal, (path, options) => upload(path, options, onSent));
+        this.service.submitZip(request, zip, key, signal, (path, options) => upload(path, options, onSent));
       const job = await this.#patiently(submit, signal);
       if (signal.aborted) await patiently(() => this.service.cancel(job.id), new AbortController().signal, () => undefined);
       signal.throwIfAborted();

@@ -1,7 +1,8 @@
 // Which files are label maps that can be sent, as far as their names and first bytes tell; and all of them in one ZIP.
 
 import type { FoundFiles } from "./batch_files";
-import { HEADER_BYTES, PngError, readHeader } from "./png";
+import { type Shades, shadesOf } from "./maps";
+import { decodePng, HEADER_BYTES, INDEXED, PngError, readHeader, withoutColors } from "./png";
 import type { TextKey } from "./texts";
 import { type Readable, ZipWriter } from "./zip";
 
@@ -20,6 +21,8 @@ interface CheckedFile {
   readonly width: number;
   readonly height: number;
   readonly isColored: boolean;
+  /** Of an indexed map that can be read. */
+  readonly shades: Shades | null;
 }
 
 export interface BatchMap extends CheckedFile {
@@ -54,7 +57,7 @@ export function bytesOf({ maps }: Batch): number {
   return maps.flatMap((map) => filesOf(map, true)).reduce((sum, { size }) => sum + size, 0);
 }
 
-/** Reads the beginning of every file, no content. */
+/** Reads the beginning of every file, and the content of indexed maps, whose colours may tell how they are meant. */
 export async function checkFiles({ files, unopened }: FoundFiles): Promise<Batch> {
   const leftOut: LeftOut[] = [...unopened];
   const checked = new Map<string, CheckedFile>();
@@ -93,11 +96,19 @@ async function check(file: Readable): Promise<TextKey | Omit<CheckedFile, "file"
     const { width, height, colorType } = readHeader(await file.head(HEADER_BYTES));
     if (!width || !height) return "mapDamaged";
     const isLarge = Math.max(width, height) > MOST_SIDE_PIXELS || width * height > MOST_PIXELS;
-    return isLarge ? "mapTooLarge" : { width, height, isColored: COLORED.includes(colorType) };
+    if (isLarge) return "mapTooLarge";
+    const shades = colorType === INDEXED && !file.path.endsWith(INSTANCES) ? await shadesIn(file) : null;
+    return { width, height, isColored: COLORED.includes(colorType), shades };
   } catch (error) {
     if (error instanceof PngError) return error.reason === "not-png" ? "noPng" : "mapDamaged";
     return "unreadable";
   }
+}
+
+/** Null where the map is damaged, which the service says better. */
+async function shadesIn(file: Readable): Promise<Shades | null> {
+  const png = await decodePng(await file.read(), MOST_SIDE_PIXELS).catch(() => null);
+  return png && shadesOf(png);
 }
 
 /** The batch without the files that the service found fault with; `faults` are by path, as the service shows it. */
@@ -115,15 +126,26 @@ const LONGEST_NAME = 200;
 /** The service shows the end of a name that is too long for a line. */
 const shown = (path: string): string => [...path].slice(-LONGEST_NAME).join("");
 
+/** How the maps are sent. */
+export interface Packing {
+  readonly withInstances: boolean;
+  /** Whether a map is read by its values although others are read by their colours. */
+  readonly isByValues: (map: BatchMap) => boolean;
+}
+
 /** All maps in a ZIP. Rejects with FileGoneError. */
-export async function pack({ maps }: Batch, withInstances: boolean, signal: AbortSignal): Promise<Blob> {
+export async function pack({ maps }: Batch, { withInstances, isByValues }: Packing, signal: AbortSignal): Promise<Blob> {
   const zip = new ZipWriter();
-  for (const file of maps.flatMap((map) => filesOf(map, withInstances))) {
-    signal.throwIfAborted();
-    const content = await file.read().catch(() => {
-      throw new FileGoneError(file.path);
-    });
-    zip.add(file.path, content);
+  for (const map of maps) {
+    for (const file of filesOf(map, withInstances)) {
+      signal.throwIfAborted();
+      const isPlain = file === map.file && isByValues(map);
+      const reading = isPlain ? file.read().then(withoutColors) : file.read();
+      const content = await reading.catch(() => {
+        throw new FileGoneError(file.path);
+      });
+      zip.add(file.path, content);
+    }
   }
   return zip.finish();
 }

@@ -2,7 +2,7 @@
 
 import { classOf, Drawing, objectOf, UNKNOWN } from "./drawing";
 import type { Box } from "./geometry";
-import { colorOf } from "./maps";
+import { colorOf } from "./painters";
 import type { LabelClass } from "./service";
 
 const CHECK_PIXELS = 8;

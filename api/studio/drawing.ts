@@ -47,12 +47,11 @@ export class Drawing {
     return this.objects.some((cell) => cell !== NOTHING);
   }
 
-  /** A number that no object has yet; null when all are given. */
-  newObject(): number | null {
+  /** Numbers that no object has yet: as many as are wanted, or as are left. */
+  freeNumbers(wanted: number): number[] {
     const used = new Uint8Array(MOST_OBJECTS + 1);
     for (const cell of this.objects) used[objectOf(cell)] = 1;
-    const free = used.indexOf(0, 1);
-    return free < 0 ? null : free;
+    return [...used.keys()].filter((number) => number > 0 && !used[number]).slice(0, wanted);
   }
 
   copy(): Drawing {

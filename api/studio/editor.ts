@@ -4,7 +4,7 @@ import { cellOf, classOf, Drawing, type LayerName, NOTHING, objectOf, UNKNOWN } 
 import type { Box, BrushForm, Point } from "./geometry";
 import { applyRuns, History, type Making, type Scene, type Step } from "./history";
 import { Signal } from "./signal";
-import { Stroke } from "./stroke";
+import { type Stamp, Stroke } from "./stroke";
 
 export interface Settings {
   readonly material: number;
@@ -24,7 +24,7 @@ export class Editor {
   /** Another drawing, perhaps of another size or another model. */
   readonly replaced = new Signal();
   readonly configured = new Signal();
-  /** A stroke found no number for a new object. */
+  /** There were too few numbers for new objects. */
   readonly objectsUsedUp = new Signal();
 
   #scene: Scene;
@@ -33,12 +33,15 @@ export class Editor {
   #previousMaterial = UNKNOWN;
   #stroke: Stroke | null = null;
 
-  /** What is painted where nothing is known; a class where the model wants one for every pixel. */
-  constructor(
-    drawing: Drawing,
-    public blank: number = UNKNOWN,
-  ) {
+  #blank = UNKNOWN;
+
+  constructor(drawing: Drawing) {
     this.#scene = { model: "", drawing };
+  }
+
+  /** What is painted where nothing is known; a class where the model wants one for every pixel. */
+  get blank(): number {
+    return this.#blank;
   }
 
   get drawing(): Drawing {
@@ -76,6 +79,12 @@ export class Editor {
     this.configured.emit();
   }
 
+  /** Goes on with the materials of another model, of which none was in hand before. */
+  useMaterials(blank: number): void {
+    this.#blank = blank;
+    this.#previousMaterial = blank;
+  }
+
   exchangeMaterials(): void {
     this.configure({ material: this.#previousMaterial });
   }
@@ -102,12 +111,17 @@ export class Editor {
     if (layer === "background") return material;
     const under = this.isInside(point) ? this.drawing.objects[this.indexOf(point)]! : NOTHING;
     if (objectOf(under) && classOf(under) === material) return under;
-    const object = this.drawing.newObject();
-    if (object === null) {
-      this.objectsUsedUp.emit();
-      return null;
-    }
-    return cellOf(object, material);
+    const [object] = this.#numbersFor(1);
+    return object ? cellOf(object, material) : null;
+  }
+
+  /** The same cells as objects of their own: with other numbers, as many as they have. Null where too few are left. */
+  asNew(stamp: Stamp): Stamp | null {
+    const objects = [...new Set(stamp.cells.map(objectOf))].filter(Boolean);
+    const numbers = this.#numbersFor(objects.length);
+    if (numbers.length < objects.length) return null;
+    const numberOf = new Map(objects.map((object, place) => [object, numbers[place]!]));
+    return { ...stamp, cells: stamp.cells.map((cell) => cellOf(numberOf.get(objectOf(cell)) ?? 0, classOf(cell))) };
   }
 
   begin({ isMirrored = this.#settings.isMirrored } = {}): Stroke {
@@ -171,6 +185,14 @@ export class Editor {
       this.painted.emit(step.box);
     }
     this.stepped.emit(step);
+  }
+
+  /** Numbers for so many new objects; none where too few are left. */
+  #numbersFor(count: number): number[] {
+    const numbers = this.drawing.freeNumbers(count);
+    if (numbers.length === count) return numbers;
+    this.objectsUsedUp.emit();
+    return [];
   }
 
   #close(): void {

@@ -5,7 +5,9 @@ import { download, part } from "./dom";
 import { Drawing } from "./drawing";
 import type { Editor } from "./editor";
 import { isForField } from "./keyboard";
-import { MapError, readMap, writeMap } from "./maps";
+import { blankOf, MapError, readMap, writeMap } from "./maps";
+import { nameOf } from "./materials";
+import { PAINTERS } from "./painters";
 import type { PicturePanel } from "./picture";
 import { type Project, readProject, writeProject } from "./project";
 import type { Model } from "./service";
@@ -103,9 +105,11 @@ export class Files {
     const model = this.studio.model();
     const { drawing, palette, lost } = await readMap(new Uint8Array(await file.arrayBuffer()), model);
     this.studio.editor.replace(drawing, model.name);
-    const isForeign = palette !== null && palette !== "model";
-    const words = isForeign ? text("openedColors", { name, palette }) : text("opened", { name });
-    this.studio.notify(lost ? `${words} ${text("lost", { count: lost })}` : words);
+    const painter = palette && PAINTERS[palette];
+    const words = painter ? text("openedColors", { name, palette: painter }) : text("opened", { name });
+    const blank = model.classes.find(({ id }) => id === blankOf(model));
+    const material = blank ? nameOf(blank) : text("unknown");
+    this.studio.notify(lost ? `${words} ${text("lost", { count: lost, material })}` : words);
   }
 
   async #openProject(file: File, name: string): Promise<void> {

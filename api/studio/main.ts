@@ -35,19 +35,27 @@ const MENU_PIXELS = 230;
 document.documentElement.lang = isChinese ? "zh" : "en";
 translate(document);
 
-/** The models, asked for until the service answers and lets us in. */
+/** The models, asked for until the service answers, lets us in, and has some. */
 async function findModels(service: Service): Promise<readonly Model[]> {
   for (;;) {
     try {
-      return await service.models();
+      const models = await service.models();
+      showLackOfModels(!models.length);
+      if (models.length) return models;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       if (error.wantsKey && (await askForKey())) continue;
       part("status").textContent = wordsOfRefusal(error, RETRY_MILLISECONDS / 1000);
       part("status").dataset["tone"] = "bad";
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
     }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
   }
+}
+
+/** Without a model there is nothing to be done on the page. */
+function showLackOfModels(isLacking: boolean): void {
+  part("no-models").hidden = !isLacking;
+  for (const element of document.querySelectorAll<HTMLElement>("header, main, #history, .skip")) element.inert = isLacking;
 }
 
 function offerModels(studio: Studio): void {
@@ -108,7 +116,10 @@ async function start(): Promise<void> {
   new CanvasKeys(part("stage"), editor, toolbox, overlay, (material) => palette.nameOf(material));
 
   const service = new Service(keptKey);
-  const studio = new Studio({ service, editor, view, palette, picture: new PicturePanel() }, await findModels(service));
+  const models = await findModels(service);
+  const classesOf = (name: string) => models.find((model) => model.name === name)?.classes ?? [];
+  const album = new Album(classesOf);
+  const studio = new Studio({ service, editor, view, palette, picture: new PicturePanel(), album }, models);
   const files = new Files(studio);
   offerModels(studio);
   offerFiles(studio, files);
@@ -118,13 +129,11 @@ async function start(): Promise<void> {
   part("generate").addEventListener("click", () => studio.generate());
   offerVariations((count) => studio.vary(count));
   part("help").addEventListener("click", showHelp);
-  const classesOf = (model: string) => studio.modelNamed(model)?.classes ?? [];
   const compare = new Compare(studio.picture, classesOf);
   const fullView = new FullView(studio.picture);
-  const album = new Album(classesOf);
   studio.picture.shown.on((made) => album.keepPicture(made));
   new Filmstrip(album, studio);
-  const sharing = new Sharing(studio, album);
+  const sharing = new Sharing(studio);
 
   const tools = Object.entries(TOOL_KEYS).map(([name, key]) => [key.toLowerCase(), () => toolbox.use(name as ToolName)]);
   const places = Array.from({ length: 9 }, (_, place) => [String(place + 1), () => palette.pick(place)]);

@@ -1,45 +1,18 @@
 // Label maps as files: PNG to class ids and back.
 
 import { cellOf, classOf, Drawing, NOTHING, objectOf, UNKNOWN } from "./drawing";
+import { colorOf, hex, idOfName, type PaletteName, palettesOf } from "./painters";
 import { decodePng, encodeGrey, encodeIndexed, INDEXED, type Png, PngError } from "./png";
 import type { LabelClass, Model } from "./service";
 
-// The materials that two known painters offer, in their colours.
-const GAUGAN =
-  "bridge 5e5bc5 bush 606e32 clouds 696969 dirt 6e6e28 fence 706419 flower 760000 fog 77ba1d grass 7bc800 " +
-  "gravel 7c32c8 ground-other 7d3054 hill 7ec864 house 7f4502 mountain 869664 mud 87716f pavement 8b3027 " +
-  "platform 8f2a91 river 9364c8 road 946e28 rock 956432 roof 9600b1 sand 999900 sea 9ac6da sky 9ceedd " +
-  "snow 9e9eaa stone a1a164 straw a2a3eb tree a8c832 wall-brick aad16a wall-stone ae2974 wall-wood b0c1c3 " +
-  "water b1c8ff wood b57b00";
-const SMART_SKETCH =
-  "sea 384f83 clouds efefef dirt 2c1e16 bush 5d6e32 grass b7d24e mountain 3c3b4b road 987e6a sky 759edf " +
-  "tree 352613 flower e670b6 fog c1c3c9 hill 776c2d leaves bf602c river 32604d snow fafafa";
-/** What a model that lacks a material takes instead. */
-const INSTEAD: Readonly<Record<string, string>> = {
-  clouds: "sky",
-  fog: "sky",
-  bush: "tree",
-  leaves: "tree",
-  hill: "grass",
-  mountain: "grass",
-  straw: "grass",
-  flower: "grass",
-  mud: "dirt",
-  dirt: "sand",
-  gravel: "sand",
-  river: "water",
-  sea: "water",
-  stone: "rock",
-  pavement: "road",
-  house: "building",
-  "ground-other": "grass",
-};
+/** What is where nothing is known; a class where the model wants one for every pixel. */
+export const blankOf = (model: Model): number => (model.unknown_id === null ? model.classes[0]!.id : UNKNOWN);
 
 export interface ReadMap {
   readonly drawing: Drawing;
   /** Whose colours it was read by; null where its values are the ids. */
-  readonly palette: string | null;
-  /** Pixels of materials that the model lacks, which became unknown. */
+  readonly palette: PaletteName | null;
+  /** Pixels of what the model lacks, which became blank. */
   readonly lost: number;
 }
 
@@ -51,6 +24,7 @@ export class MapError extends Error {
       | "damaged"
       | "too-large"
       | "ids-unknown"
+      | "unknown-refused"
       | "colors-unknown"
       | "example-away"
       | "project-unknown"
@@ -66,45 +40,15 @@ export class MapError extends Error {
   }
 }
 
-const plainName = (name: string) => name.replace(/-other$/, "");
-
-function idOfName(name: string, classes: readonly LabelClass[]): number {
-  for (let wanted: string | undefined = name; wanted; wanted = INSTEAD[wanted]) {
-    const found = classes.find(({ name: own }) => own === wanted || plainName(own) === plainName(wanted!));
-    if (found) return found.id;
-  }
-  return UNKNOWN;
-}
-
-function namedPalette(text: string, classes: readonly LabelClass[]): Map<number, number> {
-  const words = text.split(" ");
-  const palette = new Map([[0, UNKNOWN]]);
-  for (let i = 0; i < words.length; i += 2) palette.set(parseInt(words[i + 1]!, 16), idOfName(words[i]!, classes));
-  return palette;
-}
-
-export const colorOf = (labelClass: LabelClass): number => parseInt(labelClass.color.slice(1), 16);
-
-/** Palettes by name, in the order in which they are tried. */
-function palettesOf(model: Model): Map<string, Map<number, number>> {
-  const own = new Map(model.classes.map((labelClass) => [colorOf(labelClass), labelClass.id]));
-  if (!own.has(0)) own.set(0, UNKNOWN);
-  return new Map([
-    ["model", own],
-    ["GauGAN", namedPalette(GAUGAN, model.classes)],
-    ["smart-sketch", namedPalette(SMART_SKETCH, model.classes)],
-  ]);
-}
+const indexedColor = ({ palette, alphas }: Png, index: number) => ((alphas[index] ?? 255) ? (palette[index] ?? -1) : -1);
 
 /** Colours 0xRRGGBB of all pixels, or -1 where one is transparent. */
-function colorsOf({ samples, channels, depth, colorType, palette, alphas }: Png): Int32Array {
+function colorsOf(png: Png): Int32Array {
+  const { samples, channels, depth, colorType } = png;
   const shift = depth === 16 ? 8 : 0;
   return Int32Array.from({ length: samples.length / channels }, (_, pixel) => {
     const at = pixel * channels;
-    if (colorType === INDEXED) {
-      const index = samples[at]!;
-      return (alphas[index] ?? 255) ? (palette[index] ?? -1) : -1;
-    }
+    if (colorType === INDEXED) return indexedColor(png, samples[at]!);
     const isGrey = channels < 3;
     if (channels % 2 === 0 && samples[at + channels - 1] === 0) return -1;
     const [red, green, blue] = isGrey ? [0, 0, 0] : [0, 1, 2];
@@ -114,13 +58,51 @@ function colorsOf({ samples, channels, depth, colorType, palette, alphas }: Png)
   });
 }
 
-function hex(color: number): string {
-  return `#${color.toString(16).padStart(6, "0")}`;
-}
-
 function someOf(values: Iterable<string>): string {
   const all = [...values];
   return all.slice(0, 5).join(", ") + (all.length > 5 ? " …" : "");
+}
+
+/** The different values of a PNG in colours, and the colour of each, -1 where it is transparent. */
+export interface Shades {
+  /** Whether the values are indices; else they are the colours themselves. */
+  readonly isIndexed: boolean;
+  readonly colors: ReadonlyMap<number, number>;
+}
+
+/** Null of a grey file, which has no colours. */
+export function shadesOf(png: Png): Shades | null {
+  const isIndexed = png.colorType === INDEXED;
+  if (!isIndexed && png.channels < 3) return null;
+  const colors = new Map<number, number>();
+  if (isIndexed) for (const index of png.samples) if (!colors.has(index)) colors.set(index, indexedColor(png, index));
+  if (!isIndexed) for (const color of colorsOf(png)) colors.set(color, color);
+  return { isIndexed, colors };
+}
+
+/**
+ * The palette by whose colours a map is to be read; null where its values are the ids.
+ *
+ * What the studio saves shows each class in its colour: there the indices are the ids, and tell apart what has one
+ * colour. Where colours that are known contradict the indices, some program has put them into another order.
+ */
+export function paletteFor({ isIndexed, colors }: Shades, model: Model): PaletteName | null {
+  if (isIndexed && showsIds(colors, model)) return null;
+  const used = [...new Set(colors.values())].filter((color) => color >= 0);
+  for (const [name, palette] of used.length ? palettesOf(model) : []) {
+    // Any program may show any index in black, which by itself is nobody's.
+    const isMeant = !isIndexed || used.some((color) => palette.get(color) !== UNKNOWN);
+    if (isMeant && used.every((color) => palette.has(color))) return name;
+  }
+  return null;
+}
+
+/** Whether each index that is used is shown in the colour of its class, or as itself in grey. */
+function showsIds(colors: Shades["colors"], model: Model): boolean {
+  const own = new Map([[UNKNOWN, 0], ...model.classes.map((item) => [item.id, colorOf(item)] as const)]);
+  if (model.unknown_id !== null) own.set(model.unknown_id, 0);
+  const all = [...colors];
+  return all.every(([index, color]) => own.get(index) === color) || all.every(([index, color]) => color === index * 0x010101);
 }
 
 /** Reads a label map for a model: by the colours of a palette that has all of them, or by its values. */
@@ -128,29 +110,31 @@ export async function readMap(bytes: Uint8Array<ArrayBuffer>, model: Model): Pro
   const png = await decodePng(bytes).catch((error: unknown) => {
     throw error instanceof PngError ? new MapError(error.reason) : error;
   });
+  const shades = shadesOf(png);
+  const palette = shades && paletteFor(shades, model);
+  if (palette) return readColors(png, palette, model);
+  if (shades && !shades.isIndexed) throw strangeColors(shades, model);
   const drawing = new Drawing(png.width, png.height);
-  const isColored = png.channels > 2 || (png.colorType === INDEXED && !isGreyRamp(png));
-  const colors = isColored ? colorsOf(png) : new Int32Array(0);
-  const used = new Set(colors);
-  used.delete(-1);
-  for (const [name, palette] of isColored ? palettesOf(model) : []) {
-    if (!used.size || ![...used].every((color) => palette.has(color))) continue;
-    drawing.background.set(colors.map((color) => palette.get(color) ?? UNKNOWN));
-    const lost = colors.reduce((count, color) => count + (color > 0 && palette.get(color) === UNKNOWN ? 1 : 0), 0);
-    return { drawing, palette: name, lost };
-  }
-  if (png.channels > 2) {
-    const known = [...palettesOf(model).values()];
-    const strange = [...used].filter((color) => !known.some((palette) => palette.has(color)));
-    throw new MapError("colors-unknown", { values: someOf(strange.map(hex)), count: String(strange.length) });
-  }
   readIds(png, model, drawing);
   return { drawing, palette: null, lost: 0 };
 }
 
-/** Whether each index that is used is shown as itself in grey: then colours tell nothing that the indices do not. */
-function isGreyRamp({ samples, palette }: Png): boolean {
-  return samples.every((index) => palette[index] === index * 0x010101);
+function readColors(png: Png, name: PaletteName, model: Model): ReadMap {
+  const palette = palettesOf(model).get(name)!;
+  const drawing = new Drawing(png.width, png.height);
+  let lost = 0;
+  colorsOf(png).forEach((color, pixel) => {
+    const id = palette.get(color) ?? UNKNOWN;
+    drawing.background[pixel] = id === UNKNOWN ? blankOf(model) : id;
+    if (id === UNKNOWN && (color > 0 || model.unknown_id === null)) lost++;
+  });
+  return { drawing, palette: name, lost };
+}
+
+function strangeColors({ colors }: Shades, model: Model): MapError {
+  const known = [...palettesOf(model).values()];
+  const strange = [...colors.keys()].filter((color) => color >= 0 && !known.some((palette) => palette.has(color)));
+  return new MapError("colors-unknown", { values: someOf(strange.map(hex)), count: String(strange.length) });
 }
 
 function readIds(png: Png, model: Model, drawing: Drawing): void {
@@ -161,22 +145,28 @@ function readIds(png: Png, model: Model, drawing: Drawing): void {
   checkIds(drawing, model);
 }
 
-/** Throws MapError if there are cells of no class of the model. */
+/** Throws MapError if there are cells of no class of the model, unknown ones included where it wants a class everywhere. */
 export function checkIds({ background, objects }: Drawing, model: Model): void {
-  const known = new Set(model.classes.map(({ id }) => id).concat(UNKNOWN));
+  const known = new Set(model.classes.map(({ id }) => id));
+  if (model.unknown_id !== null) known.add(UNKNOWN);
   const strange = new Set<number>();
   for (const cell of background) if (!known.has(cell)) strange.add(cell);
   for (const cell of objects) if (cell !== NOTHING && !known.has(classOf(cell))) strange.add(classOf(cell));
+  if (strange.delete(UNKNOWN) && !strange.size) throw new MapError("unknown-refused");
   if (strange.size) {
     throw new MapError("ids-unknown", { values: someOf([...strange].map(String)), count: String(strange.size) });
   }
 }
 
-/** The same map in the classes of another model, by their names; what that lacks becomes unknown. */
-export function translated(drawing: Drawing, from: Model, to: Model): Drawing {
+/** The same map in the classes of another model, by their names, blank where it lacks them; null where it lacks all. */
+export function translated(drawing: Drawing, from: Model, to: Model): Drawing | null {
   const ids = new Uint16Array(256).fill(UNKNOWN);
   for (const { id, name } of from.classes) ids[id] = idOfName(name, to.classes);
-  const translatedCell = (cell: number) => cellOf(objectOf(cell), ids[classOf(cell)]!);
+  if (drawing.labels().every((label) => ids[label] === UNKNOWN)) return null;
+  const translatedCell = (cell: number) => {
+    const id = ids[classOf(cell)]!;
+    return cellOf(objectOf(cell), id === UNKNOWN ? blankOf(to) : id);
+  };
   const result = drawing.copy();
   drawing.background.forEach((cell, index) => (result.background[index] = translatedCell(cell)));
   drawing.objects.forEach((cell, index) => (result.objects[index] = cell === NOTHING ? NOTHING : translatedCell(cell)));

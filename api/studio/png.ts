@@ -105,10 +105,20 @@ async function encode(
   headerView.setUint32(4, height);
   header.set([8 * size, colorType], 8);
   const data = await pass(rows, new CompressionStream("deflate"));
-  const parts = [Uint8Array.from(SIGNATURE), chunk("IHDR", header)];
-  if (palette) parts.push(chunk("PLTE", palette));
-  parts.push(chunk("IDAT", data), chunk("IEND", new Uint8Array(0)));
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
+  return assembled(header, palette ? [chunk("PLTE", palette)] : [], data);
+}
+
+async function assembled(header: Bytes, between: readonly Bytes[], data: Bytes): Promise<Bytes> {
+  const rest = [...between, chunk("IDAT", data), chunk("IEND", new Uint8Array(0))];
+  return new Uint8Array(await new Blob([Uint8Array.from(SIGNATURE), chunk("IHDR", header), ...rest]).arrayBuffer());
+}
+
+/** An indexed file as a grey one, whose values are its indices. Rejects with PngError. */
+export async function withoutColors(bytes: Bytes): Promise<Bytes> {
+  const { header, data } = readChunks(bytes);
+  const grey = new Uint8Array(header.buffer as ArrayBuffer, header.byteOffset, header.byteLength).slice();
+  grey[9] = GREY;
+  return assembled(grey, [], new Uint8Array(await data.arrayBuffer()));
 }
 
 /** An indexed file of 8 bits: the indices are the labels, `colors` (0xRRGGBB) what viewers show for them. */
@@ -225,14 +235,14 @@ function passesOf(width: number, height: number, bits: number, isInterlaced: boo
   return passes.filter(({ across, down }) => across > 0 && down > 0);
 }
 
-/** Reads any PNG. Rejects with PngError. */
-export async function decodePng(bytes: Bytes): Promise<Png> {
+/** Reads any PNG of at most `mostSide` pixels a side. Rejects with PngError. */
+export async function decodePng(bytes: Bytes, mostSide = MOST_PIXELS_A_SIDE): Promise<Png> {
   const { header, palette, alphas, data } = readChunks(bytes);
   const [width, height] = [header.getUint32(0), header.getUint32(4)];
   const [depth, colorType, isInterlaced] = [header.getUint8(8), header.getUint8(9), header.getUint8(12) === 1];
   const channels = CHANNELS[colorType];
   if (!channels || ![1, 2, 4, 8, 16].includes(depth) || !width || !height) throw new PngError("damaged");
-  if (Math.max(width, height) > MOST_PIXELS_A_SIDE) throw new PngError("too-large");
+  if (Math.max(width, height) > mostSide) throw new PngError("too-large");
   const passes = passesOf(width, height, channels * depth, isInterlaced);
   const length = passes.reduce((bytes, { down, stride }) => bytes + down * (stride + 1), 0);
   const unpacked = await inflate(data, length).catch(() => {

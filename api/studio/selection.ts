@@ -30,7 +30,12 @@ export class SelectTool implements Tool {
     this.#from = point;
     this.#before = this.#box;
     if (this.#box && contains(this.#box, point)) {
-      this.#lifted = this.#cut(this.#box);
+      const piece = this.#cut(this.#box);
+      this.#lifted = this.isCopying ? this.editor.asNew(piece) : piece;
+      if (!this.#lifted) {
+        this.#from = null;
+        return;
+      }
       this.#home = this.#box;
       this.#stroke = this.editor.begin({ isMirrored: false });
     } else {
@@ -91,10 +96,14 @@ export class SelectTool implements Tool {
     return true;
   }
 
-  /** Puts down what was copied in the classes of this model, on its layer, in the middle, selected so that it can be moved. Whether there was anything. */
+  /**
+   * Puts down what was copied in the classes of this model, on its layer, in the middle, selected so that it can be moved.
+   * Whether it did.
+   */
   paste(): boolean {
-    const stamp = this.#copied;
-    if (!stamp || this.#copiedFrom !== this.editor.model) return false;
+    const isHere = this.#copied && this.#copiedFrom === this.editor.model;
+    const stamp = isHere ? this.editor.asNew(this.#copied!) : null;
+    if (!stamp) return false;
     this.editor.configure({ layer: this.#copiedLayer }); // cells of one layer mean nothing on the other
     const { width, height } = this.editor.drawing;
     const left = Math.floor((width - stamp.width) / 2);

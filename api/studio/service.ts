@@ -74,6 +74,14 @@ export interface JobRequest {
   readonly styleImage: File | null;
 }
 
+/** What is to be made of all maps of a ZIP. */
+export interface BatchRequest {
+  readonly params: JobRequest["params"];
+  /** CSV. */
+  readonly palette: File | null;
+  readonly styleImage: File | null;
+}
+
 /** One thing that is wrong with a request. */
 export interface Fault {
   readonly file?: string;
@@ -170,10 +178,12 @@ export class Service {
   }
 
   /** One job of all maps in a ZIP. As for `submit`. */
-  submitZip(params: JobRequest["params"], zip: Blob, key: string, signal: AbortSignal, send: Send): Promise<Job> {
+  submitZip(request: BatchRequest, zip: Blob, key: string, signal: AbortSignal, send: Send): Promise<Job> {
     const form = new FormData();
-    form.append("params", JSON.stringify(params));
+    form.append("params", JSON.stringify(request.params));
     form.append("label_map", zip, "label-maps.zip");
+    if (request.palette) form.append("palette", request.palette);
+    if (request.styleImage) form.append("style_image", request.styleImage);
     const options = { method: "POST", body: form, headers: { "Idempotency-Key": key }, signal };
     return this.#ask("/v1/jobs", options, (answer) => answer.json(), send);
   }

@@ -1,6 +1,5 @@
 // Share links: the button that copies one, and what happens when one is opened.
 
-import type { Album } from "./album";
 import { part } from "./dom";
 import { linkTo, readLink } from "./link";
 import { MapError } from "./maps";
@@ -9,10 +8,7 @@ import { fitting, wordsOfStyle } from "./style";
 import { text } from "./texts";
 
 export class Sharing {
-  constructor(
-    private readonly studio: Studio,
-    private readonly album: Album,
-  ) {
+  constructor(private readonly studio: Studio) {
     part("share").addEventListener("click", () => void this.#orSayWhyNot(() => this.#copy()));
     addEventListener("hashchange", () => void this.open());
   }
@@ -26,14 +22,10 @@ export class Sharing {
     history.replaceState(null, "", location.pathname + location.search);
     await this.#orSayWhyNot(async () => {
       const shared = await readLink(fragment);
-      const { isWorthKeeping, isLive, editor } = this.studio;
-      const work = { ...this.studio.project(), drawing: editor.drawing.copy(), isLive };
       this.studio.openShared(shared);
       const isStyleThere = fitting(shared.style, this.studio.model()) === shared.style;
       const lost = () => text("linkStyleLost", { style: wordsOfStyle(shared.style) });
       this.studio.notify(isStyleThere ? text("linkOpened") : lost());
-      // Undo leads back, but only until the page is left.
-      if (isWorthKeeping) await this.album.keepWork(work);
     });
   }
 

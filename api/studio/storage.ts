@@ -32,6 +32,14 @@ export function finished<T>(request: IDBRequest<T>): Promise<T> {
   });
 }
 
+/** When what was put into a store stays there. Rejects where there is no room, which shows after the requests' success. */
+export function committed({ transaction }: IDBObjectStore): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error);
+  });
+}
+
 /** Open all the time: a page that is going away has no time to open it. */
 let database: Promise<IDBDatabase> | null = null;
 
@@ -64,9 +72,9 @@ async function open(): Promise<IDBDatabase> {
 
 export async function keepWork(work: Work): Promise<void> {
   const kept = await store("work", "readwrite");
-  const putting = kept.put(work, KEY);
+  kept.put(work, KEY);
   kept.transaction.commit(); // now, since a page that goes away hears of no answer, and commits nothing by itself
-  await finished(putting);
+  await committed(kept);
 }
 
 /** What was kept; null where there is nothing, or the browser keeps nothing. */

@@ -1,29 +1,26 @@
 // The studio: a model, a drawing in its classes, and the picture of it.
 
+import type { Album } from "./album";
 import { part } from "./dom";
 import { askForKey, askForNewMap } from "./dialogs";
-import { Drawing, UNKNOWN } from "./drawing";
+import { Drawing } from "./drawing";
 import { Editor } from "./editor";
 import { examplesOf, readExample, type Surroundings } from "./files";
 import { Generation, type Made, type Progress, type Source } from "./generation";
 import type { Step } from "./history";
-import { checkIds, MapError, translated, writeInstances, writeMap } from "./maps";
+import { Keeper } from "./keeper";
+import { blankOf, checkIds, MapError, translated, writeInstances, writeMap } from "./maps";
 import type { Palette } from "./palette";
 import type { PicturePanel } from "./picture";
 import type { Project } from "./project";
 import type { JobRequest, Model, Service } from "./service";
-import { BY_SEED, isPicture, type Style } from "./style";
-import { fillFrom, keepWork, type Work } from "./storage";
+import { BY_SEED, type Style, wantedStyle } from "./style";
+import { fillFrom, type Work } from "./storage";
 import { text } from "./texts";
 import type { View } from "./view";
 
 const LIVE_PAUSE_MILLISECONDS = 120;
-/** Short, since browsers give up what is put only while the page goes away now and then. */
-const KEEP_PAUSE_MILLISECONDS = 30;
 const NOTICE_MILLISECONDS = 8000;
-
-/** What is painted where nothing is known; a class where the model wants one for every pixel. */
-const blankOf = (model: Model): number => (model.unknown_id === null ? model.classes[0]!.id : UNKNOWN);
 
 export interface Parts {
   readonly service: Service;
@@ -31,18 +28,19 @@ export interface Parts {
   readonly view: View;
   readonly palette: Palette;
   readonly picture: PicturePanel;
+  readonly album: Album;
 }
 
 export class Studio implements Surroundings {
   readonly editor: Editor;
   readonly picture: PicturePanel;
   readonly #generation: Generation;
+  readonly #keeper = new Keeper(() => this.#work());
   readonly #live = part<HTMLInputElement>("live");
   #model: Model;
   #livePause = 0;
   /** How many pictures were asked for at a time. */
   #count = 1;
-  #keepPause = 0;
   #notice = 0;
   /** Whether the drawing may take the place of the one that was kept: what the person did not paint may not. */
   #isWorthKeeping = true;
@@ -67,9 +65,8 @@ export class Studio implements Surroundings {
     });
     this.picture.styles.unreadable.on((name) => this.notify(text("style-unreadable", { name })));
     this.#live.addEventListener("change", () => this.#changed());
+    this.#keeper.failed.on(() => this.notify(text("notKept")));
     part("stop").addEventListener("click", () => this.#generation.stop());
-    addEventListener("pagehide", () => this.#keepAtOnce());
-    document.addEventListener("visibilitychange", () => document.hidden && this.#keepAtOnce());
   }
 
   model(): Model {
@@ -89,29 +86,28 @@ export class Studio implements Surroundings {
     return { model: this.#model.name, seed, style, drawing: this.editor.drawing };
   }
 
-  /** Whether the person did anything that may not be lost. */
-  get isWorthKeeping(): boolean {
-    return this.#isWorthKeeping;
-  }
-
   get isLive(): boolean {
     return this.#live.checked;
   }
 
   /** Goes on with the work that was kept, or begins with an example. */
   async begin(kept: Work | null): Promise<void> {
+    const drawing = kept && fillFrom(new Drawing(kept.width, kept.height), kept);
     const model = this.models.find(({ name }) => name === kept?.model);
     this.picture.drawSeed();
-    if (kept && model) {
+    if (kept && drawing && model && fits(drawing, model)) {
       this.picture.seed = kept.seed;
       this.#live.checked = kept.isLive;
       this.#setModel(model, kept.style);
-      this.editor.restart(fillFrom(new Drawing(kept.width, kept.height), kept), model.name);
-    } else {
-      this.#isWorthKeeping = false;
-      this.#setModel(this.#model, BY_SEED);
-      this.editor.restart(await this.#firstDrawing(this.#model), this.#model.name);
+      this.editor.restart(drawing, model.name);
+      return;
     }
+    this.#isWorthKeeping = false;
+    this.#setModel(this.#model, BY_SEED);
+    this.editor.restart(await this.#firstDrawing(this.#model), this.#model.name);
+    if (!kept || !drawing) return;
+    this.#putAside({ ...kept, drawing });
+    this.notify(text("workAside", { model: kept.model }));
   }
 
   /** Goes on with another model, the map in its classes as far as it has them; a step that can be taken back. */
@@ -119,12 +115,12 @@ export class Studio implements Surroundings {
     const [before, after] = [this.#model, this.models.find((model) => model.name === name)!];
     if (before === after) return;
     const { width, height } = after.size;
-    const known = translated(this.editor.drawing, before, after).resized(width, height);
-    const isEmpty = known.labels().every((label) => label === UNKNOWN);
-    const drawing = isEmpty ? await this.#firstDrawing(after) : known;
+    const known = translated(this.editor.drawing, before, after)?.resized(width, height);
+    const drawing = known ?? (await this.#firstDrawing(after));
     // While an example was fetched, the person may have chosen yet another.
     if (part<HTMLSelectElement>("model").value !== name) return;
-    this.#keepAtOnce();
+    this.#keeper.atOnce();
+    if (this.#isWorthKeeping) this.#putAside(this.project());
     this.editor.replace(drawing, name);
   }
 
@@ -133,14 +129,16 @@ export class Studio implements Surroundings {
     const model = this.modelNamed(name);
     if (!model) throw new MapError("project-model", { model: name });
     checkIds(drawing, model);
-    this.#keepAtOnce();
+    this.#keeper.atOnce();
     this.editor.replace(drawing, name, { before: this.picture.making, after: { seed, style, made } });
     if (made) clearTimeout(this.#livePause); // its picture is there already
   }
 
-  /** Goes on with what somebody shared, and makes its picture. */
+  /** Goes on with what somebody shared, and makes its picture. Undo leads back, but only until the page is left. */
   openShared(project: Project): void {
+    const [work, isWorthKeeping] = [this.project(), this.#isWorthKeeping];
     this.openProject(project);
+    if (isWorthKeeping) this.#putAside(work);
     this.#make(false);
   }
 
@@ -197,12 +195,12 @@ export class Studio implements Surroundings {
 
   #setModel(model: Model, style: Style): void {
     this.#model = model;
-    this.editor.blank = blankOf(model);
     part<HTMLSelectElement>("model").value = model.name;
     part("model-note").textContent = model.description;
     this.editor.configure({ layer: "background" });
     this.parts.view.setClasses(model.classes);
     this.parts.palette.setModel(model);
+    this.editor.useMaterials(blankOf(model));
     this.picture.setModel(model, style);
   }
 
@@ -219,15 +217,14 @@ export class Studio implements Surroundings {
   }
 
   #keepSoon(): void {
-    clearTimeout(this.#keepPause);
-    this.#keepPause = this.#isWorthKeeping ? setTimeout(() => void this.#keep(), KEEP_PAUSE_MILLISECONDS) : 0;
+    if (this.#isWorthKeeping) this.#keeper.soon();
+    else this.#keeper.rest();
   }
 
-  /** The page may be gone before the pause is over. */
-  #keepAtOnce(): void {
-    if (!this.#keepPause) return;
-    clearTimeout(this.#keepPause);
-    void this.#keep();
+  /** Puts work into the history before anything takes its place in the browser. */
+  #putAside({ drawing, model, seed, style }: Project): void {
+    const work = { model, seed, style, drawing: drawing.copy(), isLive: false };
+    this.#keeper.after(() => this.parts.album.keepWork(work));
   }
 
   #make(isLive: boolean, count = 1): void {
@@ -242,12 +239,13 @@ export class Studio implements Surroundings {
     const model = this.#model;
     const multiple = model.size_multiple;
     const fits = multiple !== null && drawing.width % multiple === 0 && drawing.height % multiple === 0;
+    const wanted = wantedStyle(style);
     const params = {
       model: `${model.name}@${model.version}`,
       seed,
       priority: "interactive",
       ...(variations > 1 ? { variations } : {}),
-      ...(style === BY_SEED || isPicture(style) ? {} : { style }),
+      ...wanted.params,
       ...(fits ? { size: { width: drawing.width, height: drawing.height } } : {}),
     };
     const png = (bytes: Uint8Array<ArrayBuffer>) => new Blob([bytes], { type: "image/png" });
@@ -256,7 +254,7 @@ export class Studio implements Surroundings {
       params,
       labelMap: png(await writeMap(drawing, model.classes)),
       instanceMap: sendsInstances ? png(await writeInstances(drawing)) : null,
-      styleImage: isPicture(style) ? new File([style.bytes], style.name, { type: style.type }) : null,
+      styleImage: wanted.image,
     };
   }
 
@@ -269,11 +267,19 @@ export class Studio implements Surroundings {
     });
   }
 
-  async #keep(): Promise<void> {
-    this.#keepPause = 0;
+  #work(): Work {
     const { width, height, background, objects } = this.editor.drawing;
     const { seed, style } = this.picture;
-    const work = { model: this.#model.name, width, height, background, objects, seed, style, isLive: this.isLive };
-    await keepWork(work).catch(() => undefined); // a browser that keeps nothing works all the same
+    return { model: this.#model.name, width, height, background, objects, seed, style, isLive: this.isLive };
+  }
+}
+
+function fits(drawing: Drawing, model: Model): boolean {
+  try {
+    checkIds(drawing, model);
+    return true;
+  } catch (error) {
+    if (error instanceof MapError) return false;
+    throw error;
   }
 }

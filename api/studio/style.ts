@@ -47,6 +47,12 @@ export function wordsOfStyle(style: Style): string {
   return text("blendOf", { first: first!, second: second!, percent, rest: 100 - percent });
 }
 
+/** What a job is told of a style: a parameter, or the picture. */
+export function wantedStyle(style: Style): { readonly params: { readonly style?: string | Blend }; readonly image: File | null } {
+  if (isPicture(style)) return { params: {}, image: new File([style.bytes], style.name, { type: style.type }) };
+  return { params: style === BY_SEED ? {} : { style }, image: null };
+}
+
 /** For files: `styleFromJson` reads it again. */
 export function styleToJson(style: Style): unknown {
   return isPicture(style) ? { ...style, bytes: toBase64(style.bytes) } : style;

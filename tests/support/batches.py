@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Locator, expect
 
+from deploy.local.stack import LocalStack
 from support.label_maps import png
-from support.studio import StudioPage
+from support.studio import StudioPage, newest_job, sleeping_worker
 
 MAPS = {f"scenes/{number:02}.png": png(np.full((8, 12), number % 13)) for number in range(3)}
 
@@ -69,6 +70,17 @@ class BatchDialog:
         with self.page.expect_download() as download:
             self.button("Download all").click()
         return read_zip(Path(download.value.path()).read_bytes())
+
+
+def canceled_before_it_is_made(batch: BatchDialog, stack: LocalStack) -> str:
+    """The id of the job, of a model that would take long."""
+    with sleeping_worker(stack):
+        batch.send()
+        expect(batch.dialog).to_contain_text("Made: 0 of")
+        batch.button("Cancel the job").click()
+        expect(batch.button("New batch")).to_be_visible()
+    job: str = newest_job(stack)["id"]
+    return job
 
 
 def read_zip(content: bytes) -> dict[str, bytes]:

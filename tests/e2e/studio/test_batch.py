@@ -17,7 +17,7 @@ from deploy.local.stack import LocalStack
 from model_store.registry import Registry
 from spade.label_images import decode_instance_map
 from spade.palettes import GAUGAN_COLORS
-from support.batches import MAPS, BatchDialog, manifest, write, zipped
+from support.batches import MAPS, BatchDialog, canceled_before_it_is_made, manifest, write, zipped
 from support.label_maps import png
 from support.studio import StudioPage, newest_job, open_studio, rgb_png, sleeping_worker, state_of
 from workers.messages import instance_map_key, label_map_key
@@ -147,17 +147,6 @@ def test_instance_maps_go_with_their_label_maps(studio: StudioPage, stack: Local
     job = canceled_before_it_is_made(batch, stack)
     stored = decode_instance_map(objects.get(instance_map_key(job, 0)), file="instances.png")
     assert len(np.unique(stored)) == 16
-
-
-def canceled_before_it_is_made(batch: BatchDialog, stack: LocalStack) -> str:
-    """The id of the job, of a model that would take long."""
-    with sleeping_worker(stack):
-        batch.send()
-        expect(batch.dialog).to_contain_text("Made: 0 of")
-        batch.button("Cancel the job").click()
-        expect(batch.button("New batch")).to_be_visible()
-    job: str = newest_job(stack)["id"]
-    return job
 
 
 def test_what_can_be_no_label_map_is_left_out_with_the_reason(studio: StudioPage) -> None:

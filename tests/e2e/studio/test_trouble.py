@@ -4,9 +4,12 @@ import re
 import time
 
 import numpy as np
-from playwright.sync_api import Browser, Route, expect
+import pytest
+from playwright.sync_api import Browser, Locator, Route, expect
 
 from deploy.local.stack import LocalStack
+from support.browser import page_of
+from support.looks import serious_faults
 from support.studio import newest_job, open_studio, sleeping_worker, state_of
 
 POLL = re.compile(r"/v1/jobs/[^/?]+\?wait=")
@@ -80,3 +83,38 @@ def test_a_browser_that_keeps_nothing_makes_pictures_all_the_same(browser: Brows
         expect(page.locator("body.ready")).to_be_attached()
         page.get_by_role("button", name="Generate").click()
         expect(page.locator("#picture")).to_be_visible(timeout=60_000)
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [("en-GB", "This service has no model that can make pictures."), ("zh-CN", "此服务没有可以生成图片的模型。")],
+)
+def test_a_service_without_models_is_told_of_until_it_has_one(
+    browser: Browser, stack: LocalStack, locale: str, words: str
+) -> None:
+    with page_of(browser, locale=locale) as (page, wrong):
+        jobs: list[str] = []
+        page.on("request", lambda request: jobs.append(request.url) if request.method == "POST" else None)
+        page.route("**/v1/models", lambda route: route.fulfill(json={"models": []}))
+        page.goto(f"{stack.url}/studio")
+        told = page.get_by_role("status").filter(has_text=words)
+        expect(told).to_contain_text("spade-serve models pull --all")
+        assert serious_faults(page) == []
+        page.mouse.click(*middle_of(page.locator("#generate")))
+        for _ in range(3):
+            page.keyboard.press("Tab")
+            assert page.evaluate("document.activeElement.closest('header, main, #history')") is None
+        page.keyboard.press("Control+Enter")
+        assert (jobs, wrong) == ([], [])
+        page.unroute("**/v1/models")
+        expect(page.locator("body.ready")).to_be_attached(timeout=20_000)
+        expect(told).to_be_hidden()
+        page.locator("#generate").click()
+        expect(page.locator("#picture")).to_be_visible(timeout=60_000)
+        assert wrong == []
+
+
+def middle_of(element: Locator) -> tuple[float, float]:
+    box = element.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
