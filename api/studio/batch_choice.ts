@@ -2,7 +2,7 @@
 
 import { type Batch, bytesOf, type LeftOut, type Packing } from "./batch_maps";
 import { make, part } from "./dom";
-import { paletteFor, readMap } from "./maps";
+import { paletteFor, readMap, type Shades, showsIds } from "./maps";
 import { paletteCsv, type PaletteName } from "./painters";
 import type { BatchRequest, Model } from "./service";
 import { BY_SEED, fitting, isBlend, isPicture, type Style, wantedStyle, wordsOfStyle } from "./style";
@@ -32,6 +32,8 @@ export class BatchChoice {
   readonly #variations = part<HTMLInputElement>("batch-variations");
   readonly #palette = part<HTMLSelectElement>("batch-palette");
   #batch: Batch | null = null;
+  /** Whether the person chose the palette, for the maps in strange colours too. */
+  #isPaletteChosen = false;
   /** By the places of their options. */
   #styles: readonly Style[] = [BY_SEED];
   /** The style of the map at work, which is offered too where it is none that all know. */
@@ -46,6 +48,7 @@ export class BatchChoice {
     for (const field of [this.#model, this.#style, this.#variations]) {
       field.addEventListener("input", () => this.#render());
     }
+    this.#palette.addEventListener("input", () => (this.#isPaletteChosen = true));
     for (const field of [this.#seed, this.#variations]) {
       field.addEventListener("change", () => (field.value = String(this.#numberIn(field))));
     }
@@ -60,6 +63,12 @@ export class BatchChoice {
     this.#batch = batch;
     this.#render();
     void this.#guessPalette();
+  }
+
+  /** Goes on with what is left of the batch, as it was chosen for. */
+  reduceTo(rest: Batch): void {
+    this.#batch = rest;
+    this.#render();
   }
 
   begin({ model, style, seed }: Start): void {
@@ -99,9 +108,10 @@ export class BatchChoice {
   packing(): Packing {
     const model = this.#chosen();
     const isPaletteNamed = this.#paletteName() !== null;
+    const isByValues = (shades: Shades) => showsIds(shades, model) || (!this.#isPaletteChosen && !paletteFor(shades, model));
     return {
       withInstances: model.uses_instances,
-      isByValues: ({ shades }) => isPaletteNamed && shades !== null && paletteFor(shades, model) === null,
+      isByValues: ({ shades }) => isPaletteNamed && shades !== null && isByValues(shades),
     };
   }
 
@@ -125,6 +135,7 @@ export class BatchChoice {
   async #guessPalette(): Promise<void> {
     const { maps } = this.#batch ?? { maps: [] };
     const model = this.#chosen();
+    this.#isPaletteChosen = false;
     const colored = maps.find(({ isColored }) => isColored);
     if (!colored) {
       this.#palette.value = maps.map(({ shades }) => shades && paletteFor(shades, model)).find(Boolean) ?? "";

@@ -189,7 +189,7 @@ export class BatchDialog {
     const { batch } = this.#choice;
     const rest = batch && faults.size ? without(batch, faults) : batch;
     if (rest && rest.maps.length < batch!.maps.length) {
-      this.#choice.batch = rest;
+      this.#choice.reduceTo(rest);
       return this.#say(text("batchFaulty"), true);
     }
     this.#say(refusal.status === TOO_LARGE ? text("batchTooLarge") : wordsOfRefusal(refusal, retrySeconds), true);

@@ -86,8 +86,9 @@ export function shadesOf(png: Png): Shades | null {
  * What the studio saves shows each class in its colour: there the indices are the ids, and tell apart what has one
  * colour. Where colours that are known contradict the indices, some program has put them into another order.
  */
-export function paletteFor({ isIndexed, colors }: Shades, model: Model): PaletteName | null {
-  if (isIndexed && showsIds(colors, model)) return null;
+export function paletteFor(shades: Shades, model: Model): PaletteName | null {
+  const { isIndexed, colors } = shades;
+  if (showsIds(shades, model)) return null;
   const used = [...new Set(colors.values())].filter((color) => color >= 0);
   for (const [name, palette] of used.length ? palettesOf(model) : []) {
     // Any program may show any index in black, which by itself is nobody's.
@@ -98,7 +99,8 @@ export function paletteFor({ isIndexed, colors }: Shades, model: Model): Palette
 }
 
 /** Whether each index that is used is shown in the colour of its class, or as itself in grey. */
-function showsIds(colors: Shades["colors"], model: Model): boolean {
+export function showsIds({ isIndexed, colors }: Shades, model: Model): boolean {
+  if (!isIndexed) return false;
   const own = new Map([[UNKNOWN, 0], ...model.classes.map((item) => [item.id, colorOf(item)] as const)]);
   if (model.unknown_id !== null) own.set(model.unknown_id, 0);
   const all = [...colors];

@@ -91,9 +91,22 @@ def test_the_person_may_have_the_indices_all_the_same(
     studio: StudioPage, stack: LocalStack, objects: ObjectStore
 ) -> None:
     batch = BatchDialog(studio)
-    batch.choose({"reordered.png": reordered(COLORS, "grass", "sky")})
+    batch.choose({"reordered.png": reordered(COLORS, "grass", "sky"), "wrong.png": png(np.full((1, 1), 77))})
     read_by(batch).select_option("values, as ids")
+    batch.send()
+    expect(batch.status).to_contain_text("Nothing was sent")
+    studio.wrong.clear()  # the browser tells of the 422
     assert stored(objects, canceled_before_it_is_made(batch, stack), 0) == [0, 1, 2]
+
+
+def test_the_person_may_have_the_colours_all_the_same(studio: StudioPage) -> None:
+    batch = BatchDialog(studio)
+    batch.choose({"strange.png": png(INDICES, color_type=INDEXED, before_data=STRANGE)})
+    read_by(batch).select_option("the model's colours")
+    batch.send()
+    expect(batch.status).to_contain_text("Nothing was sent")
+    assert "#112233" in batch.rows()["strange.png"]
+    studio.wrong.clear()  # the browser tells of the 422
 
 
 def test_maps_that_the_studio_saved_are_read_by_their_indices_beside_others(
