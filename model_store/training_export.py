@@ -76,7 +76,8 @@ def export_run(
 ) -> None:
     """Give what a training RUN has learned to other programs.
 
-    RUN is the folder of a run, a folder or s3:// URL of checkpoints, or one checkpoint. The average of the weights
+    RUN is the folder of a run, a folder or s3:// URL of checkpoints, or one checkpoint; of several it is the one that
+    validation found best, best.pt, or else the last. The average of the weights
     needs the training samples once more: its batch statistics are estimated from them.
 
     \b
@@ -94,6 +95,11 @@ def export_run(
 
     if published is None and output is None and reference is None:
         raise click.UsageError("say what to write: --published DIR, -o FILE.safetensors, or --model NAME@VERSION")
+    folder = models_dir or default_models_folder()
+    if reference is not None:
+        from model_store.versions import require_new
+
+        require_new(folder, reference)  # before the average's statistics, which take minutes
     trained = read_trained_run(run, os.environ)
     default = Weights.AVERAGE if trained.average is not None else Weights.LAST
     generator = trained.generator(Weights(weights or default), device=device, dataroot=dataroot)
@@ -113,7 +119,6 @@ def export_run(
         card = card_of_run(
             trained, generator, reference, title=title, licence=licence, data=data, styles=_styles(trained, styles)
         )
-        folder = models_dir or default_models_folder()
         click.echo(add_version(folder, card, generator, trained.networks.encoder, half=half))
 
 

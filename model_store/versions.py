@@ -37,7 +37,7 @@ def add_version(
     Raises CardError: where there is such a version already. CheckpointError: where the weights cannot be written.
     """
     with sole_writer(models_dir):
-        _require_new(models_dir, card)
+        require_new(models_dir, card.reference)
         folder = version_folder(models_dir, card)
         clear_partials(folder)
         card = dataclasses.replace(card, weights=_written(folder / WEIGHTS_FILE, generator, half=half))
@@ -66,7 +66,7 @@ def copy_version(source: Path, models_dir: Path) -> ModelCard:
     for name, info in files.items():
         require_digest(source / name, info, card)
     with sole_writer(models_dir):
-        _require_new(models_dir, card)
+        require_new(models_dir, card.reference)
         folder = version_folder(models_dir, card)
         clear_partials(folder)
         for name in files:
@@ -159,6 +159,7 @@ def write_card(folder: Path, card: ModelCard) -> None:
         partial.write_text(card.to_json(), encoding="utf-8")
 
 
-def _require_new(models_dir: Path, card: ModelCard) -> None:
-    if Registry(models_dir).find(card.reference) is not None:
-        raise CardError(f"{card.reference}: there is such a model already; choose another version")
+def require_new(models_dir: Path, reference: str) -> None:
+    """Raises CardError: where there is such a version already, or one ships with the program."""
+    if Registry(models_dir).find(reference) is not None:
+        raise CardError(f"{reference}: there is such a model already; choose another version")

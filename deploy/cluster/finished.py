@@ -1,11 +1,13 @@
 """Whether a run has come to its end."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from spade.training.checkpoint_store import open_store
 from spade.training.checkpoints import Checkpoints
 from spade.training.config import TrainingConfig
-from spade.training.state import saved_standing
+from spade.training.state import saved_config, what_is_missing_told
+from spade.training.validation_config import Standing, ValidationConfig
 
 
 def is_finished(config: TrainingConfig, checkpoints: str, environment: Mapping[str, str]) -> bool:
@@ -17,5 +19,18 @@ def is_finished(config: TrainingConfig, checkpoints: str, environment: Mapping[s
     name = kept.latest()
     if name is None:
         return False
-    state = kept.load(name)
-    return state["position"]["epoch"] > config.schedule.total or saved_standing(state).is_over(config.validation)
+    state, place = kept.load(name), kept.place(name)
+    with what_is_missing_told(place):
+        is_over = Standing(**state["standing"]).is_over(config.validation) and _same_looks(
+            saved_config(state, where=place).validation, config.validation
+        )
+        return is_over or state["position"]["epoch"] > config.schedule.total
+
+
+def _same_looks(one: ValidationConfig | None, other: ValidationConfig | None) -> bool:
+    """Whether they look at the same samples with the same segmenter, however often and patiently."""
+    return (
+        one is not None
+        and other is not None
+        and replace(one, interval=1, patience=1) == replace(other, interval=1, patience=1)
+    )

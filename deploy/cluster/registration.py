@@ -60,7 +60,9 @@ class Registration:
             raise ConfigError(f"model {self.reference!r}: the object store has one already; choose another version")
 
     def complete(self, *, device: str, dataroot: str | None, data: str | None) -> None:
-        """Exports the last checkpoint and puts it into the store. `data` says in the card what it was trained on.
+        """Exports the best checkpoint, where the run is validated, or else the last, and puts it into the store.
+
+        `data` says in the card what it was trained on.
 
         Raises CheckpointError, DatasetError: as `spade export run`. StorageUnavailableError. TransferError: where
         somebody has put another model there meanwhile.

@@ -56,6 +56,11 @@ class Checkpoints:
         """
         self._store.write(_BEST, lambda path: write_torch_file(state, path))
 
+    def forget_best(self) -> None:
+        """Removes what `keep_best` wrote, if it wrote anything."""
+        if self.best() is not None:
+            self._store.remove(_BEST)
+
     def best(self) -> str | None:
         """The name of what `keep_best` wrote, if it wrote anything."""
         return _BEST if _BEST in self._store.names() else None

@@ -138,7 +138,8 @@ def train(
     folder or one of its checkpoints (the last weights, not the average), and with the generator the discriminator and
     the encoder that lie beside it. config.toml tells the digests. A run that goes on does not read them again.
 
-    A section [validation] keeps the best state, best.pt, and with patience ends a run that gets no better.
+    A section [validation] writes validation.jsonl, keeps the best state, best.pt, which the run is known for then, and
+    with patience ends a run that gets no better.
 
     \b
     Examples:
@@ -182,7 +183,7 @@ def _train(
     tensorboard: bool,
     metrics_port: int | None,
 ) -> bool:
-    """Whether it came to the end of the schedule."""
+    """Whether it came to the end of the schedule or of patience."""
     # torch takes a second to load, which --help should not wait for.
     from spade.allocator import keep_freed_memory
     from spade.files import clear_partials

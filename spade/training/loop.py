@@ -69,17 +69,19 @@ class Loop:
             self._state.optimizers.set_share(self._config.optimizer, self._config.schedule.share(position.epoch))
             self._clock = time.perf_counter()
             for samples in parts.feed.steps(position.epoch, position.taken):
+                if self._is_patience_over:
+                    break
                 if parts.processes.any(parts.stop.wished):
                     self._save()
                     return False
                 self._learn(samples)
                 self._write_what_is_due()
-                if self._is_patience_over:
-                    break
             else:
                 position.epoch += 1
                 position.taken = 0
                 self._keep(position.epoch - 1)
+        if self._config.validation is not None and self._state.standing.pictures != position.pictures:
+            self._validate()  # the end too
         self._save()
         if not self._is_due(self._config.intervals.sample):
             self._sample()
@@ -172,11 +174,11 @@ class Loop:
         state, parts, average = self._state, self._parts, self._average()
         if parts.validation is not None:
             metrics = parts.validation.look(average or state.networks.generator.eval())
-            state.standing = state.standing.after(metrics[DISTANCE])
+            state.standing = state.standing.after(metrics[DISTANCE], pictures=state.position.pictures)
+            if state.standing.is_best:
+                parts.checkpoints.keep_best(state.to_mapping())
             parts.listener.validated(self._look(metrics))
         state.standing = parts.processes.from_first(state.standing)
-        if state.standing.is_best and parts.processes.is_first:
-            parts.checkpoints.keep_best(state.to_mapping())
 
     def _look(self, metrics: Mapping[str, float]) -> Look:
         position = self._state.position

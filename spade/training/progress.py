@@ -58,7 +58,7 @@ class ProgressReport(Listener):
     def validated(self, look: Look) -> None:
         values = " ".join(f"{name} {value:.4g}" for name, value in look.metrics.items())
         best = ", the best so far" if look.best else ""
-        self._console.print(f"validation {values}{best}", highlight=False, soft_wrap=True)
+        self._console.print(f"validation at {look.pictures} pictures: {values}{best}", highlight=False, soft_wrap=True)
 
     def saved(self, place: str) -> None:
         self._console.print(f"checkpoint {escape(place)}", highlight=False, soft_wrap=True)

@@ -21,6 +21,7 @@ from spade.training.listeners import Listener, Look, Metrics, RunFacts
 from spade.training.metrics_log import FILE_NAME, LOOKS_NAME, read_metrics
 from spade.training.samples import colors_of
 from spade.training.toml_files import to_toml
+from spade.training.validation import DISTANCE
 
 PAGE_NAME = "index.html"
 _REFRESH_SECONDS = 20
@@ -102,6 +103,9 @@ class ReportPage(Listener):
             "Batch size": f"{config.batch_size} on {processes} ({facts.device})",
             "Last checkpoint": self._checkpoint,
         }
+        best = next((look for look in reversed(self._looks) if look["best"]), None)
+        if best is not None:
+            summary["Best look"] = f"{DISTANCE} {best['metrics'][DISTANCE]:.4g} after step {best['step']}, in best.pt"
         if config.start is not None:
             summary["Started from"] = config.start.weights
         if self._lines:

@@ -9,6 +9,7 @@ from spade.errors import CheckpointError
 from spade.training.checkpoints import Checkpoints, read_checkpoint
 from spade.training.distributed import Processes
 from spade.training.state import RunState, saved_config, what_is_missing_told
+from spade.training.validation_config import Standing
 
 RESUME_AUTO = "auto"
 RESUME_NEVER = "never"
@@ -46,6 +47,7 @@ def go_on_from(origin: Origin, state: RunState, checkpoints: Checkpoints, proces
     """Brings `state` to where it was. Raises CheckpointError: where the checkpoint cannot be used."""
     if origin.name is None:
         state.load_mapping(read_checkpoint(Path(origin.place), where=origin.place), where=origin.place)
+        state.standing = Standing()  # the best state is kept elsewhere, or is of later
         return
     saved = checkpoints.load(origin.name)
     require_same_dataset(saved, state, where=origin.place)

@@ -79,6 +79,8 @@ def train(config: TrainingConfig, processes: Processes, surroundings: Surroundin
     if origin is not None:
         resumed_from = origin.place
         go_on_from(origin, state, checkpoints, processes)
+    validation = _validation(config, processes)
+    _begin_looks(state, validation, checkpoints, processes)
     parts = LoopParts(
         state=state,
         step=step,
@@ -86,7 +88,7 @@ def train(config: TrainingConfig, processes: Processes, surroundings: Surroundin
         noise=noise,
         checkpoints=checkpoints,
         sheets=_sheets(config, surroundings.folder),
-        validation=_validation(config, processes),
+        validation=validation,
         processes=processes,
         listener=Listeners(list(surroundings.listeners) if processes.is_first else []),
         stop=surroundings.stop,
@@ -178,6 +180,17 @@ def _validation(config: TrainingConfig, processes: Processes) -> Validation | No
         return None
     height, width = config.generator.height, config.generator.width
     return Validation(config.validation, config.dataset, height=height, width=width, device=processes.device)
+
+
+def _begin_looks(
+    state: RunState, validation: Validation | None, checkpoints: Checkpoints, processes: Processes
+) -> None:
+    """What looks under other terms came to is forgotten, and with it their best state, which no look would replace."""
+    if processes.is_first:
+        state.standing = state.standing.under("" if validation is None else validation.terms)
+        if state.standing.best is None:
+            checkpoints.forget_best()
+    state.standing = processes.from_first(state.standing)
 
 
 @contextmanager

@@ -101,7 +101,7 @@ class RunState:
         if self.scaler.is_enabled() and saved["scaler"]:
             self.scaler.load_state_dict(saved["scaler"])
         self.position = Position(**saved["position"])
-        self.standing = saved_standing(saved)
+        self.standing = Standing(**saved["standing"])
         _restore_random_states(saved["random"])
 
 
@@ -114,11 +114,6 @@ def saved_config(saved: dict[str, Any], *, where: str) -> TrainingConfig:
         return record_from_mapping(TrainingConfig, saved["config"], where=where)
     except ConfigError as error:
         raise CheckpointError(f"{where}: its configuration is of no use to this version: {error}") from error
-
-
-def saved_standing(saved: dict[str, Any]) -> Standing:
-    """How validation stood; checkpoints from before there was any do not tell."""
-    return Standing(**saved.get("standing", {}))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """How a run is held against validation samples while it goes on, and how that went so far."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from spade.errors import ConfigError
@@ -21,7 +21,8 @@ class ValidationConfig:
     interval: int = 5000
     """Pictures that are learned from between two looks."""
     samples: int = 100
-    """The first so many of the validation samples. All processes wait for the first one, which looks at them."""
+    """The first so many of the validation samples: as many as take seconds, since all processes wait for the first one,
+    which looks at them, and none stops meanwhile."""
     patience: int | None = None
     """The run is over after so many looks in a row that were not better than the best; None: it goes on."""
 
@@ -40,12 +41,24 @@ class Standing:
     """The lowest FID by the segmenter's features."""
     worse_looks: int = 0
     """Since then."""
+    pictures: int = 0
+    """That were learned from before the last look."""
+    terms: str = ""
+    """Of the looks, as `Validation.terms` has them: others cannot be compared with these."""
 
-    def after(self, distance: float) -> Self:
+    def under(self, terms: str) -> Self:
+        """The standing where looks are made under `terms`: this one, or a new one where they are others."""
+        return self if self.terms == terms else type(self)(terms=terms)
+
+    def after(self, distance: float, *, pictures: int) -> Self:
         """The standing after a look that came to `distance`; one that is no finite number is never the best."""
-        if math.isfinite(distance) and (self.best is None or distance < self.best):
-            return type(self)(best=distance)
-        return type(self)(best=self.best, worse_looks=self.worse_looks + 1)
+        is_best = math.isfinite(distance) and (self.best is None or distance < self.best)
+        return replace(
+            self,
+            best=distance if is_best else self.best,
+            worse_looks=0 if is_best else self.worse_looks + 1,
+            pictures=pictures,
+        )
 
     @property
     def is_best(self) -> bool:

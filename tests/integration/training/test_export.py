@@ -108,6 +108,10 @@ def test_export_says_what_it_lacks(spade: Callable[..., Result], finished_run: P
     wrong = spade("export", "run", finished_run, "--model", "../up", "--models-dir", tmp_path / "models")
     assert "name '../up': use a-z, 0-9 and -" in refusal(wrong, exit_code=1)
     assert not (tmp_path / "up").exists()
+    taken = spade(
+        "export", "run", tmp_path / "nothing-yet", "--model", "landscape@1", "--models-dir", tmp_path / "models"
+    )
+    assert "landscape@1: there is such a model already; choose another version" in refusal(taken, exit_code=1)
 
 
 def test_an_export_to_a_full_disk_is_answered_by_one_line(

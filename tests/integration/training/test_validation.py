@@ -20,11 +20,12 @@ from support.checkpoints import differences, state_of
 
 Spade = Callable[..., Result]
 MANY_EPOCHS = 100
+BAD_CONFIGURATION = 64
 
 
-def save_judge(path: Path, classes: int) -> Path:
+def save_judge(path: Path, classes: int, base_channels: int = 2) -> Path:
     """An untrained segmenter of the size of the samples; its features tell pictures apart all the same."""
-    config = SegmenterConfig(classes=classes, ignored_id=None, height=64, width=64, base_channels=2)
+    config = SegmenterConfig(classes=classes, ignored_id=None, height=64, width=64, base_channels=base_channels)
     record = SegmenterRecord(
         config=config,
         dataset="custom",
@@ -41,10 +42,10 @@ def save_judge(path: Path, classes: int) -> Path:
 
 @pytest.fixture(scope="module")
 def validated(config_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The configuration of the other tests, with a look after every other step."""
+    """The configuration of the other tests, with a look after every third step, and at the end."""
     folder = tmp_path_factory.mktemp("validated")
     judge = save_judge(folder / "judge.safetensors", classes=4)
-    section = f'[validation]\nsegmenter = "{judge}"\ninterval = 4\nsamples = 2\n'
+    section = f'[validation]\nsegmenter = "{judge}"\ninterval = 6\nsamples = 2\n'
     path = folder / "validated.toml"
     path.write_text(config_file.read_text() + section)
     return path
@@ -57,7 +58,7 @@ def test_looks_are_written_down_and_the_best_state_is_kept_and_exported(
     result = spade("train", "--config", validated, "-o", run)
     assert result.exit_code == 0, result.output
     looks = read_metrics(run / "validation.jsonl")
-    assert [look["pictures"] for look in looks] == [4, 8, 12, 16]
+    assert [look["pictures"] for look in looks] == [6, 12, 16]
     assert all({"fid_segmenter", "miou", "accuracy"} <= set(look["metrics"]) for look in looks)
     distances = [look["metrics"]["fid_segmenter"] for look in looks]
     assert [look["best"] for look in looks] == [
@@ -69,6 +70,7 @@ def test_looks_are_written_down_and_the_best_state_is_kept_and_exported(
     file = run / "checkpoints" / "best.pt"
     assert read_checkpoint(file, where="best")["position"]["step"] == best["step"]
     page = (run / "index.html").read_text()
+    assert f"after step {best['step']}, in best.pt" in page
     assert page.count("<article><h2>fid_segmenter") == page.count("<article><h2>miou") == 1
 
     of_run, of_best = (tmp_path / f"{name}.safetensors" for name in ("run", "best"))
@@ -151,7 +153,7 @@ def test_a_judge_of_other_classes_or_none_is_refused_before_the_first_step(
         result = spade(
             "train", "--config", validated, "-o", run, "--set", f"validation.segmenter={json.dumps(str(judge))}"
         )
-        assert result.exit_code != 0
+        assert result.exit_code == BAD_CONFIGURATION
         assert said in result.output
         assert len(result.output.strip().splitlines()) == 1
         assert not (run / "metrics.jsonl").exists()
@@ -165,9 +167,37 @@ def test_a_single_validation_sample_is_refused_before_the_first_step(
     for kind in ("label", "img"):
         (root / f"val_{kind}" / "1.png").unlink()
     result = spade("train", "--config", validated, "-o", run, "--set", f"dataset.root={json.dumps(str(root))}")
-    assert result.exit_code != 0
+    assert result.exit_code == BAD_CONFIGURATION
     assert "validation: there is 1 validation sample; looks compare 2 or more" in result.output
     assert not (run / "metrics.jsonl").exists()
+
+
+def test_samples_that_are_learned_from_are_refused(
+    spade: Spade, validated: Path, dataset: Path, tmp_path: Path
+) -> None:
+    folders = ("--label-dir", dataset / "train_label", "--image-dir", dataset / "train_img")
+    result = spade("train", "--config", validated, "-o", tmp_path / "run", *folders)
+    assert result.exit_code == BAD_CONFIGURATION
+    assert "validation: dataset.label_dir and image_dir name the samples that are learned from" in result.output
+
+
+def test_the_best_of_looks_that_are_over_is_not_what_a_run_has_learned(
+    spade: Spade, config_file: Path, validated: Path, tmp_path: Path
+) -> None:
+    run, other = tmp_path / "run", tmp_path / "other"
+    assert spade("train", "--config", validated, "-o", run, "--epochs", 1).exit_code == 0
+    best = run / "checkpoints" / "best.pt"
+    assert best.exists()
+    assert spade("train", "--config", config_file, "-o", run).exit_code == 0
+    assert not best.exists()
+
+    judge = save_judge(tmp_path / "judge.safetensors", classes=4, base_channels=3)
+    strange = ("--set", f"validation.segmenter={json.dumps(str(judge))}", "--set", "validation.patience=1")
+    assert spade("train", "--config", validated, "-o", other, "--epochs", 1).exit_code == 0
+    assert spade("train", "--config", validated, "-o", other, *strange).exit_code == 0
+    looks = read_metrics(other / "validation.jsonl")
+    assert [look["pictures"] for look in looks[:3]] == [6, 8, 12]
+    assert looks[2]["best"], "the first look of another judge has none to be compared with"
 
 
 def _without_time(look: dict[str, Any]) -> dict[str, Any]:
