@@ -59,6 +59,10 @@ def benchmarks(*, coco: Path | None, camvid: Path | None) -> list[Benchmark]:
         Benchmark(title=f"The engine: COCO-Stuff, {maps}", command=[*engine, *on_coco_samples], render=_engine),
         Benchmark(title="The engine: Cityscapes, painted maps", command=cityscapes, render=_engine),
         Benchmark(title="The engine where no window repeats", command=random, render=_engine),
+        *(
+            Benchmark(title=f"The engine: the model {model}", command=[*engine, "--model", model], render=_engine)
+            for model in ("landscape", "street")
+        ),
         Benchmark(title="An iteration of training", command=[*train, *on_coco], render=_training),
         Benchmark(title="Training in two processes", command=["spade", "bench", "scaling", *on_camvid], render=_facts),
         Benchmark(title="Pairs for training", command=["spade", "bench", "data"], render=_facts),

@@ -138,6 +138,7 @@ def scaling_command(
     show_default=True,
     help="Without --dataroot: a dozen large regions, or every pixel any class.",
 )
+@click.option("--model", metavar="MODEL@VERSION|FILE", help="Measure this model, or .safetensors file, on drawn maps.")
 @click.option("--count", type=click.IntRange(min=1), default=8, show_default=True, help="Maps, at most.")
 @_base_channels_option(64)
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Timed pictures of each kind.")
@@ -147,6 +148,7 @@ def engine_command(
     mode: str,
     dataroot: Path | None,
     maps: str,
+    model: str | None,
     count: int,
     base_channels: int,
     rounds: int,
@@ -155,20 +157,24 @@ def engine_command(
 ) -> None:
     """Time a picture by the plain generator and by the engine, of new maps and of ones that it knows, in turn.
 
-    The generator is untrained, in the form that is published for the dataset; speed does not depend on weights.
+    The generator is untrained, in the form that is published for the dataset, or in that of a model; speed does not
+    depend on weights.
 
     \b
     Examples:
       spade bench engine
       spade bench engine --dataset coco --dataroot data/coco_stuff_sample --json
       spade bench engine --dataset cityscapes --maps painted --count 3
+      spade bench engine --model landscape
     """
     from spade.benchmarks.engine import measure_engine
     from spade.benchmarks.maps import MapKind, drawn_maps, maps_of_dataset
     from spade.data.presets import PRESETS
 
+    if model is not None and dataroot is not None:
+        raise click.UsageError("--model is measured on drawn maps: leave --dataroot out")
     preset = PRESETS[Mode(mode)](str(dataroot or "."))
-    config = _generator_for(preset, base_channels, preset.dataset.size)
+    config = _generator_for(preset, base_channels, preset.dataset.size) if model is None else _generator_of(model)
     chosen = drawn_maps(MapKind(maps), config, count) if dataroot is None else maps_of_dataset(preset, count)
     figures = measure_engine(config, chosen, rounds=rounds, threads=threads)
     if as_json:
@@ -249,6 +255,13 @@ def _generator_for(preset: "Preset", base_channels: int, size: Sequence[int] | N
         base_channels=base_channels,
         upsampling=preset.upsampling,
     )
+
+
+def _generator_of(model: str) -> "GeneratorConfig":
+    from spade.checkpoint import load_generator
+
+    find_version = click.get_current_context().obj
+    return load_generator(Path(model) if model.endswith(".safetensors") else find_version(model)).config
 
 
 def _print_training(figures: "TrainingFigures") -> None:
