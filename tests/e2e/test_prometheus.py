@@ -47,6 +47,7 @@ _AT_ONCE = 8
 EASIER = {
     "SpadeQueueOld": ("> 900", "> 0.1"),
     "SpadeEngineAway": ("[5m]", "[3s]"),
+    "SpadeStorageFailing": ("> 0.05", "> 0"),
     "SpadeDiskFull": ("< 0.1", "< 2"),
     "SpadeQueueMemoryFull": ("> 0.85", "> 0"),
     "SpadeTrainingStalled": ("15m", "3s"),

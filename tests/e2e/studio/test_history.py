@@ -112,6 +112,7 @@ def test_a_reload_keeps_the_pictures(studio: StudioPage) -> None:
     expect(studio.page.locator("body.ready")).to_be_attached()
     studio.new_map(fill="sea")
     entries(studio).first.click()
+    expect(studio.page.locator("#announcer")).to_contain_text("Restored")
     expect(studio.page.locator("#picture")).to_be_visible()
     assert np.array_equal(studio.labels(), drawn)
     assert shown(studio) == first
@@ -143,6 +144,7 @@ def test_a_variation_that_is_chosen_is_kept_and_others_give_way_to_what_comes_ba
     expect(entries(studio).first).to_have_accessible_name(re.compile("^Landscape, Seed 8, "))
     expect(studio.page.locator("#variations")).to_be_visible()
     entries(studio).last.click()
+    expect(studio.page.locator("#announcer")).to_contain_text("Restored")
     expect(studio.page.locator("#variations")).to_be_hidden()
     expect(studio.page.locator("#picture")).to_be_visible()
     assert shown(studio) == first

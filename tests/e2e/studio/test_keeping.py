@@ -171,4 +171,5 @@ def test_what_cannot_be_put_into_the_history_is_not_written_over(browser: Browse
         expect(entries(studio)).to_have_count(1)
         expect(mark).to_be_hidden()
         entries(studio).first.click()
+        expect(studio.page.locator("#announcer")).to_contain_text("Restored: Landscape")
         assert np.array_equal(studio.labels(), mine)
