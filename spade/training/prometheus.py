@@ -7,7 +7,7 @@ command that trains starts below the packages that serve.
 import time
 
 from spade.errors import ConfigError
-from spade.training.listeners import Listener, Metrics, RunFacts
+from spade.training.listeners import Listener, Look, Metrics, RunFacts
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 120, 300)
 
@@ -37,6 +37,9 @@ class TrainingMetrics(Listener):
         )
         self._epoch = Gauge("spade_training_epoch", "Epoch, from 1", registry=registry)
         self._speed = Gauge("spade_training_images_per_second", "Pictures learned from a second", registry=registry)
+        self._validation = Gauge(
+            "spade_training_validation", "Of the last look at validation samples", ["metric"], registry=registry
+        )
         self._saved = Gauge(
             "spade_training_checkpoint_timestamp_seconds",
             "When the last checkpoint was saved; before the first one, when the run began",
@@ -64,6 +67,10 @@ class TrainingMetrics(Listener):
         self._memory.set(metrics.memory_bytes)
         self._epoch.set(metrics.epoch)
         self._speed.set(metrics.images_per_second)
+
+    def validated(self, look: Look) -> None:
+        for name, value in look.metrics.items():
+            self._validation.labels(name).set(value)
 
     def saved(self, place: str) -> None:  # noqa: ARG002
         self._saved.set(time.time())

@@ -1,5 +1,6 @@
 """A real Prometheus watches the stack: what rules and dashboards ask is answered, once what they ask for is so."""
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ from spade.label_images import encode_ids_png
 from support.fault_proxy import Mode
 from support.keys import bearer, make_key
 from support.programs import SPADE
+from support.segmenters import save_untrained_segmenter
 from support.waiting import wait_until
 from workers.job_reader import JobReader
 from workers.keys import NewKey
@@ -96,11 +98,13 @@ class WatchedStack(ChaosStack):
 
 @pytest.fixture
 def training_run(tmp_path: Path) -> Iterator[TrainingRun]:
-    """A tiny run that saves a checkpoint every few steps, and whose samples are drawn by a process of their own."""
+    """A tiny run that often saves a checkpoint and looks at validation samples; a process of its own draws samples."""
     port = free_port()
     small = ["generator.base_channels=2", "generator.hidden_channels=4", "discriminator.base_channels=4"]
     often = ["intervals.log=1", "intervals.checkpoint=4", "workers=1", "batch_size=1"]
-    settings = [word for setting in (*small, *often) for word in ("--set", setting)]
+    judge = save_untrained_segmenter(tmp_path / "judge.safetensors", classes=13, ignored_id=13, dataset="scenes")
+    looks = [f"validation.segmenter={json.dumps(str(judge))}", "validation.interval=50", "validation.samples=2"]
+    settings = [word for setting in (*small, *often, *looks) for word in ("--set", setting)]
     options = ["--dataset", "scenes", "--size", "64x64", "--device", "cpu", "--metrics-port", str(port)]
     with subprocess.Popen(
         [SPADE, "train", *settings, *options, "-o", tmp_path / "run"],

@@ -64,5 +64,17 @@ TRAINING: Final = Board(
             unit="sci",
             queries=(Query("spade_training_learning_rate", f"{_OF_RUN} {{{{network}}}}"),),
         ),
+        Chart(
+            title="Validation: FID",
+            description="Of the last look at validation samples, by the segmenter's features; the lower the better.",
+            unit="short",
+            queries=(Query('spade_training_validation{metric="fid_segmenter"}', _OF_RUN),),
+        ),
+        Chart(
+            title="Validation: mIoU and pixel accuracy",
+            description="Of the last look at validation samples, by the segmenter.",
+            unit="percentunit",
+            queries=(Query('spade_training_validation{metric=~"miou|accuracy"}', f"{_OF_RUN} {{{{metric}}}}"),),
+        ),
     ),
 )

@@ -16,7 +16,7 @@ from deploy.local.ports import free_port
 from spade.errors import ConfigError
 from spade.training.config import TrainingConfig
 from spade.training.curves import curve, number
-from spade.training.listeners import Listener, Listeners, Metrics, RunFacts
+from spade.training.listeners import Listener, Listeners, Look, Metrics, RunFacts
 from spade.training.meter import senseless
 from spade.training.metrics_log import MetricsLog, read_metrics
 from spade.training.presets import complete_config
@@ -63,11 +63,17 @@ def draw_sheet(folder: Path, step: int) -> Path:
     return sheet
 
 
+def look(step: int) -> Look:
+    distance = {"fid_segmenter": 7.5, "miou": 0.25}
+    return Look(time=1000.0, epoch=1, step=step, pictures=2 * step, metrics=distance, best=True)
+
+
 def play(listener: Listener, facts: RunFacts) -> None:
     listener.started(facts)
     for step in (1, 2):
         listener.stepped(2 * step, 0.8)
         listener.measured(metrics(step))
+    listener.validated(look(2))
     listener.sampled(draw_sheet(facts.folder, 2))
     listener.saved("checkpoints/step-000000002.pt")
     listener.ended("finished")
@@ -211,6 +217,7 @@ def test_prometheus_reads_what_the_run_does(facts: RunFacts) -> None:
     exporter.stepped(2, 0.8)
     exporter.stepped(4, 0.2)
     exporter.measured(metrics(2))
+    exporter.validated(look(2))
     exporter.saved("somewhere")
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         text = answer.read().decode()
@@ -223,6 +230,7 @@ def test_prometheus_reads_what_the_run_does(facts: RunFacts) -> None:
         "spade_training_memory_bytes 1.073741824e+09",
         "spade_training_epoch 1.0",
         "spade_training_images_per_second 2.5",
+        'spade_training_validation{metric="fid_segmenter"} 7.5',
     ):
         assert line in text, line
     assert "spade_training_checkpoint_timestamp_seconds" in text
@@ -232,7 +240,7 @@ def test_tensorboard_gets_scalars_and_sheets(facts: RunFacts, tmp_path: Path) ->
     play(TensorBoard(tmp_path / "tensorboard"), facts)
     (events,) = (tmp_path / "tensorboard").iterdir()
     content = events.read_bytes()
-    for tag in (b"loss/GAN", b"learning rate/generator", b"speed/images per second", b"samples"):
+    for tag in (b"loss/GAN", b"learning rate/generator", b"speed/images per second", b"validation/miou", b"samples"):
         assert tag in content, tag
 
 
@@ -252,7 +260,7 @@ def test_every_listener_hears_every_event(facts: RunFacts) -> None:
             return super().__getattribute__(name)
 
     play(Listeners([Recorder(), Recorder()]), facts)
-    assert len(heard) == 2 * (1 + 2 + 2 + 1 + 1 + 1)
+    assert len(heard) == 2 * (1 + 2 + 2 + 1 + 1 + 1 + 1)
 
 
 def test_losses_without_sense_are_named() -> None:
