@@ -11,6 +11,7 @@ from PIL import Image
 
 from spade.checkpoint import load_generator
 from support.refusals import refusal
+from support.segmenters import save_untrained_segmenter
 
 Spade = Callable[..., Result]
 NO_CLASSES = "the dataset's input is pictures (label_nc 0), which have no classes"
@@ -100,8 +101,7 @@ def test_an_evaluation_says_that_classes_cannot_be_scored(
     nothing = spade("evaluate", "--model", model, *dataset, "--device", "cpu")
     assert f"mIoU: {NO_CLASSES}" in refusal(nothing, exit_code=1)
 
-    judge = tmp_path / "judge.safetensors"
-    _save_judge(judge)
+    judge = save_untrained_segmenter(tmp_path / "judge.safetensors", classes=3)
     out = spade("test", model, *dataset, "-o", tmp_path / "out", "--device", "cpu", "--limit", 2)
     assert out.exit_code == 0, out.output
     judged = ("--segmenter", judge, "--kid-subset-size", 2, "--device", "cpu", "--json")
@@ -131,21 +131,3 @@ def test_a_segmenter_has_no_classes_to_learn(spade: Spade, pairs: Path, tmp_path
     dataset = ("--dataset", "custom", "--dataroot", pairs, "--label-nc", 0)
     line = refusal(spade("train-segmenter", *dataset, "-o", tmp_path / "s.safetensors"), exit_code=1)
     assert line.startswith("scores of classes need class ids")
-
-
-def _save_judge(path: Path) -> None:
-    from spade.evaluation.segmenter import Segmenter, SegmenterConfig
-    from spade.evaluation.segmenter_checkpoint import SegmenterRecord, save_segmenter
-
-    config = SegmenterConfig(classes=3, ignored_id=None, height=64, width=64, base_channels=2)
-    record = SegmenterRecord(
-        config=config,
-        dataset="custom",
-        training_pictures=1,
-        validation_pictures=1,
-        epochs=1,
-        seed=0,
-        mean_iou=0.1,
-        pixel_accuracy=0.2,
-    )
-    save_segmenter(path, Segmenter(config).eval(), record)

@@ -10,41 +10,23 @@ import pytest
 from click.testing import Result
 
 from deploy.cluster.finished import is_finished
-from spade.evaluation.segmenter import Segmenter, SegmenterConfig
-from spade.evaluation.segmenter_checkpoint import SegmenterRecord, save_segmenter
 from spade.training.checkpoints import read_checkpoint
 from spade.training.metrics_log import read_metrics
 from spade.training.presets import complete_config, with_value
 from spade.training.toml_files import read_toml
 from support.checkpoints import differences, state_of
+from support.segmenters import save_untrained_segmenter
 
 Spade = Callable[..., Result]
 MANY_EPOCHS = 100
 BAD_CONFIGURATION = 64
 
 
-def save_judge(path: Path, classes: int, base_channels: int = 2) -> Path:
-    """An untrained segmenter of the size of the samples; its features tell pictures apart all the same."""
-    config = SegmenterConfig(classes=classes, ignored_id=None, height=64, width=64, base_channels=base_channels)
-    record = SegmenterRecord(
-        config=config,
-        dataset="custom",
-        training_pictures=1,
-        validation_pictures=1,
-        epochs=1,
-        seed=0,
-        mean_iou=0.1,
-        pixel_accuracy=0.2,
-    )
-    save_segmenter(path, Segmenter(config).eval(), record)
-    return path
-
-
 @pytest.fixture(scope="module")
 def validated(config_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The configuration of the other tests, with a look after every third step, and at the end."""
     folder = tmp_path_factory.mktemp("validated")
-    judge = save_judge(folder / "judge.safetensors", classes=4)
+    judge = save_untrained_segmenter(folder / "judge.safetensors", classes=4)
     section = f'[validation]\nsegmenter = "{judge}"\ninterval = 6\nsamples = 2\n'
     path = folder / "validated.toml"
     path.write_text(config_file.read_text() + section)
@@ -144,7 +126,7 @@ def test_processes_end_together(validated: Path, start: Callable[..., Any], tmp_
 def test_a_judge_of_other_classes_or_none_is_refused_before_the_first_step(
     spade: Spade, validated: Path, tmp_path: Path
 ) -> None:
-    other = save_judge(tmp_path / "other.safetensors", classes=7)
+    other = save_untrained_segmenter(tmp_path / "other.safetensors", classes=7)
     for judge, said in (
         (other, "the segmenter tells 7 classes apart and ignores id None, the dataset has 4 and ignores None"),
         (tmp_path / "none.safetensors", "none.safetensors"),
@@ -191,7 +173,7 @@ def test_the_best_of_looks_that_are_over_is_not_what_a_run_has_learned(
     assert spade("train", "--config", config_file, "-o", run).exit_code == 0
     assert not best.exists()
 
-    judge = save_judge(tmp_path / "judge.safetensors", classes=4, base_channels=3)
+    judge = save_untrained_segmenter(tmp_path / "judge.safetensors", classes=4, base_channels=3)
     strange = ("--set", f"validation.segmenter={json.dumps(str(judge))}", "--set", "validation.patience=1")
     assert spade("train", "--config", validated, "-o", other, "--epochs", 1).exit_code == 0
     assert spade("train", "--config", validated, "-o", other, *strange).exit_code == 0

@@ -5,16 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from click.testing import CliRunner, Result
 
 from model_store.cli import spade
 from model_store.registry import CARD_FILE
 from model_store.versions import read_card, write_card
 from spade.data.scenes.classes import SCENE_CLASSES
-from spade.evaluation.segmenter import Segmenter, SegmenterConfig
-from spade.evaluation.segmenter_checkpoint import SegmenterRecord, save_segmenter
 from support.models import add_small_model
+from support.segmenters import save_untrained_segmenter
 
 JUDGING = ("spade.evaluation.judg", "spade.evaluation.kernel_distance")
 
@@ -22,12 +20,7 @@ JUDGING = ("spade.evaluation.judg", "spade.evaluation.kernel_distance")
 @pytest.fixture
 def segmenter_file(tmp_path: Path) -> Path:
     """A segmenter of the classes of scenes that has learnt nothing."""
-    torch.manual_seed(0)
-    config = SegmenterConfig(classes=13, ignored_id=13, height=64, width=64, base_channels=2)
-    counts = {"training_pictures": 1, "validation_pictures": 1, "epochs": 1, "seed": 0}
-    record = SegmenterRecord(config=config, dataset="scenes", mean_iou=0.0, pixel_accuracy=0.0, **counts)
-    save_segmenter(tmp_path / "s.safetensors", Segmenter(config).eval(), record)
-    return tmp_path / "s.safetensors"
+    return save_untrained_segmenter(tmp_path / "s.safetensors", classes=13, ignored_id=13, dataset="scenes")
 
 
 @pytest.fixture

@@ -15,9 +15,8 @@ from spade.checkpoint import save_network
 from spade.config import GeneratorConfig
 from spade.data.config import DatasetConfig
 from spade.evaluation.dataset_options import DatasetChoice
-from spade.evaluation.segmenter import Segmenter, SegmenterConfig
-from spade.evaluation.segmenter_checkpoint import SegmenterRecord, save_segmenter
 from spade.generator import SpadeGenerator
+from support.segmenters import save_untrained_segmenter
 
 SIZE = 64
 UNKNOWN_IN_FILES = 255
@@ -101,15 +100,7 @@ def shapes_config(shapes_dataset: Callable[..., Path]) -> Callable[..., DatasetC
 @pytest.fixture
 def segmenter_file(tmp_path: Path) -> Path:
     """A segmenter of three classes that has learnt nothing."""
-    config = SegmenterConfig(classes=3, ignored_id=3, height=SIZE, width=SIZE, base_channels=2)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        segmenter = Segmenter(config).eval()
-    scores = {"mean_iou": 0.1, "pixel_accuracy": 0.2}
-    counts = {"training_pictures": 1, "validation_pictures": 1, "epochs": 1, "seed": 0}
-    record = SegmenterRecord(config=config, dataset="custom", **counts, **scores)
-    save_segmenter(tmp_path / "segmenter.safetensors", segmenter, record)
-    return tmp_path / "segmenter.safetensors"
+    return save_untrained_segmenter(tmp_path / "segmenter.safetensors", classes=3, ignored_id=3, size=SIZE)
 
 
 @pytest.fixture

@@ -21,9 +21,8 @@ from spade.evaluation.kernel_distance import KernelSubsets
 from spade.evaluation.lpips import LPIPS, Backbone
 from spade.evaluation.report import Metric, Report
 from spade.evaluation.run import EvaluationRequest, run_evaluation
-from spade.evaluation.segmenter import Segmenter, SegmenterConfig
-from spade.evaluation.segmenter_checkpoint import SegmenterRecord, save_segmenter
 from spade.synthesis import Synthesizer
+from support.segmenters import save_untrained_segmenter
 
 Choice = Callable[..., object]
 Dataset = Callable[..., Path]
@@ -169,13 +168,10 @@ def test_a_model_is_judged_by_the_pictures_that_it_makes(
 
 
 def test_a_segmenter_of_other_classes_is_refused(choice: Choice, shapes_dataset: Dataset, tmp_path: Path) -> None:
-    config = SegmenterConfig(classes=4, ignored_id=None, height=32, width=32, base_channels=1)
-    counts = {"training_pictures": 1, "validation_pictures": 1, "epochs": 1, "seed": 0}
-    record = SegmenterRecord(config=config, dataset="custom", mean_iou=0.0, pixel_accuracy=0.0, **counts)
-    save_segmenter(tmp_path / "s.safetensors", Segmenter(config), record)
+    segmenter = save_untrained_segmenter(tmp_path / "s.safetensors", classes=4, size=32)
     root = shapes_dataset(val=2)
     with pytest.raises(ConfigError, match="4 classes apart and ignores id None, the dataset has 3 and ignores 3"):
-        run(generated=root / "val_img", reference=choice(root), files=JudgeFiles(segmenter=tmp_path / "s.safetensors"))
+        run(generated=root / "val_img", reference=choice(root), files=JudgeFiles(segmenter=segmenter))
 
 
 def test_without_any_weights_nothing_can_be_measured_and_all_reasons_are_told(shapes_dataset: Dataset) -> None:

@@ -8,6 +8,7 @@ from spade.errors import CheckpointError, ConfigError
 from spade.evaluation.features import SegmenterDistance, SegmenterSource
 from spade.evaluation.segmenter import Segmenter, SegmenterConfig, predict
 from spade.evaluation.segmenter_checkpoint import SegmenterRecord, load_segmenter, save_segmenter
+from support.segmenters import untrained_record
 
 
 def config(**changes: object) -> SegmenterConfig:
@@ -21,16 +22,7 @@ def segmenter() -> Segmenter:
 
 
 def record() -> SegmenterRecord:
-    return SegmenterRecord(
-        config=config(class_names=("a", "b", "c")),
-        dataset="custom",
-        training_pictures=4,
-        validation_pictures=2,
-        epochs=1,
-        seed=0,
-        mean_iou=0.5,
-        pixel_accuracy=0.75,
-    )
+    return untrained_record(config(class_names=("a", "b", "c")))
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (32, 32), (75, 131)])
