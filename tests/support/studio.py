@@ -19,6 +19,7 @@ from deploy.local.stack import LocalStack
 from model_store.registry import Registry
 from spade.label_images import decode_label_map
 from support.browser import page_of
+from support.waiting import wait_until
 
 UNKNOWN = 255
 CARD = Registry(None).card("landscape")
@@ -109,6 +110,10 @@ class StudioPage:
         for color, class_id in COLORS.items():
             labels[packed == color] = class_id
         return labels
+
+    def expect_labels(self, expected: np.ndarray) -> None:
+        """Until the map is drawn so: much that changes it is read from a file, a store or the service first."""
+        wait_until(lambda: np.array_equal(self.labels(), expected), "the map is as expected", seconds=30)
 
     def saved_map(self) -> bytes:
         with self.page.expect_download() as download:

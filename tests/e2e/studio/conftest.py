@@ -10,6 +10,7 @@ from playwright.sync_api import Browser
 from deploy.local.stack import LocalStack, running
 from deploy.store_access import service_settings
 from support.browser import open_browser
+from support.studio import StudioPage, open_studio
 from workers.storage import ObjectStore
 
 
@@ -26,6 +27,20 @@ def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterato
 def browser() -> Iterator[Browser]:
     with open_browser() as browser:
         yield browser
+
+
+@pytest.fixture
+def window_width() -> int:
+    """Of the window that `studio` is in, in pixels; tests on a phone have another."""
+    return 1440
+
+
+@pytest.fixture
+def studio(browser: Browser, stack: LocalStack, window_width: int) -> Iterator[StudioPage]:
+    """The page as somebody finds it who was never there; the browser has to have no complaint at the end."""
+    with open_studio(browser, stack.url, width=window_width) as studio:
+        yield studio
+        assert studio.wrong == []
 
 
 @pytest.fixture

@@ -4,14 +4,13 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from deploy.local.stack import LocalStack
 from model_store.registry import Registry
@@ -19,16 +18,9 @@ from spade.label_images import decode_instance_map
 from spade.palettes import GAUGAN_COLORS
 from support.batches import MAPS, BatchDialog, canceled_before_it_is_made, manifest, write, zipped
 from support.label_maps import png
-from support.studio import StudioPage, newest_job, open_studio, rgb_png, sleeping_worker, state_of
+from support.studio import StudioPage, newest_job, rgb_png, sleeping_worker, state_of
 from workers.messages import instance_map_key, label_map_key
 from workers.storage import ObjectStore
-
-
-@pytest.fixture
-def studio(browser: Browser, stack: LocalStack) -> Iterator[StudioPage]:
-    with open_studio(browser, stack.url) as studio:
-        yield studio
-        assert studio.wrong == []
 
 
 def pictures_of(stack: LocalStack, job: str) -> dict[str, str]:

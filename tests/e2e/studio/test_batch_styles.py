@@ -1,26 +1,17 @@
 """A batch takes the style of the map at work too: a blend of two presets, or a picture, for all of its maps."""
 
 import hashlib
-from collections.abc import Iterator
 
 import numpy as np
-import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
 from deploy.local.stack import LocalStack
 from spade.pictures import encode_picture
 from spade.style_pictures import read_style_picture
 from support.batches import MAPS, BatchDialog
-from support.studio import StudioPage, newest_job, open_studio, rgb_png
+from support.studio import StudioPage, newest_job, rgb_png
 
 BLEND = "30 % day, 70 % night"
-
-
-@pytest.fixture
-def studio(browser: Browser, stack: LocalStack) -> Iterator[StudioPage]:
-    with open_studio(browser, stack.url) as studio:
-        yield studio
-        assert studio.wrong == []
 
 
 def blend(studio: StudioPage) -> None:

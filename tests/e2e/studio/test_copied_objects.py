@@ -3,35 +3,31 @@
 import base64
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from deploy.local.stack import LocalStack
 from support.label_maps import png
-from support.studio import StudioPage, open_studio
+from support.studio import StudioPage
 
 MOST_OBJECTS = 255
 
 
 @pytest.fixture
-def studio(browser: Browser, stack: LocalStack) -> Iterator[StudioPage]:
+def studio(studio: StudioPage) -> StudioPage:
     """Two trees side by side as objects, 1 and 2, both selected."""
-    with open_studio(browser, stack.url) as studio:
-        studio.new_map(fill="sky")
-        studio.layer("Objects")
-        studio.material("tree")
-        studio.tool("Rectangle")
-        studio.drag((10, 10), (19, 19))
-        studio.drag((30, 10), (39, 19))
-        studio.tool("Select")
-        studio.drag((5, 5), (44, 24))
-        yield studio
-        assert studio.wrong == []
+    studio.new_map(fill="sky")
+    studio.layer("Objects")
+    studio.material("tree")
+    studio.tool("Rectangle")
+    studio.drag((10, 10), (19, 19))
+    studio.drag((30, 10), (39, 19))
+    studio.tool("Select")
+    studio.drag((5, 5), (44, 24))
+    return studio
 
 
 def project(studio: StudioPage) -> dict[str, object]:

@@ -3,19 +3,17 @@
 import base64
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from deploy.examples import example_label_maps
-from deploy.local.stack import LocalStack
 from spade.palettes import GAUGAN_COLORS
 from support.label_maps import GREY, INDEXED, plte, png
-from support.studio import UNKNOWN, StudioPage, class_id, open_studio, read_ids, rgb_png
+from support.studio import UNKNOWN, StudioPage, class_id, read_ids, rgb_png
 
 LAKE = next(example.path for example in example_label_maps() if example.path.stem == "lake")
 DROP = """([name, content]) => {
@@ -23,13 +21,6 @@ DROP = """([name, content]) => {
   files.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name, { type: "image/png" }));
   return files;
 }"""
-
-
-@pytest.fixture
-def studio(browser: Browser, stack: LocalStack) -> Iterator[StudioPage]:
-    with open_studio(browser, stack.url) as studio:
-        yield studio
-        assert studio.wrong == []
 
 
 def notice(studio: StudioPage) -> str:
@@ -43,7 +34,7 @@ def noise(width: int, height: int) -> np.ndarray:
 def test_a_saved_map_is_indexed_and_comes_back_the_same_to_the_last_pixel(studio: StudioPage) -> None:
     labels = noise(123, 77)
     studio.open_file("noise.png", png(labels, color_type=GREY))
-    assert np.array_equal(studio.labels(), labels)
+    studio.expect_labels(labels)
     saved = studio.saved_map()
     with Image.open(io.BytesIO(saved)) as picture:
         assert (picture.mode, picture.size) == ("P", (123, 77))
@@ -51,7 +42,7 @@ def test_a_saved_map_is_indexed_and_comes_back_the_same_to_the_last_pixel(studio
     assert np.array_equal(read_ids(saved), labels)
     studio.new_map(fill="sky")
     studio.open_file("again.png", saved)
-    assert np.array_equal(studio.labels(), labels)
+    studio.expect_labels(labels)
     assert studio.saved_map() == saved
 
 
@@ -65,12 +56,12 @@ def test_every_form_of_png_is_read_by_its_values(
     palette = plte(*range(0x010101, 0x010101 + 13)) if color_type == INDEXED else b""
     content = png(labels, depth=depth, color_type=color_type, interlaced=interlaced, before_data=palette)
     studio.open_file("form.png", content)
-    assert np.array_equal(studio.labels(), labels)
+    studio.expect_labels(labels)
 
 
 def test_the_filters_of_other_programs_are_undone(studio: StudioPage) -> None:
     studio.open_file("lake.png", LAKE.read_bytes())
-    assert np.array_equal(studio.labels(), read_ids(LAKE.read_bytes()))
+    studio.expect_labels(read_ids(LAKE.read_bytes()))
     colors = np.arange(256 * 256).reshape(256, 256) % 2 * (0x9CEEDD - 0x7BC800) + 0x7BC800
     studio.open_file("rgb.png", rgb_png(colors))
     assert np.array_equal(studio.labels() == class_id("sky"), colors == 0x9CEEDD)
@@ -85,7 +76,7 @@ def test_an_indexed_map_in_greys_is_read_by_its_indices(studio: StudioPage) -> N
 def test_what_comes_behind_the_end_of_a_png_is_nothing_to_it(studio: StudioPage) -> None:
     labels = noise(9, 9)
     studio.open_file("tail.png", png(labels) + bytes(100))
-    assert np.array_equal(studio.labels(), labels)
+    studio.expect_labels(labels)
 
 
 def test_a_map_in_gaugans_colours_is_read_by_them(studio: StudioPage) -> None:
@@ -120,7 +111,7 @@ def test_what_is_no_map_is_refused_in_words_and_changes_nothing(studio: StudioPa
     before = studio.labels()
     studio.open_file("wrong.png", content)
     assert words in notice(studio)
-    assert np.array_equal(studio.labels(), before)
+    studio.expect_labels(before)
     expect(studio.page.get_by_role("button", name="Undo")).to_be_disabled()
 
 
@@ -132,12 +123,12 @@ def test_files_are_dropped_and_pasted(studio: StudioPage) -> None:
     expect(studio.page.locator("#drop")).to_be_visible()
     studio.page.dispatch_event("body", "drop", {"dataTransfer": files})
     expect(studio.page.locator("#notice")).to_contain_text("dropped.png")
-    assert np.array_equal(studio.labels(), labels)
+    studio.expect_labels(labels)
     studio.new_map(fill="sky")
     paste = "(files) => document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: files }))"
     studio.page.evaluate(paste, files)
     expect(studio.page.locator("#notice")).to_contain_text("pasted")
-    assert np.array_equal(studio.labels(), labels)
+    studio.expect_labels(labels)
 
 
 def test_a_project_brings_back_both_layers_seed_and_style(studio: StudioPage) -> None:
@@ -155,7 +146,7 @@ def test_a_project_brings_back_both_layers_seed_and_style(studio: StudioPage) ->
     studio.page.get_by_role("radio", name="By seed").check()
     studio.page.locator("#seed").fill("1")
     studio.open_file("mine.studio.json", content)
-    assert np.array_equal(studio.labels(), drawn)
+    studio.expect_labels(drawn)
     expect(studio.page.locator("#seed")).to_have_value("4711")
     expect(studio.page.get_by_role("radio", name="sunset")).to_be_checked()
     studio.layer("Objects")
@@ -200,7 +191,7 @@ def test_a_project_that_cannot_be_right_is_refused_in_words(
     made = {"format": "spade-studio-project", "version": 1, "model": "landscape", "seed": 1, "style": ""}
     studio.open_file("wrong.json", json.dumps({**made, **plain, **changes}).encode())
     assert words in notice(studio)
-    assert np.array_equal(studio.labels(), before)
+    studio.expect_labels(before)
     studio.open_file("right.json", json.dumps({**made, **plain}).encode())
     assert studio.labels().shape == (4, 4)
 
@@ -208,7 +199,7 @@ def test_a_project_that_cannot_be_right_is_refused_in_words(
 def test_examples_are_opened_and_another_model_takes_over_what_it_knows(studio: StudioPage) -> None:
     studio.menu("beach")
     beach = read_ids(LAKE.with_name("beach.png").read_bytes())
-    assert np.array_equal(studio.labels(), beach)
+    studio.expect_labels(beach)
     studio.page.locator("#model").select_option("street")
     expect(studio.page.locator("#map-size")).to_have_text("256 × 192")
     expect(studio.page.locator("#palette-list")).to_contain_text("pedestrian")

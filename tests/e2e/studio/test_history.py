@@ -2,28 +2,25 @@
 
 import re
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from deploy.local.stack import LocalStack
 from support.history import entries, generate, seed
-from support.studio import StudioPage, class_id, newest_job, open_studio, rgb_png, sleeping_worker, state_of
+from support.studio import StudioPage, class_id, newest_job, rgb_png, sleeping_worker, state_of
 from support.waiting import wait_until
 
 
 @pytest.fixture
-def studio(browser: Browser, stack: LocalStack) -> Iterator[StudioPage]:
+def studio(studio: StudioPage) -> StudioPage:
     """A map of sky and grass, its seed 7, without a picture."""
-    with open_studio(browser, stack.url) as studio:
-        studio.new_map(fill="sky")
-        studio.material("grass")
-        studio.drag((30, 200), (220, 180))
-        seed(studio).fill("7")
-        yield studio
-        assert studio.wrong == []
+    studio.new_map(fill="sky")
+    studio.material("grass")
+    studio.drag((30, 200), (220, 180))
+    seed(studio).fill("7")
+    return studio
 
 
 def shown(studio: StudioPage) -> list[int]:
@@ -58,7 +55,7 @@ def test_a_picture_brings_back_map_model_seed_and_style_in_one_step(studio: Stud
     expect(studio.page.locator("#announcer")).to_have_text(re.compile("Restored: Landscape, Seed 7, "))
     expect(seed(studio)).to_have_value("7")
     expect(studio.page.get_by_role("radio", name="By seed")).to_be_checked()
-    assert np.array_equal(studio.labels(), drawn)
+    studio.expect_labels(drawn)
     assert shown(studio) == first
     undo.click()
     expect(studio.page.locator("#model")).to_have_value("street")
@@ -66,7 +63,7 @@ def test_a_picture_brings_back_map_model_seed_and_style_in_one_step(studio: Stud
     expect(studio.page.locator("#map-size")).to_have_text("256 × 192")
     assert shown(studio) == second
     studio.page.keyboard.press("Control+y")
-    assert np.array_equal(studio.labels(), drawn)
+    studio.expect_labels(drawn)
     assert shown(studio) == first
     expect(entries(studio)).to_have_count(2)
 
@@ -83,7 +80,7 @@ def test_what_is_painted_after_that_is_what_undo_leads_back_to(studio: StudioPag
     drawn = studio.labels()
     studio.new_map(fill="sea")
     studio.page.keyboard.press("Control+z")
-    assert np.array_equal(studio.labels(), drawn)
+    studio.expect_labels(drawn)
     expect(seed(studio)).to_have_value("8")
 
 
@@ -114,7 +111,7 @@ def test_a_reload_keeps_the_pictures(studio: StudioPage) -> None:
     entries(studio).first.click()
     expect(studio.page.locator("#announcer")).to_contain_text("Restored")
     expect(studio.page.locator("#picture")).to_be_visible()
-    assert np.array_equal(studio.labels(), drawn)
+    studio.expect_labels(drawn)
     assert shown(studio) == first
 
 
@@ -126,7 +123,7 @@ def test_objects_come_back_as_objects(studio: StudioPage) -> None:
     studio.new_map(fill="sea")
     entries(studio).first.click()
     expect(studio.page.locator("#announcer")).to_contain_text("Restored")
-    assert np.array_equal(studio.labels(), drawn)
+    studio.expect_labels(drawn)
     studio.page.get_by_role("checkbox", name="Show objects").uncheck()
     assert (studio.labels()[40:60, 45:55] == class_id("sky")).all()
 
@@ -191,7 +188,7 @@ def test_of_a_burst_of_live_pictures_the_last_is_kept_and_all_that_were_asked_fo
     expect(entries(studio)).to_have_count(3)
     entries(studio).nth(1).click()
     expect(page.locator("#announcer")).to_contain_text("Restored")
-    assert np.array_equal(studio.labels(), last)
+    studio.expect_labels(last)
 
 
 def test_a_picture_that_is_brought_back_gives_up_the_one_that_is_being_made(

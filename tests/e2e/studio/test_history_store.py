@@ -1,8 +1,5 @@
 """What the history holds: not too much, nothing that is cleared, and what is damaged is told."""
 
-from collections.abc import Iterator
-
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -21,15 +18,13 @@ const asked = (request) => new Promise((resolve) => { request.onsuccess = () => 
 
 
 @pytest.fixture
-def studio(browser: Browser, stack: LocalStack) -> Iterator[StudioPage]:
+def studio(studio: StudioPage) -> StudioPage:
     """A map of sky and grass, its seed 7, without a picture."""
-    with open_studio(browser, stack.url) as studio:
-        studio.new_map(fill="sky")
-        studio.material("grass")
-        studio.drag((30, 200), (220, 180))
-        seed(studio).fill("7")
-        yield studio
-        assert studio.wrong == []
+    studio.new_map(fill="sky")
+    studio.material("grass")
+    studio.drag((30, 200), (220, 180))
+    seed(studio).fill("7")
+    return studio
 
 
 def in_store(page: Page, body: str, argument: object = None) -> object:
@@ -89,7 +84,7 @@ def test_the_history_is_cleared_when_the_person_is_sure(studio: StudioPage) -> N
     dialog.get_by_role("button", name="Forget them").click()
     expect(entries(studio)).to_have_count(0)
     expect(clear).to_be_disabled()
-    assert np.array_equal(studio.labels(), drawn)
+    studio.expect_labels(drawn)
     studio.page.reload()
     expect(studio.page.locator("body.ready")).to_be_attached()
     expect(entries(studio)).to_have_count(0)
@@ -116,7 +111,7 @@ def test_what_cannot_be_brought_back_is_told_in_words(studio: StudioPage, fault:
     drawn = studio.labels()
     entries(studio).first.click()
     expect(studio.page.locator("#notice")).to_have_text(words)
-    assert np.array_equal(studio.labels(), drawn)
+    studio.expect_labels(drawn)
 
 
 def test_a_browser_that_keeps_nothing_makes_pictures_all_the_same(browser: Browser, stack: LocalStack) -> None:

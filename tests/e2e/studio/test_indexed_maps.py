@@ -1,18 +1,17 @@
 """Indexed PNGs: some programs put their colours into another order. Editor and batch read them alike, and tell."""
 
 import io
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
 from deploy.local.stack import LocalStack
 from spade.palettes import GAUGAN_COLORS
 from support.batches import BatchDialog, canceled_before_it_is_made
 from support.label_maps import INDEXED, plte, png
-from support.studio import CARD, UNKNOWN, StudioPage, class_id, open_studio, rgb_png
+from support.studio import CARD, UNKNOWN, StudioPage, class_id, rgb_png
 from workers.messages import label_map_key
 from workers.storage import ObjectStore
 
@@ -20,13 +19,6 @@ COLORS = {label_class.name: label_class.rgb for label_class in CARD.classes}
 SKETCH = {"tree": 0x352613, "sky": 0x759EDF}
 STRANGE = plte(0x112233, 0x445566, 0x778899)
 INDICES = np.array([[0, 1, 2, 2]])
-
-
-@pytest.fixture
-def studio(browser: Browser, stack: LocalStack) -> Iterator[StudioPage]:
-    with open_studio(browser, stack.url) as studio:
-        yield studio
-        assert studio.wrong == []
 
 
 def reordered(colors: dict[str, int], *names: str) -> bytes:
@@ -68,7 +60,7 @@ def test_a_map_of_a_strangers_colours_is_read_by_its_indices(
 ) -> None:
     content = png(INDICES, color_type=INDEXED, before_data=STRANGE)
     studio.open_file("strange.png", content)
-    assert np.array_equal(studio.labels(), INDICES)
+    studio.expect_labels(INDICES)
     batch = BatchDialog(studio)
     batch.choose({"strange.png": content})
     expect(read_by(batch)).to_have_value("")

@@ -1,26 +1,21 @@
 """What comes between: undo during a stroke, a paste that is meant for a field, a second finger."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from deploy.local.stack import LocalStack
-from support.studio import Pixel, StudioPage, class_id, open_studio
+from support.studio import Pixel, StudioPage, class_id
 
 
-@pytest.fixture(params=[1440])
-def studio(browser: Browser, stack: LocalStack, request: pytest.FixtureRequest) -> Iterator[StudioPage]:
+@pytest.fixture
+def studio(studio: StudioPage) -> StudioPage:
     """A map of sky, grass in hand, in a window of some width."""
-    with open_studio(browser, stack.url, width=request.param) as studio:
-        studio.new_map(fill="sky")
-        studio.material("grass")
-        yield studio
-        assert studio.wrong == []
+    studio.new_map(fill="sky")
+    studio.material("grass")
+    return studio
 
 
-on_a_phone = pytest.mark.parametrize("studio", [390], indirect=True)
+on_a_phone = pytest.mark.parametrize("window_width", [390])
 
 
 def grass(studio: StudioPage) -> np.ndarray:
@@ -39,10 +34,10 @@ def test_undo_during_a_stroke_ends_it_for_good(studio: StudioPage, tool: str) ->
     mouse.move(*studio.place((120, 120)))
     studio.page.keyboard.press("Control+z")
     mouse.move(*studio.place((180, 180)))
-    assert np.array_equal(studio.labels(), empty)
+    studio.expect_labels(empty)
     mouse.up()
     studio.page.keyboard.press("Control+y")
-    assert np.array_equal(studio.labels(), drawn)
+    studio.expect_labels(drawn)
 
 
 def test_what_is_pasted_into_a_field_or_a_dialog_is_not_pasted_on_the_map(studio: StudioPage) -> None:
@@ -53,12 +48,12 @@ def test_what_is_pasted_into_a_field_or_a_dialog_is_not_pasted_on_the_map(studio
     drawn = studio.labels()
     studio.page.locator("#palette-search").focus()
     studio.page.keyboard.press("Control+v")
-    assert np.array_equal(studio.labels(), drawn)
+    studio.expect_labels(drawn)
     studio.page.locator("#stage").focus()
     studio.page.keyboard.press("?")
     expect(studio.page.get_by_role("dialog")).to_be_visible()
     studio.page.keyboard.press("Control+v")
-    assert np.array_equal(studio.labels(), drawn)
+    studio.expect_labels(drawn)
     studio.page.keyboard.press("Escape")
     studio.page.keyboard.press("Control+v")
     assert not np.array_equal(studio.labels(), drawn)

@@ -88,7 +88,7 @@ def test_a_link_that_is_opened_after_another_model_was_chosen_leaves_what_was_pa
         assert not np.array_equal(studio.labels(), mine)
         entries(studio).last.click()
         expect(studio.page.locator("#announcer")).to_contain_text("Restored: Landscape")
-        assert np.array_equal(studio.labels(), mine)
+        studio.expect_labels(mine)
 
 
 @contextmanager
@@ -120,7 +120,7 @@ def test_work_whose_model_is_not_served_any_more_is_in_the_history(browser: Brow
         reload(studio)
         entries(studio).first.click()
         expect(studio.page.locator("#announcer")).to_contain_text("Restored: Landscape")
-        assert np.array_equal(studio.labels(), mine)
+        studio.expect_labels(mine)
         assert studio.wrong == []
 
 
@@ -150,7 +150,7 @@ def test_work_that_the_browser_does_not_keep_is_marked_and_told_of_each_time(
         drawn = studio.labels()
         expect(notice).to_be_hidden()
         reload(studio)
-        assert np.array_equal(studio.labels(), drawn)
+        studio.expect_labels(drawn)
 
 
 def test_what_cannot_be_put_into_the_history_is_not_written_over(browser: Browser, stack: LocalStack) -> None:
@@ -164,7 +164,7 @@ def test_what_cannot_be_put_into_the_history_is_not_written_over(browser: Browse
         studio.drag((30, 30), (50, 50))
         expect(mark).to_be_visible()
         reload(studio)
-        assert np.array_equal(studio.labels(), mine)
+        studio.expect_labels(mine)
         studio.page.locator("#model").select_option("street")
         studio.material("pedestrian")
         studio.drag((30, 30), (50, 50))
@@ -172,4 +172,4 @@ def test_what_cannot_be_put_into_the_history_is_not_written_over(browser: Browse
         expect(mark).to_be_hidden()
         entries(studio).first.click()
         expect(studio.page.locator("#announcer")).to_contain_text("Restored: Landscape")
-        assert np.array_equal(studio.labels(), mine)
+        studio.expect_labels(mine)

@@ -81,7 +81,7 @@ def test_a_scene_is_painted_and_made_by_keyboard_alone(browser: Browser, stack: 
         keys.press("Enter")
         assert (studio.labels() == class_id("grass")).sum() > (labels == class_id("grass")).sum()
         keys.press("Control+z")
-        assert np.array_equal(studio.labels(), labels)
+        studio.expect_labels(labels)
         keys.press("Control+Enter")
         studio.expect_picture()
 

@@ -1,9 +1,7 @@
 """Another model: the map goes with the person, and back, and nothing that was painted is lost."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -12,14 +10,12 @@ from support.studio import StudioPage, class_id, open_studio
 
 
 @pytest.fixture
-def studio(browser: Browser, stack: LocalStack) -> Iterator[StudioPage]:
+def studio(studio: StudioPage) -> StudioPage:
     """A map of sky and grass."""
-    with open_studio(browser, stack.url) as studio:
-        studio.new_map(fill="sky")
-        studio.material("grass")
-        studio.drag((30, 200), (220, 180))
-        yield studio
-        assert studio.wrong == []
+    studio.new_map(fill="sky")
+    studio.material("grass")
+    studio.drag((30, 200), (220, 180))
+    return studio
 
 
 def choose(studio: StudioPage, model: str) -> None:
@@ -37,7 +33,7 @@ def test_another_model_is_a_step_that_is_taken_back_and_again(studio: StudioPage
     expect(studio.page.locator("#map-size")).to_have_text("256 × 192")
     studio.page.keyboard.press("Control+z")
     expect_model(studio, "landscape", "sea")
-    assert np.array_equal(studio.labels(), drawn)
+    studio.expect_labels(drawn)
     studio.page.keyboard.press("Control+y")
     expect_model(studio, "street", "pedestrian")
     expect(studio.page.locator("#map-size")).to_have_text("256 × 192")
@@ -53,7 +49,7 @@ def test_a_project_of_another_model_is_taken_back_with_its_model(studio: StudioP
     expect_model(studio, "street", "pedestrian")
     studio.page.keyboard.press("Control+z")
     expect_model(studio, "landscape", "sea")
-    assert np.array_equal(studio.labels(), drawn)
+    studio.expect_labels(drawn)
 
 
 def test_another_model_takes_the_place_of_kept_work_only_when_something_is_painted(studio: StudioPage) -> None:
@@ -63,7 +59,7 @@ def test_another_model_takes_the_place_of_kept_work_only_when_something_is_paint
     studio.page.reload()
     expect(studio.page.locator("body.ready")).to_be_attached()
     expect_model(studio, "landscape", "sea")
-    assert np.array_equal(studio.labels(), drawn)
+    studio.expect_labels(drawn)
     choose(studio, "street")
     expect_model(studio, "street", "pedestrian")
     studio.material("pedestrian")
@@ -80,7 +76,7 @@ def test_what_was_copied_is_not_pasted_in_the_classes_of_another_model(studio: S
     expect_model(studio, "street", "pedestrian")
     before = studio.labels()
     studio.page.keyboard.press("Control+v")
-    assert np.array_equal(studio.labels(), before)
+    studio.expect_labels(before)
 
 
 def test_an_example_that_cannot_be_had_changes_nothing(browser: Browser, stack: LocalStack) -> None:

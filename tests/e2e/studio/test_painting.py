@@ -1,25 +1,20 @@
 """Painting: every tool does to the labels what it says, and nothing else."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from deploy.local.stack import LocalStack
-from support.studio import UNKNOWN, StudioPage, class_id, open_studio
+from support.studio import UNKNOWN, StudioPage, class_id
 
 SKY, GRASS, TREE, SEA, SAND = (class_id(name) for name in ("sky", "grass", "tree", "sea", "sand"))
 
 
 @pytest.fixture
-def studio(browser: Browser, stack: LocalStack) -> Iterator[StudioPage]:
+def studio(studio: StudioPage) -> StudioPage:
     """A map of sky, grass in hand."""
-    with open_studio(browser, stack.url) as studio:
-        studio.new_map(fill="sky")
-        studio.material("grass")
-        yield studio
-        assert studio.wrong == []
+    studio.new_map(fill="sky")
+    studio.material("grass")
+    return studio
 
 
 def painted(studio: StudioPage, material: int = GRASS) -> np.ndarray:
@@ -196,10 +191,10 @@ def test_everything_is_undone_to_the_start_and_redone_to_the_end(studio: StudioP
     undo, redo = (studio.page.get_by_role("button", name=name, exact=True) for name in ("Undo", "Redo"))
     for state in reversed(states[:-1]):
         undo.click()
-        assert np.array_equal(studio.labels(), state)
+        studio.expect_labels(state)
     for state in states[1:]:
         redo.click()
-        assert np.array_equal(studio.labels(), state)
+        studio.expect_labels(state)
     expect(redo).to_be_disabled()
 
 

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -19,13 +18,11 @@ from support.studio import StudioPage, class_id, open_studio, rgb_png
 
 
 @pytest.fixture
-def studio(browser: Browser, stack: LocalStack) -> Iterator[StudioPage]:
+def studio(studio: StudioPage) -> StudioPage:
     """A map of sky, grass and one object of trees, seed 7, style night."""
-    with open_studio(browser, stack.url) as studio:
-        studio.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        paint(studio)
-        yield studio
-        assert studio.wrong == []
+    studio.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    paint(studio)
+    return studio
 
 
 def paint(studio: StudioPage) -> None:
@@ -143,9 +140,9 @@ def test_what_was_here_is_undone_to_and_in_the_history_after_a_reload(studio: St
     mine = studio.labels()
     visit(studio, link)
     studio.expect_picture()
-    assert np.array_equal(studio.labels(), shared)
+    studio.expect_labels(shared)
     studio.page.keyboard.press("Control+z")
-    assert np.array_equal(studio.labels(), mine)
+    studio.expect_labels(mine)
     expect(studio.page.locator("#seed")).to_have_value("99")
     expect(studio.page.get_by_role("radio", name="By seed")).to_be_checked()
     studio.page.keyboard.press("Control+y")
@@ -157,7 +154,7 @@ def test_what_was_here_is_undone_to_and_in_the_history_after_a_reload(studio: St
     assert np.array_equal(studio.labels(), painted), "a reload goes on, and does not begin with the link again"
     studio.page.get_by_role("button", name=re.compile("^Landscape, Seed 99, ")).click()
     expect(studio.page.locator("#seed")).to_have_value("99")
-    assert np.array_equal(studio.labels(), mine)
+    studio.expect_labels(mine)
 
 
 def test_a_link_that_is_put_into_the_open_page_is_opened_too(studio: StudioPage) -> None:
@@ -166,7 +163,7 @@ def test_a_link_that_is_put_into_the_open_page_is_opened_too(studio: StudioPage)
     studio.new_map(fill="snow")
     studio.page.evaluate("(link) => { location.href = link; }", link)
     expect(notice(studio)).to_contain_text("This is what was shared.")
-    assert np.array_equal(studio.labels(), shared)
+    studio.expect_labels(shared)
     assert studio.page.evaluate("location.href") == link.partition("#")[0]
 
 
@@ -230,7 +227,7 @@ def test_a_link_that_cannot_be_opened_is_told_in_words_and_changes_nothing(studi
     spoil, words = FAULTS[fault]
     visit(studio, spoil(link))
     expect(notice(studio)).to_contain_text(words)
-    assert np.array_equal(studio.labels(), mine)
+    studio.expect_labels(mine)
     expect(studio.page.locator("#film li")).to_have_count(0)
 
 
@@ -242,7 +239,7 @@ def test_a_place_on_the_page_is_no_link_to_be_told_of(studio: StudioPage) -> Non
     expect(notice(studio)).to_be_hidden()
     visit(studio, studio.page.url)
     expect(notice(studio)).to_be_hidden()
-    assert np.array_equal(studio.labels(), mine)
+    studio.expect_labels(mine)
 
 
 def test_a_map_with_too_much_detail_is_told_and_not_cut(studio: StudioPage) -> None:

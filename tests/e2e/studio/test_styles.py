@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +32,6 @@ KEPT = """() => new Promise((resolve) => {
     reading.onsuccess = () => resolve(reading.result?.style ?? null);
   };
 })"""
-
-
-@pytest.fixture
-def studio(browser: Browser, stack: LocalStack) -> Iterator[StudioPage]:
-    with open_studio(browser, stack.url) as studio:
-        yield studio
-        assert studio.wrong == []
 
 
 def photo(color: str, file_format: str = "JPEG") -> bytes:
@@ -174,7 +166,7 @@ def test_a_picture_that_is_dropped_on_the_styles_is_one_and_no_label_map(studio:
     expect(studio.page.locator("#style-name")).to_have_text("evening.jpg")
     expect(studio.page.locator("#drop")).to_be_hidden()
     expect(studio.page.locator("#notice")).to_be_hidden()
-    assert np.array_equal(studio.labels(), before)
+    studio.expect_labels(before)
 
 
 def test_a_large_picture_is_sent_smaller(studio: StudioPage, stack: LocalStack, objects: ObjectStore) -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from deploy.local.stack import LocalStack, running
 from support.label_maps import png
 from support.models import add_small_model
-from support.studio import UNKNOWN, StudioPage, newest_job, open_studio, rgb_png
+from support.studio import UNKNOWN, StudioPage, newest_job, rgb_png
 
 CLASSES = ("sea", "sky", "grass", "tree", "road")
 SEA, SKY, GRASS, TREE, ROAD = range(5)
@@ -31,13 +31,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterato
     with running(LocalStack(folder, environment={**os.environ, **settings}, report=lambda _: None)) as stack:
         yield stack
     shutil.rmtree(models_dir / "plain")
-
-
-@pytest.fixture
-def studio(browser: Browser, stack: LocalStack) -> Iterator[StudioPage]:
-    with open_studio(browser, stack.url) as studio:
-        yield studio
-        assert studio.wrong == []
 
 
 def plain(studio: StudioPage) -> None:
