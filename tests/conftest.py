@@ -50,7 +50,7 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def service_environment(redis_url: str, s3: StorageSettings, models_dir: Path) -> dict[str, str]:
     """What a process of the service is told: the addresses of the tests' servers, and to compute on the CPU."""
     return {

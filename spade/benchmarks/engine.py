@@ -85,7 +85,7 @@ def measure_engine(config: GeneratorConfig, maps: Sequence[BenchMap], *, rounds:
         matrix_peak_flops=peak,
         trunk_flops=flops,
         trunk_limit_share=flops / peak / variation_seconds,
-        processes=measure_processes(generator, maps[0], threads),
+        processes=measure_processes(generator, maps[0], rounds=rounds, threads=threads),
     )
 
 

@@ -17,8 +17,6 @@ from spade.checkpoint import load_generator, save_network
 from spade.generator import SpadeGenerator
 from spade.synthesis import Synthesizer
 
-_STARTS = 3
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessFigures:
@@ -35,8 +33,8 @@ class ProcessFigures:
     """From the start of a process until it has made a picture; median."""
 
 
-def measure_processes(generator: SpadeGenerator, one: BenchMap, threads: int) -> ProcessFigures:
-    """Of fresh processes that load the weights of `generator` from a file."""
+def measure_processes(generator: SpadeGenerator, one: BenchMap, *, rounds: int, threads: int) -> ProcessFigures:
+    """Of fresh processes that load the weights of `generator` from a file; starts are timed `rounds` times."""
     (random,) = drawn_maps(MapKind.RANDOM, generator.config, 1)
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder, "weights.safetensors")
@@ -51,7 +49,7 @@ def measure_processes(generator: SpadeGenerator, one: BenchMap, threads: int) ->
                 _seconds_of("import torch"),
                 _seconds_of(f"from {__name__} import first_picture as f; f({str(weights)!r})"),
             )
-            for _ in range(_STARTS)
+            for _ in range(rounds)
         ]
     return ProcessFigures(
         plain_bytes=peaks[0],

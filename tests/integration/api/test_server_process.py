@@ -23,18 +23,22 @@ from support.waiting import wait_until
 pytestmark = pytest.mark.alone
 
 
+def program(folder, service_environment, *, processes):
+    return ApiServer(
+        port=free_port(),
+        metrics_folder=folder / "metrics",
+        service={**service_environment, "SPADE_MAX_REQUEST_BYTES": str(2**20)},
+        processes=processes,
+    )
+
+
 @pytest.fixture
 def start(tmp_path, service_environment, redis_client, objects):  # noqa: ARG001 - both empty their server
     with ExitStack() as children:
 
         def start(*, processes: int) -> Child:
-            program = ApiServer(
-                port=free_port(),
-                metrics_folder=tmp_path / "metrics",
-                service={**service_environment, "SPADE_MAX_REQUEST_BYTES": str(2**20)},
-                processes=processes,
-            )
-            return children.enter_context(Child(program, log=tmp_path / "api.log"))
+            api = program(tmp_path, service_environment, processes=processes)
+            return children.enter_context(Child(api, log=tmp_path / "api.log"))
 
         yield start
 
@@ -42,6 +46,14 @@ def start(tmp_path, service_environment, redis_client, objects):  # noqa: ARG001
 @pytest.fixture
 def server(start):
     return start(processes=2)
+
+
+@pytest.fixture(scope="module")
+def lasting_server(tmp_path_factory, service_environment):
+    """For tests that leave no trace in it."""
+    folder = tmp_path_factory.mktemp("api")
+    with Child(program(folder, service_environment, processes=2), log=folder / "api.log") as server:
+        yield server
 
 
 def test_the_processes_count_together_and_log_json_lines(server, label_map):
@@ -76,9 +88,11 @@ def test_the_processes_count_together_and_log_json_lines(server, label_map):
         ("multipart/form-data; boundary=x", "a request may have 1 MiB and 2008 parts; send several jobs"),
     ],
 )
-def test_a_body_of_unannounced_length_is_bounded_too(server, content_type, detail):
+def test_a_body_of_unannounced_length_is_bounded_too(lasting_server, content_type, detail):
     pieces = (b" " * 2**16 for _ in range(40))
-    response = httpx.post(f"{server.program.url}/v1/jobs", content=pieces, headers={"Content-Type": content_type})
+    response = httpx.post(
+        f"{lasting_server.program.url}/v1/jobs", content=pieces, headers={"Content-Type": content_type}
+    )
     assert response.status_code == 413
     assert response.json()["detail"] == detail
 
@@ -95,8 +109,8 @@ def test_a_body_of_unannounced_length_is_bounded_too(server, content_type, detai
         ("GET / HTTP/1.1\r\n" + "A: b\r\n" * 200 + "\r\n", 431, "head-too-large"),
     ],
 )
-def test_a_head_that_cannot_be_read_is_answered_with_a_problem(server, head, status, slug):
-    with connected(server) as connection:
+def test_a_head_that_cannot_be_read_is_answered_with_a_problem(lasting_server, head, status, slug):
+    with connected(lasting_server) as connection:
         connection.sendall(head.encode("latin-1"))
         answer = b"".join(iter(lambda: connection.recv(2**16), b""))
     told, body = answer.split(b"\r\n\r\n", 1)
@@ -108,9 +122,9 @@ def test_a_head_that_cannot_be_read_is_answered_with_a_problem(server, head, sta
     assert problem["request_id"].encode() in told
 
 
-def test_a_body_with_a_broken_length_is_malformed(server):
+def test_a_body_with_a_broken_length_is_malformed(lasting_server):
     lines = ["POST /v1/jobs HTTP/1.1", "Host: x", "Content-Type: application/json", "Transfer-Encoding: chunked"]
-    with connected(server) as connection:
+    with connected(lasting_server) as connection:
         connection.sendall("\r\n".join([*lines, "", "ZZ", ""]).encode())
         answer = b"".join(iter(lambda: connection.recv(2**16), b""))
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -128,13 +142,14 @@ HALF_A_HEAD = b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: "
 HALF_A_BODY = b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
 
 
-@pytest.mark.parametrize("sent", [SILENT, HALF_A_HEAD, HALF_A_BODY], ids=["silent", "half a head", "half a body"])
-def test_clients_that_send_no_more_do_not_keep_the_threads(start, sent):
+def test_clients_that_send_no_more_do_not_keep_the_threads(start):
     server = start(processes=1)
     with ExitStack() as clients:
-        slow = [clients.enter_context(connected(server)) for _ in range(gunicorn_config.threads)]
-        for connection in slow:
-            connection.sendall(sent)
+        slow = []
+        for sent in (SILENT, HALF_A_HEAD, HALF_A_BODY):
+            for _ in range(gunicorn_config.threads):  # as many as would take all of them
+                slow.append(clients.enter_context(connected(server)))
+                slow[-1].sendall(sent)
         assert httpx.get(f"{server.program.url}/livez", timeout=60).status_code == 200
         for connection in slow:
             while connection.recv(2**16):  # what is left of an answer, and then the end
@@ -199,6 +214,6 @@ def test_importing_the_api_loads_no_torch():
     assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0
 
 
-def test_the_processes_hand_back_what_large_requests_took(server):
-    told = [process.environ() for process in psutil.Process(server.pid).children()]
+def test_the_processes_hand_back_what_large_requests_took(lasting_server):
+    told = [process.environ() for process in psutil.Process(lasting_server.pid).children()]
     assert [one.get("MALLOC_ARENA_MAX") for one in told] == ["2", "2"]

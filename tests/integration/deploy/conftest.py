@@ -9,8 +9,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from api.client import SpadeClient
+from deploy.cli import main
 from deploy.local.child import Child
 from deploy.local.ports import free_port
 from deploy.local.services import ApiServer
@@ -70,12 +72,13 @@ def run(
     objects: ObjectStore,  # noqa: ARG001 - empties the server
     redis_client: RedisClient,  # noqa: ARG001 - as above
 ) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """Run a `spade-serve` command to its end, with Redis and the object store of the tests."""
+    """Run a `spade-serve` command that ends by itself in this process, with the tests' Redis and object store."""
 
     def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        command = [SPADE_SERVE, *arguments]
-        settings = {**service_environment, **environment}
-        return subprocess.run(command, env=settings, capture_output=True, text=True, timeout=120, check=False)
+        result = CliRunner().invoke(main, arguments, env={**service_environment, **environment})
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
 
     return run
 

@@ -14,17 +14,13 @@ from api.client import SpadeClient
 from api.client_errors import ClientError
 from deploy.examples import example_label_maps
 from deploy.local.child import Child
-from deploy.local.ports import free_port
-from deploy.local.services import answers
 from support.keys import bearer, make_key
-from support.programs import SPADE_SERVE
 from support.tls import serve_tls
 from support.waiting import wait_until
 from workers.keys import KEY_PATTERN
 from workers.storage import ObjectStore
 
 SOON_SECONDS = 5.0
-ENTRY = ("gunicorn", "api.wsgi:app", "--config", "python:deploy.gunicorn_config")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., Child]
@@ -124,54 +120,6 @@ def test_a_stream_of_events_ends_when_its_key_is_revoked(start: Start, objects: 
         for _ in lines:
             pass
     assert time.monotonic() - began < SOON_SECONDS
-
-
-# Where the API listens
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])  # noqa: S104 - refused
-def test_without_keys_the_api_refuses_to_listen_for_others(run: Run, host: str) -> None:
-    done = run("api", "--host", host, "--port", str(free_port()))
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        f"Error: '{host}' would open the service to others, and it has no API keys; make one by `spade-serve keys "
-        "create`, or serve 127.0.0.1"
-    ]
-
-
-def test_so_it_does_when_gunicorn_is_started_by_itself(
-    service_environment: dict[str, str], objects: ObjectStore
-) -> None:
-    command = [SPADE_SERVE.with_name("gunicorn"), *ENTRY[1:], "--bind", f"0.0.0.0:{free_port()}"]
-    done = subprocess.run(command, env=service_environment, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode != 0
-    assert "Listening" not in done.stderr
-    (line,) = [line for line in done.stderr.splitlines() if "Error" in line]
-    assert line.startswith("Error: '0.0.0.0' would open the service to others")
-    assert list(objects.keys("")) == []
-
-
-def test_while_the_object_store_is_away_nobody_can_say_that_there_are_keys(run: Run, objects: ObjectStore) -> None:
-    make_key(objects)
-    done = run("api", "--host", "0.0.0.0", "--port", str(free_port()), SPADE_S3_ENDPOINT="127.0.0.1:9")  # noqa: S104
-    assert done.returncode == 1
-    assert "whether it has API keys cannot be told" in done.stderr
-
-
-def test_with_keys_even_revoked_ones_it_listens_and_asks_everybody(
-    service_environment: dict[str, str], objects: ObjectStore, run: Run
-) -> None:
-    run("keys", "revoke", make_key(objects).record.id)
-    port = free_port()
-    command = [SPADE_SERVE, "api", "--host", "0.0.0.0", "--port", str(port), "--processes", "1"]  # noqa: S104
-    with subprocess.Popen(command, env=service_environment, stderr=subprocess.DEVNULL) as process:
-        try:
-            url = f"http://127.0.0.1:{port}"
-            wait_until(lambda: answers(f"{url}/livez"), "the API answers")
-            assert status(url) == 401
-        finally:
-            process.terminate()
-            process.wait(60)
 
 
 # The client and its commands

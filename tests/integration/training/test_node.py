@@ -152,7 +152,12 @@ def test_a_process_that_is_killed_is_started_again_in_place(
 
 
 def test_sigterm_saves_the_very_step_and_asks_to_be_started_again(
-    node: Callable[..., Node], long_config: Path, undisturbed: dict[str, torch.Tensor], tmp_path: Path
+    node: Callable[..., Node],
+    environment: dict[str, str],
+    long_config: Path,
+    undisturbed: dict[str, torch.Tensor],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     stopped = node(SPADE_TRAIN_CONFIG=str(long_config))
     stopped.wait_for_step(5, tmp_path / "run")
@@ -167,9 +172,15 @@ def test_sigterm_saves_the_very_step_and_asks_to_be_started_again(
     assert f"goes on from {last}" in again.output
     assert_same(weights(tmp_path / "run"), undisturbed)
 
-    after = node(SPADE_TRAIN_CONFIG=str(long_config), SPADE_TRAIN_NODES="2", JOB_COMPLETION_INDEX="1")
-    assert after.wait() == 0, "a node that comes back when the others have ended does not wait for them"
-    assert "all has been done before" in after.output
+    second = {
+        **environment,
+        "SPADE_TRAIN_CONFIG": str(long_config),
+        "SPADE_TRAIN_NODES": "2",
+        "JOB_COMPLETION_INDEX": "1",
+    }
+    after = deploy.cluster.node.run_node(NodeSettings.from_environment(second), second)
+    assert after == 0, "a node that comes back when the others have ended does not wait for them"
+    assert "all has been done before" in capsys.readouterr().out
 
 
 def test_a_node_that_is_drained_leaves_the_other_waiting_for_its_successor(
