@@ -120,9 +120,9 @@ class JobParameters(MapParameters):
         description="Name of one of the model's style presets, or a blend of two. It decides what otherwise the seed "
         "does, so there is one variation",
     )
-    format: PictureFormat = PictureFormat.PNG
+    format: PictureFormat = Field(default=PictureFormat.PNG, strict=False)
     quality: int = Field(default=90, ge=1, le=100, description="Of JPEG and WebP")
-    priority: Priority = Priority.NORMAL
+    priority: Priority = Field(default=Priority.NORMAL, strict=False)
     deadline_seconds: float | None = Field(
         default=None,
         gt=0,

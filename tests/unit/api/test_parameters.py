@@ -53,6 +53,13 @@ def test_every_seed_of_a_job_is_an_integer_that_json_keeps(seed, variations):
         assert "seed + variations" in faults(seed=seed, variations=variations)[0].detail
 
 
+def test_in_python_too_words_say_format_and_priority():
+    parameters = JobParameters(model="landscape", format="webp", priority="bulk")
+    assert (parameters.format, parameters.priority) == (PictureFormat.WEBP, Priority.BULK)
+    with pytest.raises(ValidationError, match="Input should be 'interactive', 'normal' or 'bulk'"):
+        JobParameters(model="landscape", priority="urgent")
+
+
 def test_an_unknown_parameter_is_refused_with_those_that_exist():
     (fault,) = faults(qualty=1)
     assert (fault.parameter, fault.code) == ("qualty", "extra-forbidden")
