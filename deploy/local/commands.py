@@ -116,7 +116,7 @@ def doctor(state: Path, as_json: bool) -> None:
 
 def _introduce(stack: LocalStack) -> None:
     example = example_label_maps()[0]
-    path = shlex.quote(str(example.path))
+    path, style = shlex.quote(str(example.path)), example.styles[0]
     prometheus = f"\n  metrics {stack.prometheus_url}" if stack.prometheus_url else ""
     refused = metrics_refused(stack.url, stack.state.path) if stack.prometheus_url else None
     warning = f"\nWarning: {refused}\n" if refused else ""
@@ -124,14 +124,15 @@ def _introduce(stack: LocalStack) -> None:
         f"""
 The service is up.
   API     {stack.url}
+  studio  {stack.url}/studio
   docs    {stack.url}/docs
   ops     {stack.url}/ops{prometheus}
   state   {stack.state.path}
 
 Try, in another terminal:
-  curl -sS {stack.url}/v1/jobs -H 'Prefer: wait=60' -F 'params={{"model": "{example.model}", "seed": 1}}' \\
+  curl -sS {stack.url}/v1/jobs -H 'Prefer: wait=60' -F 'params={{"model": "{example.model}", "style": "{style}"}}' \\
     -F label_map=@{path}
-  spade-serve submit {path} --model {example.model} --url {stack.url}
+  spade-serve submit {path} --model {example.model} --style {style} --url {stack.url}
 {warning}
 Ctrl-C stops everything."""
     )
