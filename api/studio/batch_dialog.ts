@@ -168,13 +168,13 @@ export class BatchDialog {
 
   #showEnd({ state, counts }: Job, items: readonly Item[]): void {
     const isNews = this.#phase === "working" && !this.#dialog.open;
+    part<HTMLButtonElement>("batch-save").disabled = !counts.succeeded;
     this.#enter("ended");
     this.#bar.value = 1;
     const words = state === "succeeded" ? "batchDone" : state === "canceled" ? "batchStopped" : "batchPartly";
     this.#say(text(words), state === "failed");
     if (isNews) this.studio.notify(`${text("batch")}: ${text(words)}`);
     part("batch-counts").textContent = wordsOfCounts(counts, null);
-    part<HTMLButtonElement>("batch-save").disabled = !counts.succeeded;
     const failed = items.filter(({ state }) => state === "failed" || state === "expired");
     part("batch-failed").replaceChildren(
       ...failed.map(({ file, reason, detail, state }) => rowOf(file, detail ?? reason ?? state, true)),
@@ -239,7 +239,7 @@ export class BatchDialog {
     if (phase !== "ended") for (const id of ["batch-failed", "batch-pictures"]) part(id).hidden = true;
     if (phase !== "working") this.#mark(null);
     const isLost = Object.values(BUTTONS).flat().includes(focused) && part(focused).hidden;
-    if (isLost) part(BUTTONS[phase][0]!).focus();
+    if (isLost) BUTTONS[phase].map((id) => part<HTMLButtonElement>(id)).find(({ disabled }) => !disabled)?.focus();
   }
 
   #say(words: string, isBad = false): void {

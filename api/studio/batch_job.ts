@@ -19,6 +19,8 @@ export type BatchProgress =
   | { readonly kind: "gone" };
 
 const KEPT = "spade-studio-batch";
+/** The first is this tab's own; the second outlives it. */
+const AREAS = ["sessionStorage", "localStorage"] as const;
 const LEAST_SECONDS_BETWEEN_POLLS = 1;
 const GONE: readonly string[] = ["job-unknown", "job-expired"];
 
@@ -27,14 +29,14 @@ const isOpen = ({ state }: Job) => state === "queued" || state === "running";
 export class BatchJob {
   /** Aborted when nobody wants to know any more. */
   #leaving = new AbortController();
-  #id = readKept("localStorage", KEPT);
+  #id = readKept("sessionStorage", KEPT) ?? readKept("localStorage", KEPT);
 
   constructor(
     private readonly service: Service,
     private readonly onProgress: (progress: BatchProgress) => void,
   ) {}
 
-  /** The job that a page of this browser followed last. */
+  /** The job that this tab followed last, or else any page of this browser. */
   get id(): string | null {
     return this.#id;
   }
@@ -53,7 +55,7 @@ export class BatchJob {
       if (signal.aborted) await patiently(() => this.service.cancel(job.id), new AbortController().signal, () => undefined);
       signal.throwIfAborted();
       this.#id = job.id;
-      keep("localStorage", KEPT, job.id);
+      for (const area of AREAS) keep(area, KEPT, job.id);
       await this.#follow(job.id, signal);
     });
   }
@@ -75,8 +77,8 @@ export class BatchJob {
   }
 
   forget(): void {
+    for (const area of AREAS) if (readKept(area, KEPT) === this.#id) forget(area, KEPT);
     this.#id = null;
-    forget("localStorage", KEPT);
     this.#leaving.abort();
   }
 

@@ -10,6 +10,7 @@ export const CATALOGUE = {
     "此服务没有可以生成图片的模型。运维人员可用“spade-serve models pull --all”取回已存储的模型，" +
       "用“spade-serve models list”查看其他模型的问题。之后页面会自动继续。",
   ],
+  loading: ["Waiting for the service…", "正在等待服务…"],
   untrained: ["untrained", "未训练"],
   file: ["File", "文件"],
   new: ["New map…", "新建…"],
@@ -129,7 +130,7 @@ export const CATALOGUE = {
     "{name} has pixels of no material, and this model wants one everywhere.",
     "{name} 含有没有材质的像素，而此模型要求每个像素都有材质。",
   ],
-  "colors-unknown": ["{name} has {count} colours that no palette knows: {values}", "{name} 含有 {count} 种未知颜色：{values}"],
+  "colors-unknown": ["{name} has colours that no palette knows ({count}): {values}", "{name} 含有 {count} 种未知颜色：{values}"],
   "example-away": ["{name} cannot be had now.", "暂时无法获取 {name}。"],
   "project-version": ["{name} is a project of another version of the studio.", "{name} 是其他版本画室的项目文件。"],
   "project-unknown": ["{name} is no project of the studio.", "{name} 不是画室的项目文件。"],

@@ -22,6 +22,12 @@ export class Compare {
       this.#switch.disabled = false;
       this.#show();
     });
+    picture.cleared.on(() => {
+      this.#made = null;
+      this.#switch.disabled = true;
+      this.#switch.checked = false;
+      this.#show();
+    });
     // The frame has the picture's form, so that map and picture lie exactly on each other.
     const image = part<HTMLImageElement>("picture");
     image.addEventListener("load", () => {

@@ -27,6 +27,14 @@ function choose(name: string, value: string): void {
   if (input) input.checked = true;
 }
 
+/** The focus of a button that can do no more goes to its counterpart, rather than nowhere. */
+function enable(id: string, isEnabled: boolean, counterpart: string): void {
+  const button = part<HTMLButtonElement>(id);
+  const hadFocus = document.activeElement === button;
+  button.disabled = !isEnabled;
+  if (hadFocus && !isEnabled) part(counterpart).focus();
+}
+
 function listen(name: string, act: (value: string) => void): void {
   for (const input of document.querySelectorAll<HTMLInputElement>(`input[name="${name}"]`)) {
     input.addEventListener("change", () => act(input.value));
@@ -100,8 +108,8 @@ export class Controls {
     part("brush-options").hidden = !isSized;
     part("select-options").hidden = this.toolbox.name !== "select";
     part("finish").hidden = this.toolbox.name !== "polygon";
-    part<HTMLButtonElement>("undo").disabled = !history.canUndo;
-    part<HTMLButtonElement>("redo").disabled = !history.canRedo;
+    enable("undo", history.canUndo, "redo");
+    enable("redo", history.canRedo, "undo");
     part("map-size").textContent = `${drawing.width} × ${drawing.height}`;
   }
 }

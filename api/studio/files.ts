@@ -5,8 +5,7 @@ import { download, part } from "./dom";
 import { Drawing } from "./drawing";
 import type { Editor } from "./editor";
 import { isForField } from "./keyboard";
-import { blankOf, MapError, readMap, writeMap } from "./maps";
-import { nameOf } from "./materials";
+import { MapError, readMap, wordsOfLost, writeMap } from "./maps";
 import { PAINTERS } from "./painters";
 import type { PicturePanel } from "./picture";
 import { type Project, readProject, writeProject } from "./project";
@@ -44,6 +43,8 @@ export async function readExample(name: Example, model: Model): Promise<Drawing>
   return (await readMap(new Uint8Array(bytes), model)).drawing;
 }
 
+const isBehindDialog = () => document.querySelector("dialog[open]") !== null;
+
 export class Files {
   /** More than one file was dropped. */
   readonly manyDropped = new Signal<DataTransfer>();
@@ -67,7 +68,7 @@ export class Files {
   }
 
   open(file: File, name: string = file.name): Promise<void> {
-    const act = () => (file.name.endsWith(".json") ? this.#openProject(file, name) : this.#openMap(file, name));
+    const act = () => (file.name.toLowerCase().endsWith(".json") ? this.#openProject(file, name) : this.#openMap(file, name));
     return this.#orSayWhyNot(name, act);
   }
 
@@ -107,9 +108,7 @@ export class Files {
     this.studio.editor.replace(drawing, model.name);
     const painter = palette && PAINTERS[palette];
     const words = painter ? text("openedColors", { name, palette: painter }) : text("opened", { name });
-    const blank = model.classes.find(({ id }) => id === blankOf(model));
-    const material = blank ? nameOf(blank) : text("unknown");
-    this.studio.notify(lost ? `${words} ${text("lost", { count: lost, material })}` : words);
+    this.studio.notify(`${words} ${wordsOfLost(lost, model)}`.trim());
   }
 
   async #openProject(file: File, name: string): Promise<void> {
@@ -121,7 +120,7 @@ export class Files {
     const target = part("drop");
     addEventListener("dragover", (event) => {
       event.preventDefault();
-      target.hidden = !event.dataTransfer?.types.includes("Files");
+      target.hidden = isBehindDialog() || !event.dataTransfer?.types.includes("Files");
     });
     addEventListener("dragleave", (event) => {
       if (!event.relatedTarget) target.hidden = true;
@@ -130,6 +129,7 @@ export class Files {
       target.hidden = true;
       if (event.defaultPrevented) return; // a dialog took it
       event.preventDefault();
+      if (isBehindDialog()) return;
       if (event.dataTransfer && isMany(event.dataTransfer)) return this.manyDropped.emit(event.dataTransfer);
       const [file] = event.dataTransfer?.files ?? [];
       if (file) void this.open(file);

@@ -15,6 +15,7 @@ export class FullView {
       this.#image.src = small.src;
       this.#image.alt = small.alt;
     });
+    picture.cleared.on(() => (this.#open.disabled = true));
     this.#image.addEventListener("load", () => {
       part("full-pixels").textContent = `${this.#image.naturalWidth} × ${this.#image.naturalHeight}`;
     });

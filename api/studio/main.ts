@@ -29,6 +29,7 @@ import { View } from "./view";
 import { Viewport } from "./viewport";
 
 const RETRY_MILLISECONDS = 3000;
+const SLOW_MILLISECONDS = 1000;
 const BRUSH_STEP = 1.25;
 const MENU_PIXELS = 230;
 
@@ -37,25 +38,34 @@ translate(document);
 
 /** The models, asked for until the service answers, lets us in, and has some. */
 async function findModels(service: Service): Promise<readonly Model[]> {
+  const slowness = setTimeout(() => showHindrance(text("loading")), SLOW_MILLISECONDS);
   for (;;) {
     try {
       const models = await service.models();
-      showLackOfModels(!models.length);
+      clearTimeout(slowness);
       if (models.length) return models;
+      showHindrance(text("noModels"));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
+      clearTimeout(slowness);
       if (error.wantsKey && (await askForKey())) continue;
-      part("status").textContent = wordsOfRefusal(error, RETRY_MILLISECONDS / 1000);
-      part("status").dataset["tone"] = "bad";
+      showHindrance(wordsOfRefusal(error, RETRY_MILLISECONDS / 1000));
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
   }
 }
 
-/** Without a model there is nothing to be done on the page. */
-function showLackOfModels(isLacking: boolean): void {
-  part("no-models").hidden = !isLacking;
-  for (const element of document.querySelectorAll<HTMLElement>("header, main, #history, .skip")) element.inert = isLacking;
+/** Why the page cannot be used yet. */
+function showHindrance(words: string): void {
+  part("hindrance").textContent = words;
+  part("hindrance").hidden = false;
+}
+
+/** Nothing can be done on the page while it begins: what was painted by then would be lost. */
+function setUsable(isUsable: boolean): void {
+  for (const element of document.querySelectorAll<HTMLElement>("header, main, #history, .skip")) element.inert = !isUsable;
+  if (isUsable) part("hindrance").hidden = true;
+  document.body.classList.toggle("ready", isUsable);
 }
 
 function offerModels(studio: Studio): void {
@@ -95,6 +105,7 @@ function offerFiles(studio: Studio, files: Files): void {
 }
 
 async function start(): Promise<void> {
+  setUsable(false);
   const editor = new Editor(new Drawing(256, 256));
   const viewport = new Viewport(part("stage"), part("sheet"), editor);
   const view = new View(part<HTMLCanvasElement>("canvas"), editor);
@@ -175,7 +186,7 @@ async function start(): Promise<void> {
   await studio.begin(await keptWork());
   await album.load();
   await sharing.open();
-  document.body.classList.add("ready");
+  setUsable(true);
 }
 
 void start();

@@ -1,12 +1,20 @@
 // Label maps as files: PNG to class ids and back.
 
 import { cellOf, classOf, Drawing, NOTHING, objectOf, UNKNOWN } from "./drawing";
+import { nameOf } from "./materials";
 import { colorOf, hex, idOfName, type PaletteName, palettesOf } from "./painters";
 import { decodePng, encodeGrey, encodeIndexed, INDEXED, type Png, PngError } from "./png";
 import type { LabelClass, Model } from "./service";
+import { text } from "./texts";
 
 /** What is where nothing is known; a class where the model wants one for every pixel. */
 export const blankOf = (model: Model): number => (model.unknown_id === null ? model.classes[0]!.id : UNKNOWN);
+
+/** What is said of pixels whose material the model lacks; nothing where there are none. */
+export function wordsOfLost(count: number, model: Model): string {
+  const blank = model.classes.find(({ id }) => id === blankOf(model));
+  return count ? text("lost", { count, material: blank ? nameOf(blank) : text("unknown") }) : "";
+}
 
 export interface ReadMap {
   readonly drawing: Drawing;
@@ -161,10 +169,12 @@ export function checkIds({ background, objects }: Drawing, model: Model): void {
 }
 
 /** The same map in the classes of another model, by their names, blank where it lacks them; null where it lacks all. */
-export function translated(drawing: Drawing, from: Model, to: Model): Drawing | null {
+export function translated(drawing: Drawing, from: Model, to: Model): Omit<ReadMap, "palette"> | null {
   const ids = new Uint16Array(256).fill(UNKNOWN);
   for (const { id, name } of from.classes) ids[id] = idOfName(name, to.classes);
-  if (drawing.labels().every((label) => ids[label] === UNKNOWN)) return null;
+  const labels = drawing.labels();
+  if (labels.every((label) => ids[label] === UNKNOWN)) return null;
+  const lost = labels.filter((label) => label !== UNKNOWN && ids[label] === UNKNOWN).length;
   const translatedCell = (cell: number) => {
     const id = ids[classOf(cell)]!;
     return cellOf(objectOf(cell), id === UNKNOWN ? blankOf(to) : id);
@@ -172,7 +182,7 @@ export function translated(drawing: Drawing, from: Model, to: Model): Drawing | 
   const result = drawing.copy();
   drawing.background.forEach((cell, index) => (result.background[index] = translatedCell(cell)));
   drawing.objects.forEach((cell, index) => (result.objects[index] = cell === NOTHING ? NOTHING : translatedCell(cell)));
-  return result;
+  return { drawing: result, lost };
 }
 
 /** The map as an indexed PNG in the model's colours, unknown as 255 and black. */

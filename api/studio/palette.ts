@@ -25,7 +25,7 @@ export class Palette {
     });
     this.#list.addEventListener("keydown", (event) => this.#walk(event));
     editor.configured.on(() => this.#mark());
-    editor.stepped.on(() => this.#remember());
+    editor.stepped.on((step) => step?.kind === "change" && this.#remember());
   }
 
   setModel(model: Model): void {
@@ -107,7 +107,17 @@ export class Palette {
     const { material } = this.editor.settings;
     if (material === UNKNOWN || this.#recent.includes(material)) return;
     this.#recent = [material, ...this.#recent].slice(0, MOST_RECENT);
-    if (!this.#search.value) this.#render();
+    if (!this.#search.value) this.#renderInPlace();
+  }
+
+  /** What was in sight stays where it was, and in focus. */
+  #renderInPlace(): void {
+    const focused = this.#buttons().indexOf(document.activeElement as HTMLButtonElement);
+    const [height, top] = [this.#list.scrollHeight, this.#list.scrollTop];
+    const fromEnd = this.#buttons().length - focused;
+    this.#render();
+    this.#list.scrollTop = top && top + this.#list.scrollHeight - height;
+    if (focused >= 0) this.#buttons().at(-fromEnd)?.focus({ preventScroll: true });
   }
 
   /** Up and down go from material to material. */

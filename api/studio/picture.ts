@@ -7,10 +7,12 @@ import type { Job, Model, Refusal } from "./service";
 import { Signal } from "./signal";
 import { BY_SEED, type Style } from "./style";
 import { StyleChooser } from "./styles";
-import { isTextKey, text } from "./texts";
+import { isChinese, isTextKey, text } from "./texts";
 import { VariationGrid } from "./variations";
 
 const DRAWN_SEEDS = 1_000_000;
+/** Variations take the seeds behind it. */
+const MOST_SEED = Number.MAX_SAFE_INTEGER - 64;
 const LONG_WAIT_MILLISECONDS = 8000;
 
 type Tone = "calm" | "busy" | "bad";
@@ -20,6 +22,8 @@ export class PicturePanel {
   readonly changed = new Signal();
   /** Another picture is shown. */
   readonly shown = new Signal<Made>();
+  /** None is shown any more. */
+  readonly cleared = new Signal();
   /** One of several variations is the picture now, its seed the one to keep. */
   readonly picked = new Signal();
   readonly styles = new StyleChooser();
@@ -29,12 +33,14 @@ export class PicturePanel {
   readonly #image = part<HTMLImageElement>("picture");
   readonly #status = part("status");
   #made: Made | null = null;
-  #waitingSince = 0;
+  /** In the queue, where it did not change since the wait began; null while nothing waits. */
+  #position: number | null = null;
   #longWait = 0;
+  #waitsLong = false;
 
   constructor() {
     this.#seed.addEventListener("change", () => {
-      this.seed = Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Math.round(Number(this.#seed.value)) || 0));
+      this.settleSeed();
       this.changed.emit();
     });
     part("seed-dice").addEventListener("click", () => {
@@ -56,7 +62,7 @@ export class PicturePanel {
   }
 
   get seed(): number {
-    return Number(this.#seed.value);
+    return Math.min(MOST_SEED, Math.max(0, Math.round(Number(this.#seed.value)) || 0));
   }
 
   set seed(seed: number) {
@@ -79,6 +85,11 @@ export class PicturePanel {
     return { seed: this.seed, style: this.style, made: this.#made };
   }
 
+  /** Shows the seed that is used, whatever was typed. */
+  settleSeed(): void {
+    this.seed = this.seed;
+  }
+
   drawSeed(): void {
     this.seed = Math.floor(Math.random() * DRAWN_SEEDS);
   }
@@ -92,9 +103,10 @@ export class PicturePanel {
 
   show(progress: Progress): void {
     const isBusy = ["sending", "waiting", "varying"].includes(progress.kind) || Boolean(retryOf(progress));
+    if (!isBusy && document.activeElement === part("stop")) part("generate").focus(); // rather than nowhere
     part("stop").hidden = !isBusy;
     part("picture-stage").classList.toggle("busy", isBusy);
-    if (progress.kind !== "waiting") this.#stopWaiting();
+    if (!["sending", "waiting"].includes(progress.kind)) this.#stopWaiting();
     if (!isBusy) this.#variations.end();
     switch (progress.kind) {
       case "sending":
@@ -102,7 +114,7 @@ export class PicturePanel {
         else this.#variations.close();
         return this.#say(text("sending"), "busy");
       case "waiting":
-        return this.#say(this.#wordsOf(progress.job), "busy");
+        return this.#showWaiting(progress.job);
       case "made":
         this.#variations.close(); // they lie over it where it comes from the history
         return this.#showMade(progress.made);
@@ -127,28 +139,54 @@ export class PicturePanel {
     }
   }
 
-  #wordsOf({ state, queue, items }: Job): string {
+  #showWaiting({ state, queue, items }: Job): void {
     if (state === "running") {
       this.#stopWaiting();
       const done = items.filter(({ image }) => image).length;
-      return items.length > 1 ? text("madeOf", { done, count: items.length }) : text("running");
+      return this.#say(items.length > 1 ? text("madeOf", { done, count: items.length }) : text("running"), "busy");
     }
-    if (!this.#waitingSince) {
-      this.#waitingSince = performance.now();
-      this.#longWait = setTimeout(() => this.#say(text("queuedLong"), "bad"), LONG_WAIT_MILLISECONDS);
+    const position = queue?.position ?? 0;
+    if (position !== this.#position) {
+      this.#stopWaiting();
+      this.#position = position;
+      this.#longWait = setTimeout(() => this.#sayLongWait(), LONG_WAIT_MILLISECONDS);
     }
-    const ahead = queue?.position ? text("queuedBehind", { count: queue.position }) : text("queued");
+    if (this.#waitsLong) return;
+    const ahead = position ? text("queuedBehind", { count: position }) : text("queued");
     const eta = queue?.eta_seconds ? ` · ${text("eta", { seconds: Math.ceil(queue.eta_seconds) })}` : "";
-    return ahead + eta;
+    this.#say(ahead + eta, "busy");
+  }
+
+  #sayLongWait(): void {
+    this.#waitsLong = true;
+    this.#say(text("queuedLong"), "bad");
   }
 
   #stopWaiting(): void {
     clearTimeout(this.#longWait);
-    this.#waitingSince = 0;
+    this.#position = null;
+    this.#waitsLong = false;
+  }
+
+  /** Shows no picture, as before the first. */
+  clear(): void {
+    this.#variations.close();
+    this.#release();
+    this.#made = null;
+    this.#image.removeAttribute("src");
+    this.#image.hidden = true;
+    part("no-picture").hidden = false;
+    part<HTMLButtonElement>("save-picture").disabled = true;
+    this.#say("", "calm");
+    this.cleared.emit();
+  }
+
+  #release(): void {
+    if (this.#image.src) URL.revokeObjectURL(this.#image.src);
   }
 
   #showMade(made: Made): void {
-    if (this.#image.src) URL.revokeObjectURL(this.#image.src);
+    this.#release();
     this.#made = made;
     this.#image.src = URL.createObjectURL(made.picture);
     this.#image.alt = text("pictureOf", { seed: made.seed });
@@ -181,5 +219,5 @@ function retryOf(progress: Progress): number | null {
 
 export function wordsOfRefusal({ status, slug, detail }: Refusal, retrySeconds: number | null): string {
   const what = isTextKey(slug) ? text(slug) : detail || text("answered", { status });
-  return retrySeconds === null ? what : `${what} ${text("retry", { seconds: Math.ceil(retrySeconds) })}`;
+  return retrySeconds === null ? what : what + (isChinese ? "" : " ") + text("retry", { seconds: Math.ceil(retrySeconds) });
 }

@@ -2,7 +2,9 @@
 // keep things in too.
 
 import type { Drawing } from "./drawing";
+import { newKey } from "./patience";
 import type { Style } from "./style";
+import { keep, readKept } from "./web_storage";
 
 export interface Work {
   readonly model: string;
@@ -21,7 +23,13 @@ const STORES: Readonly<Record<StoreName, IDBObjectStoreParameters>> = {
   work: {},
   pictures: { keyPath: "id", autoIncrement: true },
 };
-const KEY = "current";
+const TAB = "spade-studio-tab";
+/** Of so many tabs the work is kept, those that painted last. */
+const MOST_TABS = 8;
+
+interface KeptWork extends Work {
+  readonly keptAt: number;
+}
 
 export type StoreName = "work" | "pictures";
 
@@ -70,17 +78,30 @@ async function open(): Promise<IDBDatabase> {
   return opened;
 }
 
+/** Under what the work of this tab is kept: a reload finds it again, and no other tab takes its place. */
+function keyOfTab(): string {
+  const key = readKept("sessionStorage", TAB) ?? newKey();
+  keep("sessionStorage", TAB, key);
+  return key;
+}
+
 export async function keepWork(work: Work): Promise<void> {
   const kept = await store("work", "readwrite");
-  kept.put(work, KEY);
+  kept.put({ ...work, keptAt: Date.now() } satisfies KeptWork, keyOfTab());
   kept.transaction.commit(); // now, since a page that goes away hears of no answer, and commits nothing by itself
   await committed(kept);
 }
 
-/** What was kept; null where there is nothing, or the browser keeps nothing. */
+/** What this tab kept, or else what any tab kept last; null where there is nothing, or the browser keeps nothing. */
 export async function keptWork(): Promise<Work | null> {
   try {
-    return ((await finished((await store("work", "readonly")).get(KEY))) as Work | undefined) ?? null;
+    const kept = await store("work", "readwrite");
+    const reading = [kept.getAllKeys(), kept.getAll()] as const;
+    const [keys, works] = await Promise.all([finished(reading[0]), finished(reading[1] as IDBRequest<KeptWork[]>)]);
+    const newestFirst = keys.map((key, place) => ({ key, work: works[place]! })).sort((a, b) => b.work.keptAt - a.work.keptAt);
+    for (const { key } of newestFirst.slice(MOST_TABS)) kept.delete(key);
+    const own = newestFirst.find(({ key }) => key === keyOfTab()) ?? newestFirst[0];
+    return own?.work ?? null;
   } catch {
     return null;
   }

@@ -9,7 +9,7 @@ import { examplesOf, readExample, type Surroundings } from "./files";
 import { Generation, type Made, type Progress, type Source } from "./generation";
 import type { Step } from "./history";
 import { Keeper } from "./keeper";
-import { blankOf, checkIds, MapError, translated, writeInstances, writeMap } from "./maps";
+import { blankOf, checkIds, MapError, translated, wordsOfLost, writeInstances, writeMap } from "./maps";
 import type { Palette } from "./palette";
 import type { PicturePanel } from "./picture";
 import type { Project } from "./project";
@@ -103,7 +103,7 @@ export class Studio implements Surroundings {
       return;
     }
     this.#isWorthKeeping = false;
-    this.#setModel(this.#model, BY_SEED);
+    this.#setModel(this.#model, this.#model.styles[0] ?? BY_SEED);
     this.editor.restart(await this.#firstDrawing(this.#model), this.#model.name);
     if (!kept || !drawing) return;
     this.#putAside({ ...kept, drawing });
@@ -115,13 +115,15 @@ export class Studio implements Surroundings {
     const [before, after] = [this.#model, this.models.find((model) => model.name === name)!];
     if (before === after) return;
     const { width, height } = after.size;
-    const known = translated(this.editor.drawing, before, after)?.resized(width, height);
-    const drawing = known ?? (await this.#firstDrawing(after));
+    // An example that nobody painted on gives way to one of the other model's own.
+    const known = this.#isWorthKeeping ? translated(this.editor.drawing, before, after) : null;
+    const drawing = known?.drawing.resized(width, height) ?? (await this.#firstDrawing(after));
     // While an example was fetched, the person may have chosen yet another.
     if (part<HTMLSelectElement>("model").value !== name) return;
     this.#keeper.atOnce();
     if (this.#isWorthKeeping) this.#putAside(this.project());
     this.editor.replace(drawing, name);
+    if (known?.lost) this.notify(wordsOfLost(known.lost, after));
   }
 
   /** Goes on with a project, and shows the picture that was made of it, if any was. One step that can be taken back. */
@@ -155,6 +157,7 @@ export class Studio implements Surroundings {
   /** Makes a picture because the person asked for one. */
   generate(): void {
     if (!this.picture.isSeedLocked && !this.picture.style) this.picture.drawSeed();
+    this.picture.settleSeed();
     this.#keepSoon();
     this.#make(false);
   }
@@ -162,6 +165,7 @@ export class Studio implements Surroundings {
   /** Makes as many pictures, of seeds in a row, in place of one. */
   vary(count: number): void {
     if (!this.picture.isSeedLocked) this.picture.drawSeed();
+    this.picture.settleSeed();
     this.#keepSoon();
     this.#make(false, count);
   }
@@ -182,9 +186,9 @@ export class Studio implements Surroundings {
     if (!making) return;
     this.picture.seed = making.seed;
     this.picture.setModel(this.#model, style);
-    if (!making.made) return;
     this.#generation.stop();
-    this.picture.show({ kind: "made", made: making.made });
+    if (making.made) this.picture.show({ kind: "made", made: making.made });
+    else this.picture.clear();
   }
 
   #isOtherModel(step: Step): boolean {

@@ -4,17 +4,24 @@ import type { StylePicture } from "./style";
 
 /** A picture goes along with every job, live with every stroke, and the service looks at it small. */
 const MOST_BYTES = 1_000_000;
-/** What the service reads. */
-const SENT_TYPES: readonly string[] = ["image/png", "image/jpeg", "image/webp"];
 const SHRUNK_SIDE_PIXELS = 1024;
 const SHRUNK_QUALITY = 0.92;
+
+/** The kind of picture that the first bytes show, whatever the file's name says; null where it is none of these. */
+async function typeOf(file: File): Promise<string | null> {
+  const bytes = new Uint8Array(await file.slice(0, 12).arrayBuffer());
+  const beginning = String.fromCharCode(...bytes);
+  if (beginning.startsWith("\x89PNG\r\n\x1a\n")) return "image/png";
+  if (beginning.startsWith("\xff\xd8\xff")) return "image/jpeg";
+  return /^RIFF[^]{4}WEBP/.test(beginning) ? "image/webp" : null;
+}
 
 /** The file as it is, or drawn anew if it is large or of another kind; null where the browser sees no picture in it. */
 export async function readStylePicture(file: File): Promise<StylePicture | null> {
   const bitmap = await createImageBitmap(file).catch(() => null);
   if (!bitmap) return null;
-  const isSent = SENT_TYPES.includes(file.type) && file.size <= MOST_BYTES;
-  const picture = isSent ? file : await shrunk(bitmap);
+  const type = await typeOf(file);
+  const picture = type && file.size <= MOST_BYTES ? file.slice(0, file.size, type) : await shrunk(bitmap);
   bitmap.close();
   return { name: file.name, type: picture.type, bytes: new Uint8Array(await picture.arrayBuffer()) };
 }

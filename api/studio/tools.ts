@@ -114,7 +114,9 @@ class PolygonTool implements Tool {
   /** Where the next corner is to be, while it is pressed. */
   #pressed: Point | null = null;
 
-  constructor(private readonly editor: Editor) {}
+  constructor(private readonly editor: Editor) {
+    editor.replaced.on(() => this.cancel());
+  }
 
   press(point: Point): void {
     this.#pressed = point;

@@ -16,6 +16,9 @@ export function offerVariations(vary: (count: number) => void): void {
   }
 }
 
+/** Rather than nowhere, where what was in focus is gone. */
+const focusOffer = () => part("variations-row").querySelector("button")!.focus();
+
 export class VariationGrid {
   readonly chosen = new Signal<Made>();
   readonly #grid = part("variations");
@@ -23,7 +26,10 @@ export class VariationGrid {
   #urls: string[] = [];
 
   constructor() {
-    this.#back.addEventListener("click", () => this.close());
+    this.#back.addEventListener("click", () => {
+      this.close();
+      focusOffer();
+    });
   }
 
   /** Shows places for as many pictures, in as many columns as rows. */
@@ -69,7 +75,7 @@ export class VariationGrid {
     button.addEventListener("click", () => {
       this.chosen.emit(made);
       this.close();
-      part("variations-row").querySelector("button")!.focus(); // rather than nowhere
+      focusOffer();
     });
     return button;
   }

@@ -138,14 +138,22 @@ class StudioPage:
 
 
 @contextmanager
-def open_studio(browser: Browser, url: str, *, live: bool = False, **options: object) -> Iterator[StudioPage]:
-    """The studio of a service, as somebody finds it who was never there; it makes pictures by itself only if `live`."""
+def open_studio(
+    browser: Browser, url: str, *, live: bool = False, styled: bool = False, **options: object
+) -> Iterator[StudioPage]:
+    """The studio of a service; it makes pictures by itself only if `live`, and in the first style only if `styled`.
+
+    Somebody who was never there finds both so.
+    """
     with page_of(browser, **options) as (page, wrong):
         studio = StudioPage(page, wrong)
         if not live:
             # What a person who switched it off before would find. Pages that are no studio have no such switch.
             page.add_init_script("addEventListener('DOMContentLoaded', () => (window.live ?? {}).checked = false)")
         studio.open(url)
+        by_seed = page.locator("#styles").get_by_role("radio").first
+        if not styled and by_seed.is_visible():
+            by_seed.check()
         yield studio
 
 

@@ -203,3 +203,25 @@ def test_examples_are_opened_and_another_model_takes_over_what_it_knows(studio: 
     studio.page.locator("#model").select_option("street")
     expect(studio.page.locator("#map-size")).to_have_text("256 × 192")
     expect(studio.page.locator("#palette-list")).to_contain_text("pedestrian")
+
+
+def test_a_project_is_known_by_the_ending_of_its_name_in_capitals_too(studio: StudioPage) -> None:
+    with studio.page.expect_download() as download:
+        studio.menu("Save project")
+    studio.new_map(fill="sea")
+    content = Path(download.value.path()).read_bytes()
+    studio.page.locator("#file-input").set_input_files([{"name": "P.JSON", "mimeType": "", "buffer": content}])
+    expect(studio.page.locator("#notice")).to_have_text("Opened P.JSON.")
+
+
+def test_what_is_dropped_on_a_dialog_does_not_change_the_map_behind_it(studio: StudioPage, tmp_path: Path) -> None:
+    before = studio.labels()
+    (tmp_path / "map.png").write_bytes(png(np.zeros((4, 4))))
+    studio.page.keyboard.press("?")
+    studio.drop([tmp_path / "map.png"])
+    studio.page.keyboard.press("Escape")
+    studio.drop([tmp_path / "map.png"])
+    expect(studio.page.locator("#notice")).to_have_text("Opened map.png.")
+    studio.page.keyboard.press("Control+z")
+    studio.expect_labels(before)
+    expect(studio.page.locator("#undo")).to_be_disabled()

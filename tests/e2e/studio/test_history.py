@@ -23,6 +23,11 @@ def studio(studio: StudioPage) -> StudioPage:
     return studio
 
 
+def reload(studio: StudioPage) -> None:
+    studio.page.reload()
+    expect(studio.page.locator("body.ready")).to_be_attached()
+
+
 def shown(studio: StudioPage) -> list[int]:
     """The pixels of the picture that is shown."""
     read = """(image) => new Promise((resolve) => {
@@ -84,6 +89,28 @@ def test_what_is_painted_after_that_is_what_undo_leads_back_to(studio: StudioPag
     expect(seed(studio)).to_have_value("8")
 
 
+def test_what_had_no_picture_has_none_when_a_picture_is_taken_back(studio: StudioPage) -> None:
+    generate(studio, kept=1)
+    reload(studio)
+    seed(studio).fill("123")
+    studio.drag((30, 100), (100, 100))
+    drawn = studio.labels()
+    compare, save = (studio.page.locator(f"#{name}") for name in ("compare", "save-picture"))
+    entries(studio).first.click()
+    expect(studio.page.locator("#picture")).to_be_visible()
+    compare.check()
+    studio.page.keyboard.press("Control+z")
+    studio.expect_labels(drawn)
+    expect(seed(studio)).to_have_value("123")
+    expect(studio.page.locator("#picture")).to_be_hidden()
+    expect(studio.page.locator("#compare-map")).to_be_hidden()
+    for control in (compare, save, studio.page.locator("#full-open")):
+        expect(control).to_be_disabled()
+    studio.page.keyboard.press("Control+y")
+    expect(studio.page.locator("#picture")).to_be_visible()
+    expect(save).to_be_enabled()
+
+
 def test_the_strip_by_keyboard(studio: StudioPage) -> None:
     generate(studio, kept=1)
     seed(studio).fill("8")
@@ -105,8 +132,7 @@ def test_the_strip_by_keyboard(studio: StudioPage) -> None:
 def test_a_reload_keeps_the_pictures(studio: StudioPage) -> None:
     drawn, _ = studio.labels(), generate(studio, kept=1)
     first = shown(studio)
-    studio.page.reload()
-    expect(studio.page.locator("body.ready")).to_be_attached()
+    reload(studio)
     studio.new_map(fill="sea")
     entries(studio).first.click()
     expect(studio.page.locator("#announcer")).to_contain_text("Restored")

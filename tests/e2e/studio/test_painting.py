@@ -81,6 +81,28 @@ def test_a_polygon_closes_at_its_first_corner(studio: StudioPage) -> None:
     assert box_of(mask) == (20, 20, 121, 121)
 
 
+def test_a_polygon_that_is_left_open_ends_with_the_map_it_was_on(studio: StudioPage) -> None:
+    studio.tool("Polygon")
+    for corner in ((20, 20), (120, 20), (20, 120)):
+        studio.click(corner)
+    studio.menu("Flip left and right")
+    studio.page.get_by_role("button", name="Close polygon").click()
+    assert not painted(studio).any()
+
+
+def test_who_undoes_the_last_step_by_keyboard_can_redo_it(studio: StudioPage) -> None:
+    studio.drag((20, 20), (100, 20))
+    undo, redo = (studio.page.get_by_role("button", name=name, exact=True) for name in ("Undo", "Redo"))
+    undo.focus()
+    for _ in range(2):  # the stroke, and the new map
+        undo.press("Enter")
+    expect(redo).to_be_focused()
+    redo.press("Enter")
+    redo.press("Enter")
+    expect(undo).to_be_focused()
+    assert painted(studio).any()
+
+
 def test_fill_takes_what_is_connected_and_swap_takes_all(studio: StudioPage) -> None:
     studio.tool("Rectangle")
     studio.drag((0, 100), (255, 120))

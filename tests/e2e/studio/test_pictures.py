@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from api.client import SpadeClient
 from deploy.local.stack import LocalStack
@@ -106,9 +107,43 @@ def test_live_a_later_stroke_cancels_the_job_of_an_earlier_one(
 
 def test_without_a_worker_it_says_so_and_goes_on_when_there_is_one(studio: StudioPage, stack: LocalStack) -> None:
     with sleeping_worker(stack):
+        polls: list[str] = []
+
+        def ask_often(route: Route) -> None:
+            polls.append(route.request.url)
+            route.continue_(url=route.request.url.replace("wait=20", "wait=1"))
+
+        studio.page.route("**/v1/jobs/*", ask_often)
         generate(studio)
-        expect(studio.page.locator("#status")).to_contain_text("perhaps no worker is running", timeout=30_000)
+        status = studio.page.locator("#status", has_text="perhaps no worker is running")
+        expect(status).to_be_visible(timeout=30_000)
+        before = len(polls)
+        wait_until(lambda: studio.page.evaluate("0") or len(polls) > before + 2, "it asked again")
+        expect(status).to_be_visible()
     studio.expect_picture()
+
+
+@pytest.mark.parametrize(
+    ("typed", "used"), [("-5", "0"), ("1e3", "1000"), ("1.5", "2"), ("e", "0"), ("9" * 20, str(2**53 - 65))]
+)
+def test_a_seed_that_is_typed_is_shown_as_it_is_used(studio: StudioPage, typed: str, used: str) -> None:
+    seed = studio.page.locator("#seed")
+    seed.fill("")
+    seed.press_sequentially(typed)
+    studio.page.get_by_role("checkbox", name="Keep the seed").check()
+    seed.press("Control+Enter")
+    expect(seed).to_have_value(used)
+    studio.expect_picture()
+    expect(studio.page.locator("#picture")).to_have_attribute("alt", re.compile(rf"\b{used}\b"))
+
+
+def test_who_cancels_by_keyboard_is_where_a_picture_is_asked_for(studio: StudioPage, stack: LocalStack) -> None:
+    with sleeping_worker(stack):
+        generate(studio)
+        cancel = studio.page.locator("#stop")
+        cancel.focus()
+        cancel.press("Enter")
+        expect(studio.page.get_by_role("button", name="Generate")).to_be_focused()
 
 
 def test_without_an_answer_it_says_so_and_tries_again(browser: Browser, stack: LocalStack) -> None:
@@ -130,7 +165,8 @@ def test_a_reload_goes_on_with_the_work(studio: StudioPage) -> None:
     kept = """() => new Promise((resolve) => {
       const opening = indexedDB.open("spade-studio");
       opening.onsuccess = () => {
-        const reading = opening.result.transaction("work").objectStore("work").get("current");
+        const kept = opening.result.transaction("work").objectStore("work");
+        const reading = kept.get(sessionStorage.getItem("spade-studio-tab"));
         reading.onsuccess = () => resolve(reading.result?.seed === 99 && reading.result?.style === "night");
       };
     })"""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from api.client import SpadeClient
 from deploy.local.stack import LocalStack
@@ -28,7 +28,8 @@ DROP = """([name, content]) => {
 KEPT = """() => new Promise((resolve) => {
   const opening = indexedDB.open("spade-studio");
   opening.onsuccess = () => {
-    const reading = opening.result.transaction("work").objectStore("work").get("current");
+    const kept = opening.result.transaction("work").objectStore("work");
+    const reading = kept.get(sessionStorage.getItem("spade-studio-tab"));
     reading.onsuccess = () => resolve(reading.result?.style ?? null);
   };
 })"""
@@ -185,6 +186,14 @@ def test_a_large_picture_is_sent_smaller(studio: StudioPage, stack: LocalStack, 
     assert apart.mean() < 10
 
 
+def test_a_picture_is_known_by_its_content_and_not_by_its_name(studio: StudioPage) -> None:
+    payload = {"name": "photo.png", "mimeType": "image/png", "buffer": photo("orange", "GIF")}
+    studio.page.locator("#style-file").set_input_files([payload])
+    expect(studio.page.locator("#style-name")).to_have_text("photo.png")
+    studio.page.get_by_role("button", name="Generate").click()
+    studio.expect_picture()
+
+
 def test_what_is_no_picture_is_told_in_words(studio: StudioPage) -> None:
     choose_picture(studio, b"nothing", name="notes.png", kind="image/png")
     expect(studio.page.locator("#notice")).to_have_text("notes.png cannot be read as a picture.")
@@ -192,12 +201,18 @@ def test_what_is_no_picture_is_told_in_words(studio: StudioPage) -> None:
 
 
 def test_what_the_service_refuses_is_told_in_words(browser: Browser, stack: LocalStack) -> None:
+    def damage(route: Route) -> None:
+        sent = route.request.post_data_buffer
+        assert sent is not None
+        route.continue_(post_data=sent.replace(b"\xff\xd8\xff", b"..."))
+
     with open_studio(browser, stack.url) as studio:
-        choose_picture(studio, photo("teal", "GIF"), name="moving.png", kind="image/png")
+        studio.page.route("**/v1/jobs", damage)
+        choose_picture(studio, photo("teal"), name="moving.jpg")
         expect(studio.page.get_by_role("radio", name="Picture", exact=True)).to_be_checked()
         studio.page.get_by_role("button", name="Generate").click()
         expect(studio.page.locator("#status")).to_have_text(
-            "Files cannot be used: moving.png: it is no PNG, JPEG or WebP"
+            "Files cannot be used: moving.jpg: it is no PNG, JPEG or WebP"
         )
 
 
