@@ -176,7 +176,7 @@ async function start(): Promise<void> {
     "Ctrl+Enter": () => studio.generate(),
     Delete: () => toolbox.select.erase(),
     Backspace: () => toolbox.select.erase(),
-    Escape: () => toolbox.tool.cancel?.(),
+    Escape: () => (document.querySelector(":popover-open") ? false : toolbox.tool.cancel?.()),
   });
   document.addEventListener("paste", (event) => {
     if (isForField(event) || event.clipboardData?.files.length || !toolbox.select.paste()) return;

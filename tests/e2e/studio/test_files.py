@@ -225,3 +225,11 @@ def test_what_is_dropped_on_a_dialog_does_not_change_the_map_behind_it(studio: S
     studio.page.keyboard.press("Control+z")
     studio.expect_labels(before)
     expect(studio.page.locator("#undo")).to_be_disabled()
+
+
+def test_escape_closes_the_menu(studio: StudioPage) -> None:
+    entry = studio.page.get_by_role("button", name="Save project")
+    studio.page.get_by_role("button", name="File").click()
+    expect(entry).to_be_visible()
+    studio.page.keyboard.press("Escape")
+    expect(entry).to_be_hidden()
