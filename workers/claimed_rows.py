@@ -14,12 +14,13 @@ def claimed_batch(bucket: str, rows: list[list[str | int]], specs: Mapping[str, 
     if not rows:
         return None
     model, _, rest = bucket.removesuffix("!alone").partition("@")
-    version, size, _ = rest.rsplit("/", 2)
+    version, size, *_ = rest.split("/")
     height, width = size.split("x")
     return Batch(
         bucket=bucket,
         model=model,
         model_version=version,
+        weights_digest=next(iter(specs.values()))["weights_digest"],
         height=int(height),
         width=int(width),
         items=tuple(_claimed_item(row, specs) for row in rows),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from model_store.card import ModelCard
 from model_store.registry import Registry
 from spade.cpus import usable_cpus
+from workers.accepted_models import accepted_card
 from workers.inputs import Inputs
 from workers.settings import WorkerSettings
 
@@ -64,13 +65,13 @@ class LocalEngine:
 
     def load(self, model: str, version: str) -> None:
         """Make a model ready. Raises `SpadeError` when it cannot be used."""
-        self._synthesizer(model, version)
+        self._synthesizer(self._registry.card(model, version))
 
     def synthesize(self, inputs: Inputs) -> NDArray[np.uint8]:
         """As `Engine` says."""
-        synthesizer = self._synthesizer(inputs.batch.model, inputs.batch.model_version)
+        card = accepted_card(self._registry, inputs.batch)
+        synthesizer = self._synthesizer(card)
         seeds = [item.seed for item in inputs.items]
-        card = self._registry.card(inputs.batch.model, inputs.batch.model_version)
         assert self._styles is not None, "it is made with the first synthesizer"
         styles = [None if item.style is None else item.style.chosen for item in inputs.items]
         latents = self._styles.latents(card, styles, inputs.style_pictures)
@@ -79,9 +80,8 @@ class LocalEngine:
     def ping(self) -> None:
         """It is never away."""
 
-    def _synthesizer(self, model: str, version: str) -> "Synthesizer":
+    def _synthesizer(self, card: ModelCard) -> "Synthesizer":
         with self._lock:
-            card = self._registry.card(model, version)
             if card.weights.sha256 not in self._synthesizers:
                 self._synthesizers[card.weights.sha256] = self._load(card)
             return self._synthesizers[card.weights.sha256]

@@ -14,6 +14,7 @@ from workers.webhook_messages import WebhookView
 
 JOBS_PREFIX: Final = "jobs/"
 """Prefix of every object of every job."""
+_TOLD_DIGITS: Final = 12
 
 
 class State(StrEnum):
@@ -108,8 +109,9 @@ class JobSpec:
 
     @property
     def bucket(self) -> str:
-        """Name of the set of items that may share a batch."""
-        return f"{self.model}@{self.model_version}/{self.height}x{self.width}/{self.precision}"
+        """Name of the set of items that may share a batch. Of a replaced version, old jobs are apart."""
+        model, weights = f"{self.model}@{self.model_version}", self.weights_digest[:_TOLD_DIGITS]
+        return f"{model}/{self.height}x{self.width}/{self.precision}/{weights}"
 
     @property
     def pixels(self) -> int:
@@ -202,6 +204,7 @@ class Batch:
     bucket: str
     model: str
     model_version: str
+    weights_digest: str  # that its jobs were accepted for
     height: int
     width: int
     items: tuple[ClaimedItem, ...]

@@ -10,6 +10,7 @@ from model_store.errors import UnknownModelError, UnusableModelError
 from model_store.registry import Registry
 from spade.label_images import LabelMapError, decode_instance_map, decode_label_map, resize_nearest
 from spade.palettes import Palette, PaletteError
+from workers.accepted_models import ReplacedModelError, accepted_card
 from workers.bulk_inputs import MapReading
 from workers.errors import ObjectMissingError
 from workers.figures import FailureReason
@@ -42,7 +43,7 @@ class SentMaps:
         """
         batch = self._batch
         try:
-            card = self._registry.card(batch.model, batch.model_version)
+            card = accepted_card(self._registry, batch)
             key = item.label_map_key
             ids = decode_label_map(
                 self._objects.get(key),
@@ -56,7 +57,7 @@ class SentMaps:
                 instances = self._instances(item.instance_map_key, ids.shape)
         except LabelMapError as error:
             raise InputError(_describe(error), reason=FailureReason.INVALID_LABEL_MAP) from error
-        except UnusableModelError as error:
+        except (UnusableModelError, ReplacedModelError) as error:
             raise InputError(str(error), reason=FailureReason.MODEL_UNUSABLE) from error
         except (ObjectMissingError, UnknownModelError, PaletteError) as error:
             raise InputError(f"the label map cannot be read: {error}") from error

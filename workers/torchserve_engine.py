@@ -148,6 +148,7 @@ def _requests(inputs: Inputs) -> list[PictureRequest]:
                 seed=item.seed,
                 style=None if style is None else style.chosen,
                 style_picture=None if picture_key is None else inputs.style_pictures[picture_key],
+                weights_sha256=inputs.batch.weights_digest,
             )
         )
     return requests

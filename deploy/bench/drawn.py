@@ -41,6 +41,7 @@ def inputs_of(card: ModelCard, maps: Maps) -> Inputs:
         bucket="bare",
         model=card.name,
         model_version=card.version,
+        weights_digest=card.weights.sha256,
         height=card.height,
         width=card.width,
         items=items,

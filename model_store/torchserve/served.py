@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from model_store.errors import WeightsError
 from model_store.loading import load_synthesizer
 from model_store.registry import Registry
 from model_store.style_latents import StyleLatents
@@ -76,6 +77,7 @@ class ServedModel:
         for place, body in enumerate(bodies):
             try:
                 request = decode_request(body)
+                self._require_weights(request.weights_sha256)
             except SpadeError as error:
                 answers[place] = _refusal(error)
             else:
@@ -83,6 +85,15 @@ class ServedModel:
         for group in groups.values():
             answers |= dict(zip(group, self._answer_group(list(group.values())), strict=True))
         return [answers[place] for place in range(len(bodies))]
+
+    def _require_weights(self, asked: str | None) -> None:
+        card = self._card
+        if asked not in (None, card.weights.sha256):
+            raise WeightsError(
+                f"TorchServe has model {card.reference} with weights of sha256 {card.weights.sha256}, the job is for "
+                f"{asked}: submit it again if the model was replaced since; if TorchServe has the model of before, "
+                f"`spade-serve torchserve unregister {card.reference}` removes it, and `register` adds the new one"
+            )
 
     def _answer_group(self, requests: list[PictureRequest]) -> list[Answer]:
         try:

@@ -55,6 +55,8 @@ class PictureRequest:
     style: ChosenStyle | None = None
     style_picture: NDArray[np.uint8] | None = None
     """RGB (h, w, 3), where the style is that of a picture"""
+    weights_sha256: str | None = None
+    """Of the weights that it is asked of; None: of those that are there"""
 
 
 def encode_request(request: PictureRequest) -> bytes:
@@ -66,6 +68,7 @@ def encode_request(request: PictureRequest) -> bytes:
         "seed": request.seed,
         "style": None if style is None else [style.first, style.second, style.weight],
         "picture": None if picture is None else list(picture.shape[:2]),
+        "weights": request.weights_sha256,
     }
     text = json.dumps(header).encode()
     ids = [request.label_map] if request.instance_map is None else [request.label_map, request.instance_map]
@@ -108,6 +111,7 @@ def _read(header: dict[str, Any], data: memoryview) -> PictureRequest:
         seed=_integer(header["seed"]),
         style=_style(header["style"], picture),
         style_picture=picture,
+        weights_sha256=header.get("weights"),  # workers of before do not say
     )
 
 

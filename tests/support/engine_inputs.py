@@ -45,7 +45,15 @@ def inputs_of(
     )
     _, height, width = maps.shape
     return Inputs(
-        batch=Batch(bucket="b", model=card.name, model_version=card.version, height=height, width=width, items=items),
+        batch=Batch(
+            bucket="b",
+            model=card.name,
+            model_version=card.version,
+            weights_digest=card.weights.sha256,
+            height=height,
+            width=width,
+            items=items,
+        ),
         items=items,
         label_maps=maps,
         instance_maps=maps if instance_maps is None else instance_maps,

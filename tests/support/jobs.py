@@ -1,9 +1,11 @@
 """Jobs as the API would submit them, and results as a worker would commit them."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 
 from deploy.bench import jobs
+from model_store.registry import Registry
 from workers.job_store import Claim, JobStore
 from workers.messages import Batch, ClaimedItem, JobSpec, Result, picture_key, spec_key
 from workers.redis_client import PREFIX, RedisClient
@@ -12,10 +14,15 @@ from workers.storage import ObjectStore
 OWNER = "ann"
 
 
+@functools.cache
+def _landscape_digest() -> str:
+    return Registry(None).card("landscape").weights.sha256
+
+
 def job_spec(job_id: str, items: int = 1, **changes: object) -> JobSpec:
     """A job of `items` label maps for `landscape`, 256x256, with seeds 0, 1 …; `changes` are fields of JobSpec."""
     values: dict[str, object] = {"owner": OWNER, "created_ms": 0, "request_digest": f"digest of {job_id}"}
-    spec = jobs.job_spec(job_id, items=items, model="landscape", digest="0" * 64)
+    spec = jobs.job_spec(job_id, items=items, model="landscape", digest=_landscape_digest())
     return dataclasses.replace(spec, **{**values, **changes})
 
 

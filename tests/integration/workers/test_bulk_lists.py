@@ -47,6 +47,15 @@ def test_maps_of_a_model_whose_card_is_damaged_fail_with_that_reason(bench: Benc
     assert caught.value.reason is FailureReason.MODEL_UNUSABLE
 
 
+def test_maps_of_a_model_that_was_replaced_since_fail_with_that_reason(bench: Bench) -> None:
+    submit(bench, "j", 1, stored=1, weights_digest="0" * 64)
+    bench.filler.fill("j")
+    bench.pipeline.drain(seconds=60)
+    item = bench.reader.item("j", 0)
+    assert item.reason == FailureReason.MODEL_UNUSABLE
+    assert "model landscape@1 was replaced since the job was submitted" in (item.detail or "")
+
+
 def fill_all(bench: Bench) -> None:
     bench.filler.fill_all(holder="w", wake=bench.woken.append, stop=threading.Event())
 

@@ -139,7 +139,7 @@ def test_of_a_large_job_only_the_first_items_are_traced_and_those_that_fail(trac
 
     traced.engine.before = refuse_the_last
     submit(traced, TRACED_ITEMS + 2)
-    traced.client.hset("{spade}:ceilings:cpu", mapping={"landscape@1/8x8/float32": "1"})
+    traced.client.hset("{spade}:ceilings:cpu", mapping={job_spec("j", height=SIZE, width=SIZE).bucket: "1"})
     traced.pipeline.drain(seconds=120)
     items = {int(item.attributes["spade.item.index"]): item for item in items_of(kept)}
     assert sorted(items) == [*range(TRACED_ITEMS), TRACED_ITEMS + 1]

@@ -19,7 +19,7 @@ from model_store.torchserve.served import ServedModel
 from model_store.torchserve.spade_serving_handler import SpadeServingHandler
 from model_store.torchserve.wire import PictureRequest, decode_error, decode_picture, encode_request
 from spade.config import Precision
-from spade.errors import ConfigError, OutOfMemoryError
+from spade.errors import ConfigError, OutOfMemoryError, SpadeError
 from support.models import add_small_model
 
 CONFIG = ArchiveConfig(batch_items=3, backend=BackendConfig(device="cpu", threads=1))
@@ -93,6 +93,16 @@ def test_damaged_weights_are_not_packed_and_leave_the_archive_before_as_it_was(
 def test_the_handlers_file_defines_one_class_as_torchserve_wants() -> None:
     defined = [node for node in ast.walk(ast.parse(HANDLER.read_text())) if isinstance(node, ast.ClassDef)]
     assert [node.name for node in defined] == [SpadeServingHandler.__name__]
+
+
+def test_a_job_for_other_weights_than_torchserve_has_is_refused_and_takes_no_other_with_it(
+    served: ServedModel, small: ModelCard
+) -> None:
+    answers = served.answer([request(weights_sha256=digest) for digest in (small.weights.sha256, "0" * 64)])
+    assert [answer.status for answer in answers] == [200, 500]
+    kind, detail = decode_error(answers[1].body) or (None, "")
+    assert kind is SpadeError
+    assert f"small@1 with weights of sha256 {small.weights.sha256}, the job is for {'0' * 64}" in detail
 
 
 def test_a_batch_of_different_sizes_is_answered_in_its_order(
