@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model_store.card import ModelCard
+from model_store.card import EncoderInfo, ModelCard
 from model_store.chosen_style import ChosenStyle
 from model_store.loading import load_described_encoder
 from model_store.registry import Registry
@@ -23,7 +23,7 @@ class StyleLatents:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._encoders: dict[str, ImageEncoder] = {}
+        self._encoders: dict[EncoderInfo | None, ImageEncoder] = {}
 
     def latents(self, card: ModelCard, styles: Sequence[ChosenStyle | None], pictures: Pictures) -> list[Tensor | None]:
         """z (latent_dim,) for each item, None where it asks for no style; each style of a batch is found once.
@@ -43,7 +43,6 @@ class StyleLatents:
         return latent_of_blend(card, style.first, style.second, style.weight)
 
     def _encoder(self, card: ModelCard) -> ImageEncoder:
-        digest = card.weights.sha256 if card.encoder is None else card.encoder.weights.sha256
-        if digest not in self._encoders:
-            self._encoders[digest] = load_described_encoder(self._registry, card)
-        return self._encoders[digest]
+        if card.encoder not in self._encoders:
+            self._encoders[card.encoder] = load_described_encoder(self._registry, card)
+        return self._encoders[card.encoder]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from model_store.card import ModelCard
 from model_store.registry import Registry
+from spade.config import GeneratorConfig
 from spade.cpus import usable_cpus
 from workers.accepted_models import accepted_card
 from workers.inputs import Inputs
@@ -50,7 +51,7 @@ class LocalEngine:
         self._registry = registry
         self._settings = settings
         self._cache: ModulationCache | None = None
-        self._synthesizers: dict[str, Synthesizer] = {}
+        self._synthesizers: dict[tuple[str, GeneratorConfig], Synthesizer] = {}
         self._styles: StyleLatents | None = None
         self._device: str | None = None
         self._lock = threading.Lock()
@@ -82,9 +83,11 @@ class LocalEngine:
 
     def _synthesizer(self, card: ModelCard) -> "Synthesizer":
         with self._lock:
-            if card.weights.sha256 not in self._synthesizers:
-                self._synthesizers[card.weights.sha256] = self._load(card)
-            return self._synthesizers[card.weights.sha256]
+            # With what the card says of them, which loading holds against the weights.
+            key = card.weights.sha256, card.generator
+            if key not in self._synthesizers:
+                self._synthesizers[key] = self._load(card)
+            return self._synthesizers[key]
 
     def _load(self, card: ModelCard) -> "Synthesizer":
         import torch
