@@ -135,7 +135,8 @@ def add(folder: Path, models_dir: Path | None) -> None:
 def remove(reference: str, models_dir: Path | None) -> None:
     """Remove a version, NAME@VERSION, from the models folder; the newest of the rest is the latest then.
 
-    Items that still wait for it fail, unless a worker has it loaded. Models that ship with the program stay.
+    Items that still wait for it fail: when their turn comes while workers have other versions of the model, and about a
+    quarter of an hour after its last version is gone from every worker. Models that ship with the program stay.
 
     \b
     Example:

@@ -111,6 +111,13 @@ class JobReader:
         pixels = (ahead + last + not_there_yet) * job.height * job.width
         return QueuePosition(position=ahead + first, eta_seconds=pixels / rate if rate else None)
 
+    def newest_waiting_ms(self, model: str) -> float | None:
+        """When the newest of a model's jobs with waiting items was accepted, Unix time; None where none waits."""
+        keys = [f"{PREFIX}waiting:{model}:{priority.rank}" for priority in Priority]
+        with translated_errors():
+            rows = [self._client.zrevrangebyscore(k, "+inf", "-inf", start=0, num=1, withscores=True) for k in keys]
+        return max((created_ms for row in rows for _, created_ms in row), default=None)
+
     def settled_items(self, job: JobView, *, start: int, count: int) -> list[ItemView]:
         """Items that have come to their final states, in that order: from the `start`th on, at most `count`.
 

@@ -12,6 +12,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from model_store.registry import Registry
+from workers.absent_models import LOOK_SECONDS, AbsentModels
 from workers.copying import Copier
 from workers.engine import Engine
 from workers.errors import QueueUnavailableError
@@ -104,11 +105,13 @@ class Runtime:
             stop=self.stopping,
             interval_seconds=upkeep_seconds,
         )
+        absent_models = AbsentModels(stores, registry=registry, worker=self._worker, stop=self.stopping)
         self._beside: list[HealthServer | LeaseKeeper | Periodic | Upkeep | WebhookDeliverer] = [
             *self._health(settings.worker, metrics_registry),
             leases,
             self._upkeep,
             Periodic("presence", self._presence.say, interval_seconds=SAY_SECONDS),
+            Periodic("absent models", absent_models.look, interval_seconds=LOOK_SECONDS),
             Periodic("models", partial(served.look_again, found), interval_seconds=_LOOK_INTERVAL_SECONDS),
             *_webhooks(settings.webhooks, stores, metrics),
         ]

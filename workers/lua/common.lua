@@ -23,6 +23,7 @@
 --   drain:<model>                     hash   pixels finished per 10 s slot of the last minute
 --   totals                            hash   counters since ever: items|<model>|<state>|<reason>, jobs|<model>|<state>|
 --   workers, seen                     hash   what each worker last said of itself; zset: when that was
+--   absent                            zset   models that a worker asks the others for, by their newest waiting job
 --   ceilings:<device>                 hash   items of a bucket that fit into the device's memory
 --   reserved:<job>                    string who stores the inputs of a job of this id just now
 --   reaper                            string the worker whose turn it is
