@@ -4,7 +4,7 @@ import { isMany } from "./batch_files";
 import { download, part } from "./dom";
 import { Drawing } from "./drawing";
 import type { Editor } from "./editor";
-import { isForField } from "./keyboard";
+import { isDialogOpen, isForField } from "./keyboard";
 import { MapError, readMap, wordsOfLost, writeMap } from "./maps";
 import { PAINTERS } from "./painters";
 import type { PicturePanel } from "./picture";
@@ -42,8 +42,6 @@ export async function readExample(name: Example, model: Model): Promise<Drawing>
   if (!bytes) throw new MapError("example-away");
   return (await readMap(new Uint8Array(bytes), model)).drawing;
 }
-
-const isBehindDialog = () => document.querySelector("dialog[open]") !== null;
 
 export class Files {
   /** More than one file was dropped. */
@@ -120,7 +118,7 @@ export class Files {
     const target = part("drop");
     addEventListener("dragover", (event) => {
       event.preventDefault();
-      target.hidden = isBehindDialog() || !event.dataTransfer?.types.includes("Files");
+      target.hidden = isDialogOpen() || !event.dataTransfer?.types.includes("Files");
     });
     addEventListener("dragleave", (event) => {
       if (!event.relatedTarget) target.hidden = true;
@@ -129,7 +127,7 @@ export class Files {
       target.hidden = true;
       if (event.defaultPrevented) return; // a dialog took it
       event.preventDefault();
-      if (isBehindDialog()) return;
+      if (isDialogOpen()) return;
       if (event.dataTransfer && isMany(event.dataTransfer)) return this.manyDropped.emit(event.dataTransfer);
       const [file] = event.dataTransfer?.files ?? [];
       if (file) void this.open(file);

@@ -89,7 +89,7 @@ export class CanvasKeys {
 const TYPED_INTO = "input:is([type=number], [type=search], [type=password], [type=text]), select, textarea";
 
 const isTypedInto = (event: Event) => event.target instanceof Element && event.target.matches(TYPED_INTO);
-const isDialogOpen = () => document.querySelector("dialog[open]") !== null;
+export const isDialogOpen = () => document.querySelector("dialog[open]") !== null;
 
 /** Whether what the person does is meant for a field or a dialog, and not for the map. */
 export const isForField = (event: Event): boolean => isDialogOpen() || isTypedInto(event);
