@@ -6,8 +6,8 @@ from dataclasses import replace
 from spade.training.checkpoint_store import open_store
 from spade.training.checkpoints import Checkpoints
 from spade.training.config import TrainingConfig
-from spade.training.state import saved_config, what_is_missing_told
-from spade.training.validation_config import Standing, ValidationConfig
+from spade.training.state import saved_config, saved_standing, what_is_missing_told
+from spade.training.validation_config import ValidationConfig
 
 
 def is_finished(config: TrainingConfig, checkpoints: str, environment: Mapping[str, str]) -> bool:
@@ -20,8 +20,9 @@ def is_finished(config: TrainingConfig, checkpoints: str, environment: Mapping[s
     if name is None:
         return False
     state, place = kept.load(name), kept.place(name)
+    standing = saved_standing(state, where=place)
     with what_is_missing_told(place):
-        is_over = Standing(**state["standing"]).is_over(config.validation) and _same_looks(
+        is_over = standing.is_over(config.validation) and _same_looks(
             saved_config(state, where=place).validation, config.validation
         )
         return is_over or state["position"]["epoch"] > config.schedule.total

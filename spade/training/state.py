@@ -101,7 +101,7 @@ class RunState:
         if self.scaler.is_enabled() and saved["scaler"]:
             self.scaler.load_state_dict(saved["scaler"])
         self.position = Position(**saved["position"])
-        self.standing = Standing(**saved["standing"])
+        self.standing = saved_standing(saved, where=where)
         _restore_random_states(saved["random"])
 
 
@@ -114,6 +114,15 @@ def saved_config(saved: dict[str, Any], *, where: str) -> TrainingConfig:
         return record_from_mapping(TrainingConfig, saved["config"], where=where)
     except ConfigError as error:
         raise CheckpointError(f"{where}: its configuration is of no use to this version: {error}") from error
+
+
+def saved_standing(saved: dict[str, Any], *, where: str) -> Standing:
+    """What the looks had come to at a checkpoint at `where`: to nothing, where it is older than looks are.
+
+    Raises CheckpointError: where it is of no use to this version.
+    """
+    with what_is_missing_told(where):
+        return Standing(**saved.get("standing", {}))
 
 
 @contextmanager

@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 import torch
 
+from deploy.cluster.finished import is_finished
 from spade.errors import CheckpointError, ConfigError
 from spade.training.checkpoint_store import LocalCheckpoints, open_store
 from spade.training.checkpoints import Checkpoints, read_checkpoint
 from spade.training.config import TrainingConfig
 from spade.training.finished import TrainedRun
 from spade.training.state import FORMAT, RunState
+from spade.training.validation_config import Standing
 
 Build = Callable[[TrainingConfig], RunState]
 
@@ -173,6 +175,19 @@ def test_a_checkpoint_from_before_a_setting_existed_is_read_with_its_default(
     dimmed = replace(tiny_config, generator=replace(tiny_config.generator, output_multiplier=0.5))
     with pytest.raises(CheckpointError, match=r"its generator has output_multiplier 1\.0, this configuration has 0\.5"):
         state_of(dimmed).load_mapping(saved, where="a.pt")
+
+
+def test_a_checkpoint_from_before_there_were_looks_is_read_as_one_without_any(
+    tiny_config: TrainingConfig, state_of: Build, checkpoints: Checkpoints, tmp_path: Path
+) -> None:
+    saved = state_of(tiny_config).to_mapping()
+    del saved["standing"]
+    loaded = state_of(tiny_config)
+    loaded.standing = Standing(best=3.0)
+    loaded.load_mapping(saved, where="a.pt")
+    assert loaded.standing == Standing()
+    checkpoints.save(1, saved)
+    assert not is_finished(tiny_config, str(tmp_path), {})
 
 
 @pytest.mark.parametrize("lost", ["config", "networks", "optimizers", "position", "random"])
