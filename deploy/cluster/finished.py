@@ -13,6 +13,8 @@ from spade.training.validation_config import ValidationConfig
 def is_finished(config: TrainingConfig, checkpoints: str, environment: Mapping[str, str]) -> bool:
     """Whether the last checkpoint, if there is one, is of the end of `config`: of its schedule, or of its patience.
 
+    A state at the end of the schedule that has not been held against validation samples yet is not the end.
+
     Raises CheckpointError: where it cannot be read.
     """
     kept = Checkpoints(open_store(checkpoints, environment), keep=1)
@@ -25,7 +27,8 @@ def is_finished(config: TrainingConfig, checkpoints: str, environment: Mapping[s
         is_over = standing.is_over(config.validation) and _same_looks(
             saved_config(state, where=place).validation, config.validation
         )
-        return is_over or state["position"]["epoch"] > config.schedule.total
+        lacks_look = config.validation is not None and standing.pictures != state["position"]["pictures"]
+        return is_over or (state["position"]["epoch"] > config.schedule.total and not lacks_look)
 
 
 def _same_looks(one: ValidationConfig | None, other: ValidationConfig | None) -> bool:

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
 
 from spade.config import Precision
+from spade.errors import CheckpointError
 from spade.training.checkpoints import Checkpoints
 from spade.training.distributed import Processes
 from spade.training.errors import DivergenceError
@@ -21,6 +23,7 @@ from spade.training.signals import StopWish
 from spade.training.state import RunState
 from spade.training.step import TrainingStep
 from spade.training.validation import DISTANCE, Validation
+from spade.training.validation_config import Standing
 
 _LOSS_LIMIT = 1e6
 """No objective of pictures in [-1, 1] comes near it while anything is learned."""
@@ -65,6 +68,8 @@ class Loop:
         sample cannot be read, or a checkpoint not be written.
         """
         position, parts = self._state.position, self._parts
+        if self._lacks_look and self._is_look_due:
+            self._validate()  # which failed, or was under other terms
         while position.epoch <= self._config.schedule.total and not self._is_patience_over:
             self._state.optimizers.set_share(self._config.optimizer, self._config.schedule.share(position.epoch))
             self._clock = time.perf_counter()
@@ -80,8 +85,9 @@ class Loop:
                 position.epoch += 1
                 position.taken = 0
                 self._keep(position.epoch - 1)
-        if self._config.validation is not None and self._state.standing.pictures != position.pictures:
-            self._validate()  # the end too
+        if self._lacks_look:  # the end is looked at too
+            self._save()
+            self._validate()
         self._save()
         if not self._is_due(self._config.intervals.sample):
             self._sample()
@@ -110,13 +116,21 @@ class Loop:
         intervals = self._config.intervals
         if self._is_due(intervals.log):
             self._measure()
-        if self._config.validation is not None and self._is_due(self._config.validation.interval):
+        if self._is_look_due:
             self._validate()  # before the checkpoint, which tells how it stands
         if self._is_due(intervals.checkpoint):
             self._save()
         if self._is_due(intervals.sample):
             self._sample()
         self._lap()
+
+    @property
+    def _is_look_due(self) -> bool:
+        return self._config.validation is not None and self._is_due(self._config.validation.interval)
+
+    @property
+    def _lacks_look(self) -> bool:
+        return self._config.validation is not None and self._state.standing.pictures != self._state.position.pictures
 
     def _is_due(self, interval: int) -> bool:
         """Whether the last step came to a multiple of `interval` pictures or went over one."""
@@ -142,9 +156,9 @@ class Loop:
         self._last_checkpoint = self._parts.checkpoints.place_of_step(position.step)
         self._parts.listener.saved(self._last_checkpoint)
 
-    def _place(self) -> tuple[int, int]:
-        """What tells states apart: with the epoch, so that the last checkpoint of a run says that it has ended."""
-        return self._state.position.step, self._state.position.epoch
+    def _place(self) -> tuple[int, int, Standing]:
+        """What tells states apart: with epoch and standing, so that the last checkpoint of a run says how it ended."""
+        return self._state.position.step, self._state.position.epoch, self._state.standing
 
     def _keep(self, epoch: int) -> None:
         """For good, where `epoch`, which has just ended, is one of those."""
@@ -169,16 +183,30 @@ class Loop:
             parts.listener.sampled(parts.sheets.draw(self._state, average))
 
     def _validate(self) -> None:
-        """The first process looks, and all of them learn how it stands."""
+        """The first process looks, and all of them learn how it stands.
+
+        Where that fails the state is saved as it was, so that the look can be made from there.
+        """
         self._require_sense()
-        state, parts, average = self._state, self._parts, self._average()
-        if parts.validation is not None:
-            metrics = parts.validation.look(average or state.networks.generator.eval())
-            state.standing = state.standing.after(metrics[DISTANCE], pictures=state.position.pictures)
-            if state.standing.is_best:
-                parts.checkpoints.keep_best(state.to_mapping())
-            parts.listener.validated(self._look(metrics))
-        state.standing = parts.processes.from_first(state.standing)
+        before = self._state.standing
+        try:
+            self._look_at_samples(self._average())
+        except Exception:
+            self._state.standing = before
+            with suppress(CheckpointError):  # the disk may be full, which the first error told too
+                self._save()
+            raise
+        self._state.standing = self._parts.processes.from_first(self._state.standing)
+
+    def _look_at_samples(self, average: Generator | None) -> None:
+        state, parts = self._state, self._parts
+        if parts.validation is None:
+            return
+        metrics = parts.validation.look(average or state.networks.generator.eval())
+        state.standing = state.standing.after(metrics[DISTANCE], pictures=state.position.pictures)
+        if state.standing.is_best:
+            parts.checkpoints.keep_best(state.to_mapping())
+        parts.listener.validated(self._look(metrics))
 
     def _look(self, metrics: Mapping[str, float]) -> Look:
         position = self._state.position

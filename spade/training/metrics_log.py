@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,23 @@ LOOKS_NAME = "validation.jsonl"
 class MetricsLog(Listener):
     """Appends to `metrics.jsonl` in the run's folder, and where it is validated to `validation.jsonl`.
 
-    A run that goes on from a checkpoint takes out the lines that were written after it: it computes them again.
+    A run that goes on from a checkpoint takes out the lines that were written after it: it computes them again. So it
+    does with a look of which that checkpoint does not know, as it was saved before; there is one look a step.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path, self._looks_path = folder / FILE_NAME, folder / LOOKS_NAME
 
     def started(self, facts: RunFacts) -> None:
-        _keep_lines(self._path, facts.start_step)
+        _write(self._path, _lines_until(self._path, facts.start_step))
         if facts.config.validation is not None or self._looks_path.exists():
-            _keep_lines(self._looks_path, facts.start_step)
+            _write(self._looks_path, _lines_until(self._looks_path, facts.start_step))
 
     def measured(self, metrics: Metrics) -> None:
         _append(self._path, metrics.to_dict())
 
     def validated(self, look: Look) -> None:
-        _append(self._looks_path, look.to_dict())
+        _write(self._looks_path, [*_lines_until(self._looks_path, look.step - 1), look.to_dict()])
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -45,10 +47,13 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return [values for line in whole if (values := _parsed(line)) is not None]
 
 
-def _keep_lines(path: Path, last_step: int) -> None:
-    kept = [line for line in read_metrics(path) if line["step"] <= last_step]
+def _lines_until(path: Path, last_step: int) -> list[dict[str, Any]]:
+    return [line for line in read_metrics(path) if line["step"] <= last_step]
+
+
+def _write(path: Path, lines: Iterable[dict[str, Any]]) -> None:
     with written_whole(path) as partial:  # durable, since it takes the place of all lines so far
-        partial.write_text("".join(_line(line) for line in kept), encoding="utf-8")
+        partial.write_text("".join(_line(line) for line in lines), encoding="utf-8")
 
 
 def _append(path: Path, values: dict[str, Any]) -> None:

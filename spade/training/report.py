@@ -59,7 +59,7 @@ class ReportPage(Listener):
             self._write()
 
     def validated(self, look: Look) -> None:
-        self._looks.append(look.to_dict())
+        self._looks = [*(line for line in self._looks if line["step"] < look.step), look.to_dict()]
         self._write()
 
     def saved(self, place: str) -> None:
