@@ -13,7 +13,7 @@ class ValidationConfig:
 
     mIoU and pixel accuracy are told too, but they say little once they are near those of the photographs.
 
-    Raises ConfigError: where a number is too small.
+    Raises ConfigError: where the segmenter has no name, or a number is too small.
     """
 
     segmenter: str
@@ -27,6 +27,8 @@ class ValidationConfig:
     """The run is over after so many looks in a row that were not better than the best; None: it goes on."""
 
     def __post_init__(self) -> None:
+        if not self.segmenter:
+            raise ConfigError("validation: segmenter is '', no name of a file; name one of spade train-segmenter")
         for name, least in (("interval", 1), ("samples", 2), ("patience", 1)):
             value = getattr(self, name)
             if value is not None and value < least:

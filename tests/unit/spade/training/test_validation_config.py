@@ -2,7 +2,10 @@
 
 import math
 
-from spade.training.validation_config import Standing
+import pytest
+
+from spade.errors import ConfigError
+from spade.training.validation_config import Standing, ValidationConfig
 
 
 def test_a_look_that_came_to_no_number_is_never_the_best() -> None:
@@ -11,3 +14,8 @@ def test_a_look_that_came_to_no_number_is_never_the_best() -> None:
     assert not first.is_best
     assert first.after(3.0, pictures=8) == Standing(best=3.0, pictures=8)
     assert Standing(best=3.0).after(math.inf, pictures=4) == Standing(best=3.0, worse_looks=1, pictures=4)
+
+
+def test_a_segmenter_without_a_name_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^validation: segmenter is '', no name of a file; name one of spade train-"):
+        ValidationConfig(segmenter="")
