@@ -15,6 +15,7 @@ from spade.weights import read_torch_file
 _PREFIX, _SUFFIX = "step-", ".pt"
 _BEST = f"best{_SUFFIX}"
 _REMEDY = "; remove it to go on from the one before it"
+_REMEDY_OF_BEST = "; remove it, and the last checkpoint stands for the run until a look is the best again"
 
 
 class Checkpoints:
@@ -65,6 +66,10 @@ class Checkpoints:
         """The name of what `keep_best` wrote, if it wrote anything."""
         return _BEST if _BEST in self._store.names() else None
 
+    def is_best(self, place: str) -> bool:
+        """Whether `keep_best` writes to `place`, a path."""
+        return Path(place).resolve() == Path(self.place(_BEST)).resolve()
+
     def names(self) -> list[str]:
         """Of the last checkpoints, the very last one last."""
         return [name for name in self._store.names() if name.startswith(_PREFIX) and name.endswith(_SUFFIX)]
@@ -83,7 +88,8 @@ class Checkpoints:
     def load(self, name: str) -> dict[str, Any]:
         """Raises CheckpointError: as `read_checkpoint`."""
         with self._store.reading(name) as path:
-            return read_checkpoint(path, where=self._store.place(name), remedy=_REMEDY)
+            remedy = _REMEDY_OF_BEST if name == _BEST else _REMEDY
+            return read_checkpoint(path, where=self._store.place(name), remedy=remedy)
 
 
 def read_checkpoint(path: Path, *, where: str, remedy: str = "") -> dict[str, Any]:

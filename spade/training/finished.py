@@ -17,7 +17,7 @@ from spade.training.ema import AveragedGenerator
 from spade.training.estimation import estimated_average
 from spade.training.feed import open_feed
 from spade.training.networks import Generator, Networks, build_networks
-from spade.training.state import Position, saved_config, what_is_missing_told
+from spade.training.state import Position, saved_config, saved_standing, what_is_missing_told
 
 
 class Weights(StrEnum):
@@ -88,7 +88,7 @@ class TrainedRun:
 def read_trained_run(place: str, environment: Mapping[str, str]) -> TrainedRun:
     """The run whose folder, folder or URL of checkpoints, or checkpoint is at `place`.
 
-    Of several checkpoints it is the one that validation found best, or else the last one.
+    Of several checkpoints it is the one that the looks of the last one found best, or else the last one.
 
     Raises CheckpointError: where there is none, or it cannot be read.
     """
@@ -96,7 +96,14 @@ def read_trained_run(place: str, environment: Mapping[str, str]) -> TrainedRun:
         return TrainedRun.from_checkpoint(read_checkpoint(Path(place), where=place), place=place)
     inside = Path(place) / "checkpoints"
     checkpoints = Checkpoints(open_store(str(inside) if inside.is_dir() else place, environment), keep=1)
-    name = checkpoints.best() or checkpoints.latest()
+    best, latest = checkpoints.best(), checkpoints.latest()
+    name = latest or best
     if name is None:
         raise CheckpointError(f"{place}: there is no checkpoint of a training run")
-    return TrainedRun.from_checkpoint(checkpoints.load(name), place=checkpoints.place(name))
+    saved = checkpoints.load(name)
+    if best is not None and best != name:
+        found_best = checkpoints.load(best)
+        standing = saved_standing(saved, where=checkpoints.place(name))
+        if standing.is_met_by(saved_standing(found_best, where=checkpoints.place(best))):
+            name, saved = best, found_best
+    return TrainedRun.from_checkpoint(saved, place=checkpoints.place(name))

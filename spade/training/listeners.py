@@ -25,6 +25,8 @@ class RunFacts:
     start_step: int
     """Steps and pictures behind it when it began, none but for a run that goes on."""
     start_pictures: int
+    best_is_kept: bool = False
+    """Whether there is a file of the state that looks before found best."""
     notes: tuple[str, ...] = ()
     """What else is worth knowing of how it began, a line each."""
 

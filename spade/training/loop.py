@@ -18,6 +18,7 @@ from spade.training.listeners import Listener, Look
 from spade.training.meter import Meter, senseless
 from spade.training.networks import Generator
 from spade.training.noise import SampleNoise
+from spade.training.resumption import RESUME_AUTO
 from spade.training.samples import SampleSheets
 from spade.training.signals import StopWish
 from spade.training.state import RunState
@@ -152,6 +153,8 @@ class Loop:
         self._require_sense()
         if self._parts.processes.is_first:
             self._parts.checkpoints.save(position.step, self._state.to_mapping())
+            if self._state.standing.best is None:
+                self._parts.checkpoints.forget_best()  # of looks that are over
         self._saved = self._place()
         self._last_checkpoint = self._parts.checkpoints.place_of_step(position.step)
         self._parts.listener.saved(self._last_checkpoint)
@@ -235,9 +238,12 @@ class Loop:
         return self._clock - before
 
     def _divergence(self, wrong: str) -> DivergenceError:
-        way_back = "there is no checkpoint before it"
-        if self._last_checkpoint is not None:
-            way_back = f"the last good checkpoint is {self._last_checkpoint}, from which --resume auto goes on"
+        way_back, place = "there is no checkpoint before it", self._last_checkpoint
+        if place is not None:
+            latest = self._parts.checkpoints.latest()
+            is_latest = latest is not None and self._parts.checkpoints.place(latest) == place
+            resume = RESUME_AUTO if is_latest else place
+            way_back = f"the last good checkpoint is {place}, from which --resume {resume} goes on"
         return DivergenceError(
             f"training diverged at step {self._state.position.step}: {wrong}; {way_back}; "
             "lower optimizer.learning_rate, or compute in float32, before you go on"

@@ -40,6 +40,7 @@ class ReportPage(Listener):
         self._facts: RunFacts | None = None
         self._lines: list[dict[str, Any]] = []
         self._looks: list[dict[str, Any]] = []
+        self._best_is_kept = False
         self._checkpoint = "none yet"
         self._status = "running"
         self._written = -math.inf
@@ -50,6 +51,7 @@ class ReportPage(Listener):
             [line for line in read_metrics(self._folder / name) if line["step"] <= facts.start_step]
             for name in (FILE_NAME, LOOKS_NAME)
         )
+        self._best_is_kept = facts.best_is_kept
         self._checkpoint = facts.resumed_from or self._checkpoint
         self._write()
 
@@ -60,6 +62,7 @@ class ReportPage(Listener):
 
     def validated(self, look: Look) -> None:
         self._looks = [*(line for line in self._looks if line["step"] < look.step), look.to_dict()]
+        self._best_is_kept |= look.best
         self._write()
 
     def saved(self, place: str) -> None:
@@ -105,7 +108,8 @@ class ReportPage(Listener):
         }
         best = next((look for look in reversed(self._looks) if look["best"]), None)
         if best is not None:
-            summary["Best look"] = f"{DISTANCE} {best['metrics'][DISTANCE]:.4g} after step {best['step']}, in best.pt"
+            place = ", in best.pt" if self._best_is_kept else ""
+            summary["Best look"] = f"{DISTANCE} {best['metrics'][DISTANCE]:.4g} after step {best['step']}{place}"
         if config.start is not None:
             summary["Started from"] = config.start.weights
         if self._lines:

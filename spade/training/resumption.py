@@ -47,7 +47,8 @@ def go_on_from(origin: Origin, state: RunState, checkpoints: Checkpoints, proces
     """Brings `state` to where it was. Raises CheckpointError: where the checkpoint cannot be used."""
     if origin.name is None:
         state.load_mapping(read_checkpoint(Path(origin.place), where=origin.place), where=origin.place)
-        state.standing = Standing()  # the best state is kept elsewhere, or is of later
+        if not checkpoints.is_best(origin.place):
+            state.standing = Standing()  # the best state is kept elsewhere, or is of later
         return
     saved = checkpoints.load(origin.name)
     require_same_dataset(saved, state, where=origin.place)

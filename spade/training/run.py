@@ -33,9 +33,10 @@ from spade.training.samples import SampleSheets
 from spade.training.signals import StopWish
 from spade.training.start import start_from
 from spade.training.start_files import FindVersion
-from spade.training.state import RunState
+from spade.training.state import RunState, saved_standing
 from spade.training.step import TrainingStep
 from spade.training.validation import Validation
+from spade.training.validation_config import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,12 +186,23 @@ def _validation(config: TrainingConfig, processes: Processes) -> Validation | No
 def _begin_looks(
     state: RunState, validation: Validation | None, checkpoints: Checkpoints, processes: Processes
 ) -> None:
-    """What looks under other terms came to is forgotten, and with it their best state, which no look would replace."""
+    """What looks under other terms came to is forgotten, and what looks came to whose best state is not kept any more.
+
+    The file of the best state stays as it is: the run may end before it has another state to be known for.
+    """
     if processes.is_first:
-        state.standing = state.standing.under("" if validation is None else validation.terms)
-        if state.standing.best is None:
-            checkpoints.forget_best()
+        standing = state.standing.under("" if validation is None else validation.terms)
+        if standing.best is not None and not _is_best_kept(standing, checkpoints):
+            standing = Standing(terms=standing.terms)
+        state.standing = standing
     state.standing = processes.from_first(state.standing)
+
+
+def _is_best_kept(standing: Standing, checkpoints: Checkpoints) -> bool:
+    name = checkpoints.best()
+    return name is not None and standing.is_met_by(
+        saved_standing(checkpoints.load(name), where=checkpoints.place(name))
+    )
 
 
 @contextmanager
@@ -205,6 +217,7 @@ def _told(parts: LoopParts, folder: Path, resumed_from: str | None, notes: tuple
         samples=parts.feed.length,
         total_steps=parts.feed.steps_per_epoch * config.schedule.total,
         resumed_from=resumed_from,
+        best_is_kept=parts.state.standing.best is not None,
         notes=notes,
         start_step=position.step,
         start_pictures=position.pictures,

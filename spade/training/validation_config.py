@@ -62,6 +62,10 @@ class Standing:
             pictures=pictures,
         )
 
+    def is_met_by(self, best: Self) -> bool:
+        """Whether the state that had come to `best` is the best of these looks, or of those that went on from them."""
+        return best.best is not None and best.terms == self.terms and (self.best is None or best.best <= self.best)
+
     @property
     def is_best(self) -> bool:
         """Whether the last look was the best one."""

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from deploy.cluster.finished import is_finished
 from model_store.cli import spade as commands
 from spade.data.errors import DatasetError
+from spade.training.finished import read_trained_run
 from spade.training.listeners import Look
 from spade.training.metrics_log import MetricsLog, read_metrics
 from spade.training.presets import complete_config
@@ -22,6 +23,7 @@ from support.refusals import refusal
 from support.segmenters import save_untrained_segmenter
 
 Spade = Callable[..., Result]
+DIVERGING = ("--epochs", 4, "--set", "optimizer.learning_rate=1e25", "--set", "intervals.checkpoint=100")
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,12 @@ def validated_run(validated: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
+def run(validated_run: Path, tmp_path: Path) -> Path:
+    """A run whose first look, after step 3, was the best, and whose last one, after step 4, was not."""
+    return Path(shutil.copytree(validated_run, tmp_path / "run"))
+
+
+@pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return lambda *outcomes: let_looks_come_to(monkeypatch, *outcomes)
 
@@ -67,6 +75,82 @@ def let_looks_come_to(patch: pytest.MonkeyPatch, *outcomes: float | Exception) -
 
 def lines(run: Path) -> list[tuple[int, bool]]:
     return [(look["step"], look["best"]) for look in read_metrics(run / "validation.jsonl")]
+
+
+def known_for(run: Path) -> str:
+    return Path(read_trained_run(str(run), {}).place).name
+
+
+def test_a_run_goes_on_from_its_best_state_which_stays(
+    spade: Spade, validated: Path, run: Path, looks: Callable[..., None]
+) -> None:
+    best = run / "checkpoints" / "best.pt"
+    before = {path.name: path.read_bytes() for path in best.parent.glob("*.pt")}
+    command = ("train", "--config", validated, "-o", run, "--resume", best)
+
+    line = refusal(spade(*command, *DIVERGING, "--set", "validation.interval=100"), exit_code=1)
+    assert f"the last good checkpoint is {best}, from which --resume {best} goes on" in line
+    assert {path.name: path.read_bytes() for path in best.parent.glob("*.pt")} == before
+
+    looks(7.0)
+    again = spade(*command)
+    assert again.exit_code == 0, again.output
+    assert lines(run) == [(3, True), (4, False)]
+    assert best.read_bytes() == before["best.pt"]
+    assert known_for(run) == "best.pt"
+
+
+def test_an_attempt_that_fails_before_its_first_checkpoint_leaves_the_run_as_it_was(
+    spade: Spade, short_config: Path, validated: Path, run: Path, looks: Callable[..., None], tmp_path: Path
+) -> None:
+    best = run / "checkpoints" / "best.pt"
+    before = best.read_bytes()
+    judge = save_untrained_segmenter(tmp_path / "judge.safetensors", classes=4, base_channels=3)
+    strange = ("train", "--config", validated, "-o", run, "--set", f'validation.segmenter="{judge}"', *DIVERGING)
+
+    plain = ("train", "--config", short_config, "-o", run, *DIVERGING)
+    assert "training diverged" in refusal(spade(*plain), exit_code=1)
+    assert "training diverged" in refusal(spade(*strange, "--set", "validation.interval=100"), exit_code=1)
+    assert best.read_bytes() == before
+    assert known_for(run) == "best.pt"
+
+    looks(3.0)
+    assert "training diverged" in refusal(spade(*strange, "--set", "validation.interval=8"), exit_code=1)
+    assert best.read_bytes() != before
+    assert known_for(run) == "step-000000004.pt", "what the other segmenter found best is not what this one did"
+
+    looks(6.0)
+    again = spade("train", "--config", validated, "-o", run)
+    assert again.exit_code == 0, again.output
+    assert lines(run) == [(3, True), (4, True)], "the best state is lost, so that the next one is the best"
+    assert known_for(run) == "best.pt"
+
+
+def test_looks_begin_anew_where_the_best_state_has_been_removed(
+    spade: Spade, short_config: Path, validated: Path, run: Path, looks: Callable[..., None]
+) -> None:
+    best = run / "checkpoints" / "best.pt"
+    best.unlink()
+    assert spade("train", "--config", short_config, "-o", run).exit_code == 0
+    assert "after step 3" in (run / "index.html").read_text()
+    assert "in best.pt" not in (run / "index.html").read_text()
+    looks(8.0)
+    assert spade("train", "--config", validated, "-o", run).exit_code == 0
+    assert lines(run) == [(3, True), (4, True)]
+    assert "after step 4, in best.pt" in (run / "index.html").read_text()
+    assert best.exists()
+
+
+def test_a_damaged_best_state_says_that_the_last_one_can_stand_for_the_run(
+    spade: Spade, run: Path, tmp_path: Path
+) -> None:
+    best = run / "checkpoints" / "best.pt"
+    best.write_bytes(best.read_bytes()[:-500])
+    line = refusal(spade("export", "run", run, "-o", tmp_path / "model.safetensors"), exit_code=1)
+    assert line == (
+        f"{best}: it is damaged or something else; "
+        "remove it, and the last checkpoint stands for the run until a look is the best again"
+    )
 
 
 def test_a_finished_run_to_which_looks_are_added_is_looked_at_once(

@@ -172,6 +172,7 @@ def test_the_best_of_looks_that_are_over_is_not_what_a_run_has_learned(
     assert best.exists()
     assert spade("train", "--config", config_file, "-o", run).exit_code == 0
     assert not best.exists()
+    assert "in best.pt" not in (run / "index.html").read_text()
 
     judge = save_untrained_segmenter(tmp_path / "judge.safetensors", classes=4, base_channels=3)
     strange = ("--set", f"validation.segmenter={json.dumps(str(judge))}", "--set", "validation.patience=1")
