@@ -20,9 +20,9 @@ from api.access import stay_let_in
 from api.callers import current_caller, visible_owner
 from api.documents import file_response, problem_responses
 from api.errors import BusyError, JobNotFinishedError, KeyRefusedError
-from api.parameters import Size, StyleBlend
+from api.parameters import StyleBlend
 from api.pictures import picture_name
-from api.representation import JOBS_PATH, ModelReference
+from api.representation import JOBS_PATH, ModelReference, PictureSize
 from api.services import Services, current_services
 from api.styles import StyleOfImage, represent_style
 from workers.errors import ObjectMissingError, ServiceError, StorageUnavailableError
@@ -59,7 +59,7 @@ class ArchivedItem(BaseModel):
     style: str | StyleBlend | StyleOfImage | None
     model: ModelReference
     code_version: str = Field(description="Of the service")
-    size: Size
+    size: PictureSize
     precision: str
     state: State
     reason: str | None
@@ -173,7 +173,7 @@ class _Described:
             style=represent_style(self._job.style),
             model=self._model,
             code_version=self._code_version,
-            size=Size(width=self._job.width, height=self._job.height),
+            size=PictureSize(width=self._job.width, height=self._job.height),
             precision=self._job.precision,
             state=item.state,
             reason=item.reason,

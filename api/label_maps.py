@@ -13,10 +13,9 @@ from api.callers import current_caller
 from api.decoding import DecodedMap, choose_palette, decode_maps, resolve_model
 from api.documents import json_response, multipart_or_json, problem_responses
 from api.errors import Fault
-from api.parameters import Size
 from api.preparation import picture_size
 from api.problems import ProblemFault
-from api.representation import ModelReference
+from api.representation import ModelReference, PictureSize
 from api.services import current_services
 from model_store.card import UNKNOWN_NAME, ModelCard
 from spade.label_images import class_histogram
@@ -38,7 +37,7 @@ class CheckedMap(BaseModel):
 
     file: str
     valid: bool
-    size: Size | None = None
+    size: PictureSize | None = None
     classes: list[ClassCount] | None = None
     instances: int | None = Field(default=None, description="Different ids in its instance map")
     errors: list[ProblemFault] = Field(default_factory=list)
@@ -49,7 +48,7 @@ class Check(BaseModel):
 
     valid: bool = Field(description="Whether a job with these maps would be accepted")
     model: ModelReference
-    picture_size: Size = Field(description="Maps of another size are resized to it, nearest neighbour")
+    picture_size: PictureSize = Field(description="Maps of another size are resized to it, nearest neighbour")
     label_maps: list[CheckedMap]
 
 
@@ -81,7 +80,7 @@ def validate_label_maps() -> Response:
     check = Check(
         valid=all(result.valid for result in checked),
         model=ModelReference(name=card.name, version=card.version, weights_sha256=card.weights.sha256),
-        picture_size=Size(width=width, height=height),
+        picture_size=PictureSize(width=width, height=height),
         label_maps=checked,
     )
     return answer_json(check, exclude_none=True)
@@ -98,5 +97,5 @@ def _describe(file: str, result: DecodedMap | tuple[Fault, ...], card: ModelCard
     ]
     instances = None if result.instances is None else len(np.unique(result.instances))
     return CheckedMap(
-        file=file, valid=True, size=Size(width=width, height=height), classes=classes, instances=instances
+        file=file, valid=True, size=PictureSize(width=width, height=height), classes=classes, instances=instances
     )

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.answers import answer_json
 from api.documents import json_response, problem_responses
-from api.parameters import Size
+from api.representation import PictureSize
 from api.services import current_services
 from model_store.card import ModelCard
 from workers.errors import QueueUnavailableError
@@ -34,7 +34,7 @@ class Model(BaseModel):
     training: str = Field(description="`untrained` models make patterns, not photographs")
     licence: str
     data: str = Field(description="What it was trained on")
-    size: Size = Field(description="The model's own size")
+    size: PictureSize = Field(description="The model's own size")
     size_multiple: int | None = Field(description="Other sizes must be multiples of this; null: only its own size fits")
     classes: list[LabelClassModel]
     unknown_id: int | None = Field(description="Id for pixels of no class; 255 means the same. Null: there is none")
@@ -63,7 +63,7 @@ class Model(BaseModel):
             training=card.training.value,
             licence=card.licence,
             data=card.data,
-            size=Size(width=card.width, height=card.height),
+            size=PictureSize(width=card.width, height=card.height),
             size_multiple=None if card.latent else generator.size_multiple,
             classes=[LabelClassModel(id=item.id, name=item.name, color=item.color) for item in card.classes],
             unknown_id=card.unknown_id,

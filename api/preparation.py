@@ -12,7 +12,7 @@ from api.bodies import Body
 from api.bulk import list_inputs
 from api.decoding import MAX_REQUEST_PIXELS, DecodedMap, choose_palette, decode_maps, file_digest, resolve_model
 from api.errors import Fault, FilesRefusedError
-from api.parameters import JobParameters, MapParameters, refuse_parameter
+from api.parameters import MAX_SIDE_PIXELS, JobParameters, MapParameters, refuse_parameter
 from api.problems import MAX_FAULTS
 from api.services import Services
 from api.styles import choose_style
@@ -37,12 +37,18 @@ class PreparedJob:
 
 
 def picture_size(card: ModelCard, parameters: MapParameters) -> tuple[int, int]:
-    """Height and width of the pictures. Raises ParametersRefusedError when the model cannot make them."""
-    if parameters.size is None:
-        return card.height, card.width
-    height, width = parameters.size.height, parameters.size.width
+    """Height and width of the pictures. Raises ParametersRefusedError when the model or the service cannot make them.
+
+    The model's own size may be one that nobody may ask for either.
+    """
+    asked = parameters.size
+    height, width = (card.height, card.width) if asked is None else (asked.height, asked.width)
+    mend = "" if asked is not None else "; it is the model's own size: ask for a smaller one"
+    if max(height, width) > MAX_SIDE_PIXELS:
+        detail = f"{width}x{height} has a side of more than {MAX_SIDE_PIXELS} pixels{mend}"
+        raise refuse_parameter("size", "too-large", detail)
     if height * width > MAX_PICTURE_PIXELS:
-        raise refuse_parameter("size", "too-large", f"{width}x{height} has more than {MAX_PICTURE_PIXELS} pixels")
+        raise refuse_parameter("size", "too-large", f"{width}x{height} has more than {MAX_PICTURE_PIXELS} pixels{mend}")
     try:
         card.generator.check_size(height, width)
     except ConfigError as error:

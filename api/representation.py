@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field, PlainSerializer
 
-from api.parameters import Size, StyleBlend
+from api.parameters import StyleBlend
 from api.styles import StyleOfImage, represent_style
 from spade.pictures import PictureFormat
 from workers.figures import QueuePosition
@@ -31,6 +31,13 @@ class ModelReference(BaseModel):
     name: str
     version: str
     weights_sha256: str = Field(description="Of the weights file")
+
+
+class PictureSize(BaseModel):
+    """Size in pixels of a picture or a label map, as large as it may be; what may be asked for has its limits."""
+
+    width: int
+    height: int
 
 
 class Counts(BaseModel):
@@ -100,7 +107,7 @@ class JobSummary(BaseModel):
     state: State
     counts: Counts
     model: ModelReference
-    size: Size
+    size: PictureSize
     style: str | StyleBlend | StyleOfImage | None
     format: PictureFormat
     quality: int
@@ -160,7 +167,7 @@ def summarize(job: JobView) -> JobSummary:
         state=job.state,
         counts=Counts(total=job.total, **{state.value: count for state, count in job.counts.items()}),
         model=ModelReference(name=job.model, version=job.model_version, weights_sha256=job.weights_digest),
-        size=Size(width=job.width, height=job.height),
+        size=PictureSize(width=job.width, height=job.height),
         style=represent_style(job.style),
         format=PictureFormat(job.picture_format),
         quality=job.picture_quality,
