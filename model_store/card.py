@@ -28,6 +28,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DIGEST_KEY = "card_sha256"
 _MAX_SEED = 2**63 - 1
+_MAX_BYTES = 2**63 - 1
 
 
 class Training(StrEnum):
@@ -124,7 +125,8 @@ class ModelCard:
         _require(all(names_of_all), "classes, styles: each needs a name")
         ids = [label_class.id for label_class in self.classes]
         label_nc = self.generator.label_nc
-        _require(ids == list(range(label_nc)), f"classes: their ids must be 0 to {label_nc - 1}, in order")
+        are_in_order = len(ids) == label_nc and ids == list(range(label_nc))
+        _require(are_in_order, f"classes: their ids must be 0 to {label_nc - 1}, in order")
         for label_class in self.classes:
             _require(bool(_COLOR.fullmatch(label_class.color)), f"class {label_class.id}: color must be like #9ceedd")
         _require_unique("name", (label_class.name for label_class in self.classes))
@@ -259,7 +261,7 @@ def _require(holds: bool, message: str) -> None:
 
 def _require_weights(what: str, weights: WeightsInfo) -> None:
     _require(bool(_SHA256.fullmatch(weights.sha256)), f"{what}: sha256 must be 64 hexadecimal digits")
-    _require(weights.bytes > 0, f"{what}: bytes must be positive")
+    _require(0 < weights.bytes <= _MAX_BYTES, f"{what}: bytes must be positive, and at most 2**63 - 1")
     _require(weights.seed is None or 0 <= weights.seed <= _MAX_SEED, f"{what}: seed must be 0 to 2**63 - 1")
 
 

@@ -35,13 +35,23 @@ class Precision(StrEnum):
 
 
 DOUBLINGS = {Upsampling.NORMAL: 5, Upsampling.MORE: 6, Upsampling.MOST: 7}
+MAX_SIDE_PIXELS = 2**16
+MAX_CLASSES = 2**16 - 1
+"""Label maps have 16 bits, in which the unknown class comes after the others."""
+MAX_CHANNELS = 2**16
+
+
+def _require_within(section: str, name: str, value: int, most: int) -> None:
+    """Raises ConfigError: unless it is 1 to `most`. Files come from anywhere, and numbers of JSON have no end."""
+    if not 1 <= value <= most:
+        raise ConfigError(f"{section}: {name} is {value!s:.60}; it must be 1 to {most}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratorConfig:
     """Architecture of a SPADE generator (Park et al. 2019, arXiv 1903.07291), enough to build it without its weights.
 
-    Raises ConfigError: where values contradict one another.
+    Raises ConfigError: where values contradict one another, or are beyond all use.
     """
 
     label_nc: int
@@ -70,11 +80,14 @@ class GeneratorConfig:
 
     def __post_init__(self) -> None:
         check_form(self, where="generator")
-        for name in ("height", "width", "output_channels", "base_channels", "hidden_channels"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"generator: {name} is {getattr(self, name)}; it must be at least 1")
-        if self.latent_dim is not None and self.latent_dim < 1:
-            raise ConfigError(f"generator: latent_dim is {self.latent_dim}; it must be at least 1, or absent")
+        if self.label_nc > MAX_CLASSES:
+            raise ConfigError(f"generator: label_nc is {self.label_nc!s:.60}; it may be {MAX_CLASSES} at most")
+        for name in ("height", "width"):
+            _require_within("generator", name, getattr(self, name), MAX_SIDE_PIXELS)
+        for name in ("output_channels", "base_channels", "hidden_channels"):
+            _require_within("generator", name, getattr(self, name), MAX_CHANNELS)
+        if self.latent_dim is not None:
+            _require_within("generator", "latent_dim", self.latent_dim, MAX_CHANNELS)
         if self.kernel_size not in (3, 5):
             raise ConfigError(f"generator: kernel_size is {self.kernel_size}; it must be 3 or 5")
         if not 0 < self.output_multiplier <= 1:
@@ -148,7 +161,7 @@ ENCODER_SIDE = 256
 class EncoderConfig:
     """Architecture of an encoder, normalized by instances as the published one is.
 
-    Raises ConfigError: where a number is below 1.
+    Raises ConfigError: where a number is below 1 or beyond all use.
     """
 
     latent_dim: int = 256
@@ -158,8 +171,7 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         for name in ("latent_dim", "base_channels", "in_channels"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"encoder: {name} is {getattr(self, name)}; it must be at least 1")
+            _require_within("encoder", name, getattr(self, name), MAX_CHANNELS)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON object; `from_dict` reads it back."""

@@ -65,7 +65,10 @@ def test_classes_have_ids_in_order_and_names_and_colours_of_their_own(
         dataclasses.replace(card, classes=tuple(classes))
 
 
-@pytest.mark.parametrize(("changes", "named"), [({"sha256": "00"}, "64 hexadecimal"), ({"bytes": 0}, "positive")])
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"sha256": "00"}, "64 hexadecimal"), ({"bytes": 0}, "positive"), ({"bytes": 10**400}, "at most")],
+)
 def test_weights_have_a_digest_and_a_size(card: ModelCard, changes: dict[str, Any], named: str) -> None:
     with pytest.raises(CardError, match=named):
         dataclasses.replace(card, weights=dataclasses.replace(card.weights, **changes))
@@ -76,6 +79,18 @@ def test_a_generator_that_cannot_be_is_named_in_its_card(card: ModelCard) -> Non
     data["generator"]["kernel_size"] = 4
     with pytest.raises(CardError, match=r"^card\.json: .*kernel_size is 4"):
         ModelCard.from_changed_json(json.dumps(data))
+
+
+@pytest.mark.parametrize("name", ["label_nc", "height", "width", "base_channels", "hidden_channels", "latent_dim"])
+@pytest.mark.parametrize("value", [2**31, 10**30, 10**400])
+def test_a_generator_beyond_all_use_is_refused_at_once(card: ModelCard, name: str, value: int) -> None:
+    data = card.to_dict()
+    data["generator"][name] = value
+    with pytest.raises(
+        CardError, match=rf"^card\.json: generator: {name} is {str(value)[:60]}; it (may|must) be"
+    ) as caught:
+        ModelCard.from_changed_json(json.dumps(data))
+    assert len(str(caught.value)) < 200
 
 
 def test_a_card_that_was_changed_is_refused(card: ModelCard) -> None:
