@@ -21,7 +21,8 @@ UNKNOWN_NAME = "unknown"
 """What stands for unknown pixels wherever classes are named."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
+_NUMBER = "(0|[1-9][0-9]{0,8})"  # 01 would be another version than 1, and neither the newer one
+_VERSION = re.compile(rf"{_NUMBER}(\.{_NUMBER}){{0,3}}")
 _REFERENCE = re.compile(f"{_NAME.pattern}@{_VERSION.pattern}")
 _COLOR = re.compile(r"#[0-9a-f]{6}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -116,7 +117,7 @@ class ModelCard:
 
     def __post_init__(self) -> None:
         _require(bool(_NAME.fullmatch(self.name)), f"name {self.name!r}: use a-z, 0-9 and -, at most 63")
-        _require(bool(_VERSION.fullmatch(self.version)), f"version {self.version!r}: use numbers, as in 1 or 1.2")
+        _require(bool(_VERSION.fullmatch(self.version)), f"version {self.version!r}: use numbers like 1, 10 or 1.2")
         _require(not reads_pictures(self.generator), "a model that reads pictures (label_nc 0) cannot be served")
         texts = (self.title, self.description, self.licence, self.data)
         names_of_all = (*(one.name for one in self.classes), *(style.name for style in self.styles))

@@ -14,6 +14,11 @@ def test_a_card_survives_the_way_through_json(card: ModelCard) -> None:
     assert ModelCard.from_json(card.to_json()) == card
 
 
+@pytest.mark.parametrize("version", ["0", "1", "10", "1.0", "0.10.2", "2026.11.27.1", "999999999"])
+def test_versions_are_numbers(card: ModelCard, version: str) -> None:
+    assert dataclasses.replace(card, version=version).reference == f"tiny@{version}"
+
+
 def test_what_the_architecture_says_is_said_by_the_card(card: ModelCard) -> None:
     assert (card.label_nc, card.unknown_id, card.uses_instances, card.latent) == (3, 3, True, False)
     assert (card.width, card.height, card.reference) == (64, 32, "tiny@1")
@@ -32,6 +37,8 @@ def test_a_class_called_unknown_keeps_its_name(card: ModelCard) -> None:
         ({"name": "Tiny"}, "name 'Tiny'"),
         ({"name": "../x"}, "name '../x'"),
         ({"version": "latest"}, "version 'latest'"),
+        ({"version": "01"}, "version '01': use numbers like 1, 10 or 1.2"),
+        ({"version": "1.00"}, "version '1.00'"),
         ({"classes": ()}, "ids must be 0 to 2, in order"),
         ({"weights": None}, "weights: expected an object, found NoneType"),
         ({"training": "maybe"}, "training: 'maybe' is not one of untrained, trained"),
