@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.errors import DeployError
-from model_store.card import ModelCard
+from model_store.card import ModelCard, is_reference
 from model_store.errors import CardError, UnknownModelError, WeightsError
 from model_store.registry import CARD_FILE, LATEST, WEIGHTS_FILE, Registry
 from model_store.versions import files_of, require_digest, sole_writer, version_folder, write_card
@@ -65,9 +65,13 @@ def choose_stored(objects: ObjectStore, reference: str) -> ModelCard:
     """The card for `name`, its newest version in the store, or `name@version`.
 
     Raises UnknownModelError. CardError: where it cannot be read; for the newest, where that of any version cannot.
+    TransferError: where no model can have that name.
     """
     name, _, version = reference.partition("@")
-    if version in ("", LATEST):
+    is_newest = version in ("", LATEST)
+    if not is_reference(f"{name}@1" if is_newest else reference):
+        raise TransferError(f"{reference!r} names no model; write NAME, NAME@latest or NAME@VERSION, as in landscape@2")
+    if is_newest:
         cards, unusable = stored_cards(objects, name)
         if unusable:
             raise unusable[0]
@@ -121,9 +125,15 @@ def _pull(objects: ObjectStore, card: ModelCard, models_dir: Path, *, only_card:
 def _read_card(objects: ObjectStore, key: str) -> ModelCard:
     text = objects.get(key).decode("utf-8", errors="replace")
     try:
-        return ModelCard.from_json(text, where=key)
+        card = ModelCard.from_json(text, where=key)
     except CardError as error:
         raise CardError(f"{error}; {_mend(key)}") from error
+    if key != _key(card, CARD_FILE):
+        own = _key(card, CARD_FILE)
+        raise CardError(
+            f"{key}: it describes {card.reference}, whose place is {own}; delete {key} from the object store"
+        )
+    return card
 
 
 def _mend(key: str) -> str:
