@@ -7,8 +7,8 @@ from deploy.errors import DeployError
 from model_store.card import ModelCard, is_reference
 from model_store.errors import CardError, UnknownModelError, WeightsError
 from model_store.registry import CARD_FILE, LATEST, WEIGHTS_FILE, Registry
-from model_store.versions import files_of, require_digest, sole_writer, version_folder, write_card
-from spade.files import clear_partials, written_whole
+from model_store.versions import clear_remains, files_of, require_digest, sole_writer, version_folder, write_card
+from spade.files import written_whole
 from workers.errors import ObjectMissingError
 from workers.storage import ObjectStore
 
@@ -105,7 +105,7 @@ def _pull(objects: ObjectStore, card: ModelCard, models_dir: Path, *, only_card:
     is_shipped = other == card and not (folder / CARD_FILE).exists()
     if is_shipped or (other == card and all((folder / name).exists() for name in files)):
         return False
-    clear_partials(folder)
+    clear_remains(folder)
     for name, info in files.items():
         key = _key(card, name)
         try:

@@ -34,12 +34,15 @@ def add_version(
 
     `half`: weights are kept in float16.
 
-    Raises CardError: where there is such a version already. CheckpointError: where the weights cannot be written.
+    Raises CardError: where there is such a version already, or the encoder does not fit the generator; then nothing is
+    written. CheckpointError: where the weights cannot be written.
     """
+    if encoder is not None:
+        card = dataclasses.replace(card, encoder=EncoderInfo(config=encoder.config, weights=NOT_YET_WRITTEN))
     with sole_writer(models_dir):
         require_new(models_dir, card.reference)
         folder = version_folder(models_dir, card)
-        clear_partials(folder)
+        clear_remains(folder)
         card = dataclasses.replace(card, weights=_written(folder / WEIGHTS_FILE, generator, half=half))
         if encoder is not None:
             weights = _written(folder / ENCODER_FILE, encoder, half=half)
@@ -68,7 +71,7 @@ def copy_version(source: Path, models_dir: Path) -> ModelCard:
     with sole_writer(models_dir):
         require_new(models_dir, card.reference)
         folder = version_folder(models_dir, card)
-        clear_partials(folder)
+        clear_remains(folder)
         for name in files:
             with written_whole(folder / name) as partial:
                 shutil.copyfile(source / name, partial)
@@ -76,22 +79,32 @@ def copy_version(source: Path, models_dir: Path) -> ModelCard:
     return card
 
 
+def clear_remains(folder: Path) -> None:
+    """Removes what is left in a version's `folder` of a version that never came to have its card, or lost it."""
+    clear_partials(folder)
+    if not (folder / CARD_FILE).exists():
+        for name in (WEIGHTS_FILE, ENCODER_FILE):
+            (folder / name).unlink(missing_ok=True)
+
+
 def seal_card(folder: Path) -> ModelCard:
     """Accepts the card in a version's `folder` as somebody has changed it, and returns it. Raises CardError."""
     path = folder / CARD_FILE
-    card = ModelCard.from_changed_json(_card_text(path), where=str(path))
-    write_card(folder, card)
+    with sole_writer(models_folder(folder)):
+        card = ModelCard.from_changed_json(_card_text(path), where=str(path))
+        write_card(folder, card)
     return card
 
 
 def remove_version(models_dir: Path, name: str, version: str) -> None:
     """Removes the version's folder, the card first, so that nobody finds it half there; of a link, the link only.
 
-    The card need not be one that can be used. Raises CardError: where the version ships with the program, or there is
-    none.
+    The card need not be one that can be used, nor be there where weights are. Raises CardError: where the version ships
+    with the program, or there is none.
     """
     folder = models_dir / name / version
-    if folder.parent.parent != models_dir or ".." in (name, version) or not (folder / CARD_FILE).is_file():
+    is_elsewhere = folder.parent.parent != models_dir or ".." in (name, version)
+    if is_elsewhere or not _holds_version(folder, f"{name}@{version}"):
         shipped = Registry(None).find(f"{name}@{version}") is not None
         reason = "ships with the program, so it cannot be removed" if shipped else f"is not in {models_dir}"
         raise CardError(f"{name}@{version} {reason}")
@@ -100,10 +113,18 @@ def remove_version(models_dir: Path, name: str, version: str) -> None:
             folder.unlink()
         else:
             with suppress(FileNotFoundError):  # somebody else has removed it meanwhile
-                (folder / CARD_FILE).unlink()
+                (folder / CARD_FILE).unlink(missing_ok=True)
                 shutil.rmtree(folder)
         with suppress(OSError):  # the folder of other versions
             folder.parent.rmdir()
+
+
+def _holds_version(folder: Path, reference: str) -> bool:
+    """Whether there is a card, or what is left of a version without one; not weights drawn of one that is shipped."""
+    if (folder / CARD_FILE).is_file():
+        return True
+    is_left = any((folder / name).is_file() for name in (WEIGHTS_FILE, ENCODER_FILE))
+    return is_left and Registry(None).find(reference) is None
 
 
 @contextmanager
@@ -129,6 +150,11 @@ def files_of(card: ModelCard) -> dict[str, WeightsInfo]:
 def version_folder(models_dir: Path, card: ModelCard) -> Path:
     """Where the version lies in a models folder."""
     return models_dir / card.name / card.version
+
+
+def models_folder(folder: Path) -> Path:
+    """The models folder in which a version's `folder` lies."""
+    return folder.resolve().parent.parent
 
 
 def read_card(path: Path) -> ModelCard:
