@@ -7,7 +7,7 @@ from model_store.card import ModelCard
 from model_store.errors import CardError
 from model_store.measured import Figure, Measured
 from model_store.registry import CARD_FILE
-from model_store.versions import read_card, write_card
+from model_store.versions import models_folder, read_card, sole_writer, write_card
 from spade.evaluation.report import Report
 
 
@@ -27,8 +27,9 @@ def note_in_card(report: Report, folder: Path, weights_sha256: str) -> None:
 
     Raises CardError: as `require_card_of`.
     """
-    card = require_card_of(folder, weights_sha256)
-    write_card(folder, replace(card, measured=measured(report)))
+    with sole_writer(models_folder(folder)):
+        card = require_card_of(folder, weights_sha256)
+        write_card(folder, replace(card, measured=measured(report)))
 
 
 def measured(report: Report) -> Measured:
