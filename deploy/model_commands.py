@@ -189,7 +189,8 @@ def pull_command(
 ) -> None:
     """Bring a version from the object store into the models folder, verified.
 
-    With --all, a version that cannot be used is told and left out, and keeps nobody from the others.
+    Files that are there already are held against their size only; `spade-serve models verify` reads them. With --all, a
+    version that cannot be used, or brought, is told and left out, and keeps nobody from the others.
 
     \b
     Examples:
@@ -225,10 +226,18 @@ def verify(reference: str | None, models_dir: Path | None) -> None:
         spade-serve models verify
     """
     registry = open_registry(models_dir)
+    wrong: list[SpadeError | OSError] = []
     for card in registry.cards() if reference is None else [registry.resolve(reference)]:
-        click.echo(f"{card.reference}: {_verified(registry, card)}")
-    if reference is None and (unusable := registry.unusable()):
-        raise unusable[0]
+        try:
+            click.echo(f"{card.reference}: {_verified(registry, card)}")
+        except (SpadeError, OSError) as error:
+            wrong.append(error)
+    if reference is None:
+        wrong += registry.unusable()
+    for one in wrong[:-1]:
+        click.echo(f"Error: {one}", err=True)
+    if wrong:
+        raise wrong[-1]
 
 
 def _verified(registry: Registry, card: ModelCard) -> str:
@@ -247,19 +256,27 @@ def _pull(reference: str | None, objects: ObjectStore, models_dir: Path, *, only
     """Tells of each version that is added, and if it is to `tell_all` of those that were there.
 
     Of all versions those that cannot be used are told too, and left out: one of them must not keep a new pod from its
-    start. Raises ServiceError: where the store is away, also then. Of one version, raises as `pull` does too.
+    start. Nor must one that cannot be brought keep away those after it. Raises ServiceError: where the store is away.
+    TransferError: at the end, where one could not be brought. Of one version, raises as `pull` does too.
     """
     if reference is not None:
         _pull_one(choose_stored(objects, reference), objects, models_dir, only_card=only_cards, tell_all=tell_all)
         return
-    cards, unusable = stored_cards(objects)
-    for error in unusable:
+    cards, wrong = stored_cards(objects)
+    failed = 0
+    for error in wrong:
         _warn(error)
+        failed += isinstance(error, ServiceError)
     for card in cards:
         try:
             _pull_one(card, objects, models_dir, only_card=only_cards, tell_all=tell_all)
         except (CardError, WeightsError, TransferError) as error:
             _warn(error)
+        except (ServiceError, OSError) as error:
+            _warn(error)
+            failed += 1
+    if failed:
+        raise TransferError(f"{failed} of the store's versions could not be brought; see the warnings, then pull again")
 
 
 def _pull_one(card: ModelCard, objects: ObjectStore, models_dir: Path, *, only_card: bool, tell_all: bool) -> None:

@@ -7,9 +7,17 @@ from deploy.errors import DeployError
 from model_store.card import ModelCard, is_reference
 from model_store.errors import CardError, UnknownModelError, WeightsError
 from model_store.registry import CARD_FILE, LATEST, WEIGHTS_FILE, Registry
-from model_store.versions import clear_remains, files_of, require_digest, sole_writer, version_folder, write_card
+from model_store.versions import (
+    clear_remains,
+    files_of,
+    has_size,
+    require_digest,
+    sole_writer,
+    version_folder,
+    write_card,
+)
 from spade.files import written_whole
-from workers.errors import ObjectMissingError
+from workers.errors import ObjectMissingError, ServiceError
 from workers.storage import ObjectStore
 
 MODELS_PREFIX: Final = "models/"
@@ -19,18 +27,21 @@ class TransferError(DeployError):
     """A version that cannot be pushed or pulled."""
 
 
-def stored_cards(objects: ObjectStore, name: str = "") -> tuple[list[ModelCard], list[CardError]]:
-    """The cards of one model or of all, by name, then by version, newest last; and what is wrong with the others."""
+def stored_cards(objects: ObjectStore, name: str = "") -> tuple[list[ModelCard], list[CardError | ServiceError]]:
+    """The cards of one model or of all, by name, then by version, newest last; and what is wrong with the others.
+
+    Raises StorageUnavailableError: where they cannot be listed.
+    """
     prefix = f"{MODELS_PREFIX}{name}/" if name else MODELS_PREFIX
     cards: list[ModelCard] = []
-    unusable: list[CardError] = []
+    wrong: list[CardError | ServiceError] = []
     for key in objects.keys(prefix):
         if key.endswith(f"/{CARD_FILE}"):
             try:
                 cards.append(_read_card(objects, key))
-            except CardError as error:
-                unusable.append(error)
-    return sorted(cards, key=lambda card: (card.name, card.version_key)), unusable
+            except (CardError, ServiceError) as error:
+                wrong.append(error)
+    return sorted(cards, key=lambda card: (card.name, card.version_key)), wrong
 
 
 def stored_card(objects: ObjectStore, reference: str) -> ModelCard | None:
@@ -72,9 +83,9 @@ def choose_stored(objects: ObjectStore, reference: str) -> ModelCard:
     if not is_reference(f"{name}@1" if is_newest else reference):
         raise TransferError(f"{reference!r} names no model; write NAME, NAME@latest or NAME@VERSION, as in landscape@2")
     if is_newest:
-        cards, unusable = stored_cards(objects, name)
-        if unusable:
-            raise unusable[0]
+        cards, wrong = stored_cards(objects, name)
+        if wrong:
+            raise wrong[0]
         card = cards[-1] if cards else None
     else:
         card = stored_card(objects, reference)
@@ -85,7 +96,7 @@ def choose_stored(objects: ObjectStore, reference: str) -> ModelCard:
 
 
 def pull(objects: ObjectStore, card: ModelCard, models_dir: Path, *, only_card: bool = False) -> bool:
-    """Brings a version from the store into a models folder, verified; False where it is there already.
+    """Brings a version from the store into a models folder, verified; False where it is there already, of full size.
 
     `only_card` leaves out its weights, for a process that tells of models and runs none.
 
@@ -103,7 +114,7 @@ def _pull(objects: ObjectStore, card: ModelCard, models_dir: Path, *, only_card:
     folder = version_folder(models_dir, card)
     files = {} if only_card else files_of(card)
     is_shipped = other == card and not (folder / CARD_FILE).exists()
-    if is_shipped or (other == card and all((folder / name).exists() for name in files)):
+    if is_shipped or (other == card and all(has_size(folder / name, info) for name, info in files.items())):
         return False
     clear_remains(folder)
     for name, info in files.items():

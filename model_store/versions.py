@@ -172,11 +172,18 @@ def _card_text(path: Path) -> str:
 def require_digest(path: Path, expected: WeightsInfo, card: ModelCard) -> None:
     """Raises WeightsError: where the file is absent or is not the one that `card` names."""
     try:
-        found = file_sha256(path)
+        found = WeightsInfo(sha256=file_sha256(path), bytes=path.stat().st_size)
     except OSError as error:
         raise WeightsError(f"model {card.reference}: {path}: {error.strerror}") from error
-    if found != expected.sha256:
-        raise WeightsError(f"model {card.reference}: {path} has sha256 {found}, its card says {expected.sha256}")
+    if found.sha256 != expected.sha256:
+        raise WeightsError(f"model {card.reference}: {path} has sha256 {found.sha256}, its card says {expected.sha256}")
+    if found.bytes != expected.bytes:
+        raise WeightsError(f"model {card.reference}: {path} has {found.bytes} bytes, its card says {expected.bytes}")
+
+
+def has_size(path: Path, expected: WeightsInfo) -> bool:
+    """Whether the file is there and as large as its card says, which takes no time to find out."""
+    return path.is_file() and path.stat().st_size == expected.bytes
 
 
 def write_card(folder: Path, card: ModelCard) -> None:
