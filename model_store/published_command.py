@@ -11,6 +11,7 @@ from model_store.options import models_dir_option
 from model_store.registry import default_models_folder
 from spade.config import Upsampling
 from spade.data.options import LABEL_NC_HELP
+from spade.errors import CheckpointError
 from spade.options import Size, json_option
 
 if TYPE_CHECKING:
@@ -104,7 +105,10 @@ def import_published(
 
 
 def _hints(source: Path, dataset: str | None, given: dict[str, Any]) -> "tuple[PublishedHints, str | None]":
-    """What the tensors cannot tell, and the dataset: by options, or else as opt.txt of the folder has them."""
+    """What the tensors cannot tell, and the dataset: by options, or else as opt.txt of the folder has them.
+
+    Raises CheckpointError: where opt.txt cannot be used.
+    """
     from spade.published_import import DATASETS, PublishedHints
     from spade.published_options import OPTIONS_FILE, config_from_published_options, read_published_options
 
@@ -113,6 +117,10 @@ def _hints(source: Path, dataset: str | None, given: dict[str, Any]) -> "tuple[P
     if dataset is None and options_file.is_file():
         options = read_published_options(options_file)
         dataset = options.get("dataset_mode")
+        if not isinstance(dataset, str | None):
+            raise CheckpointError(
+                f"{options_file}: option 'dataset_mode' is {dataset!r}; it must be a word, as in coco"
+            )
         known = PublishedHints.of(config_from_published_options(options, where=str(options_file)))
     if given["upsampling"] is not None:
         given["upsampling"] = Upsampling(given["upsampling"])

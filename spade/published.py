@@ -46,6 +46,14 @@ def published_name(own: str) -> str:
     return _OWN_PART.sub(lambda part: PUBLISHED_NAMES[part[0]], own)
 
 
+_KINDS = {
+    **dict.fromkeys(("label_nc", "crop_size", "output_nc", "ngf", "z_dim"), int),
+    **dict.fromkeys(("contain_dontcare_label", "no_instance", "use_vae"), bool),
+    **dict.fromkeys(("norm_G", "num_upsampling_layers"), str),
+}
+"""Of what kind the values of options are."""
+_KIND_NAMES = {int: "a whole number", bool: "True or False", str: "a word"}
+
 _NORM_G = re.compile(r"(?P<spectral>spectral)?spade(?P<norm>instance|syncbatch|batch)(?P<size>[35])x(?P=size)")
 
 
@@ -54,6 +62,9 @@ def config_from_options(options: Mapping[str, Any]) -> GeneratorConfig:
 
     Raises ConfigError: where an option is missing or has a value that the published code does not know.
     """
+    for name, kind in _KINDS.items():
+        if name in options and type(options[name]) is not kind:  # exact: True is no int
+            raise ConfigError(f"option {name!r} is {options[name]!r}; it must be {_KIND_NAMES[kind]}")
     try:
         norm = _NORM_G.fullmatch(options["norm_G"])
         if norm is None:

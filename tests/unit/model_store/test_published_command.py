@@ -137,6 +137,12 @@ def test_a_file_is_converted(published: Publish, tmp_path: Path) -> None:
         ("nothing\n", "opt.txt: it holds no line like `label_nc: 182`"),
         (OPTIONS.replace("netG: spade", "netG: pix2pixhd"), "opt.txt: netG is pix2pixhd; only spade can be imported"),
         (OPTIONS.replace("crop_size", "crop"), "opt.txt: option 'crop_size' is missing"),
+        (OPTIONS.replace("crop_size: 128", "crop_size: 128.0"), "'crop_size' is 128.0; it must be a whole number"),
+        (
+            OPTIONS.replace("label: False", "label: maybe"),
+            "'contain_dontcare_label' is 'maybe'; it must be True or False",
+        ),
+        (OPTIONS.replace("cityscapes", "123"), "opt.txt: option 'dataset_mode' is 123; it must be a word, as in coco"),
         (OPTIONS.replace("label_nc: 35", "label_nc: 34"), "36 semantic channels, which does not fit label_nc 34"),
         ("", "which of the 36 semantic channels are classes: give --dataset"),
     ],
