@@ -1,5 +1,8 @@
 """Versions of models in the object store, from which other machines take them: models/NAME/VERSION/FILE."""
 
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +24,7 @@ from workers.errors import ObjectMissingError, ServiceError
 from workers.storage import ObjectStore
 
 MODELS_PREFIX: Final = "models/"
+_CLAIM: Final = "push-"
 
 
 class TransferError(DeployError):
@@ -56,20 +60,47 @@ def stored_card(objects: ObjectStore, reference: str) -> ModelCard | None:
 def push(registry: Registry, card: ModelCard, objects: ObjectStore) -> bool:
     """Puts the version's verified files and, last, its card into the store; False where it is there already.
 
-    Raises TransferError: where the store has another version of that number. WeightsError: as `Registry.weights_path`.
+    Raises TransferError: where the store has another version of that number, or somebody else pushes one. WeightsError:
+    as `Registry.weights_path`.
     """
     paths = {}
     for name in files_of(card):
         paths[name] = registry.weights_path(card) if name == WEIGHTS_FILE else registry.encoder_path(card)
-    stored = stored_card(objects, card.reference)
-    if stored is not None and stored != card:
-        raise TransferError(f"{card.reference}: the store has another model of that name and version; choose another")
-    if stored is not None and all(objects.exists(_key(card, name)) for name in paths):
-        return False
-    for name, path in paths.items():
-        objects.put(_key(card, name), path.read_bytes())
-    objects.put(_key(card, CARD_FILE), card.to_json().encode(), content_type="application/json")
+    with _sole_pusher(objects, card):
+        stored = stored_card(objects, card.reference)
+        if stored is not None and stored != card:
+            raise TransferError(
+                f"{card.reference}: the store has another model of that name and version; choose another"
+            )
+        if stored is not None and all(objects.exists(_key(card, name)) for name in paths):
+            return False
+        for name, path in paths.items():
+            objects.put(_key(card, name), path.read_bytes())
+        objects.put(_key(card, CARD_FILE), card.to_json().encode(), content_type="application/json")
     return True
+
+
+@contextmanager
+def _sole_pusher(objects: ObjectStore, card: ModelCard) -> Iterator[None]:
+    """Keeps others from pushing another model of that name and version; the same one does no harm.
+
+    Stores need not know conditional puts for it: each first puts its claim, then looks for those of others, so that of
+    two one sees the other, if not both. A claim that a killed process has left goes with its next try.
+
+    Raises TransferError.
+    """
+    claims = _key(card, _CLAIM)
+    own = f"{claims}{hashlib.sha256(card.to_json().encode()).hexdigest()}"
+    objects.put(own, b"")
+    try:
+        if others := [key for key in objects.keys(claims) if key != own]:
+            raise TransferError(
+                f"{card.reference}: somebody else pushes another model of that name and version; choose another, or if "
+                f"nobody does, delete {others[0]} from the object store"
+            )
+        yield
+    finally:
+        objects.delete(own)
 
 
 def choose_stored(objects: ObjectStore, reference: str) -> ModelCard:
