@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from deploy.local.services import Worker
 from deploy.local.stack import LocalStack
@@ -155,6 +155,17 @@ def open_studio(
         if not styled and by_seed.is_visible():
             by_seed.check()
         yield studio
+
+
+def damage_sent_jpegs(page: Page) -> None:
+    """What the page takes for a JPEG is none any more where it arrives, and the service refuses it."""
+
+    def damage(route: Route) -> None:
+        sent = route.request.post_data_buffer
+        assert sent is not None
+        route.continue_(post_data=sent.replace(b"\xff\xd8\xff", b"..."))
+
+    page.route("**/v1/jobs", damage)
 
 
 @contextmanager

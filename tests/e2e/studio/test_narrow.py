@@ -8,7 +8,8 @@ from playwright.sync_api import Browser, expect
 
 from deploy.local.stack import LocalStack
 from support.looks import CUT_OFF
-from support.studio import StudioPage, open_studio
+from support.studio import StudioPage, damage_sent_jpegs, open_studio
+from support.waiting import wait_until
 
 WIDTHS = [*range(360, 1601, 20), 720, 721, 1100, 1101]
 LEAST_TARGET_PIXELS = 24
@@ -76,15 +77,16 @@ def test_the_last_entry_of_the_menu_is_reached(browser: Browser, stack: LocalSta
         expect(last).to_be_in_viewport(ratio=0.99)
         last.click()
         expect(studio.page.locator("#file-menu")).to_be_hidden()
-        assert (studio.labels() != before).any()
+        wait_until(lambda: (studio.labels() != before).any(), "the example is there")
 
 
 @pytest.mark.parametrize("width", [1440, 1101, 390])
 def test_long_names_in_the_status_leave_the_buttons_beside_it(browser: Browser, stack: LocalStack, width: int) -> None:
     picture = io.BytesIO()
-    Image.new("RGB", (64, 64), "orange").save(picture, "GIF")
-    file = {"name": f"IMG_{'x' * 120}.png", "mimeType": "image/png", "buffer": picture.getvalue()}
+    Image.new("RGB", (64, 64), "orange").save(picture, "JPEG")
+    file = {"name": f"IMG_{'x' * 120}.jpg", "mimeType": "image/jpeg", "buffer": picture.getvalue()}
     with open_studio(browser, stack.url, width=width) as studio:
+        damage_sent_jpegs(studio.page)
         studio.page.locator("#style-file").set_input_files([file])
         expect(studio.page.locator("#style-name")).to_have_text(file["name"])
         studio.page.get_by_role("button", name="Generate").click()

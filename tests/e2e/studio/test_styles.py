@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, expect
 
 from api.client import SpadeClient
 from deploy.local.stack import LocalStack
 from spade.pictures import encode_picture
 from spade.style_pictures import read_style_picture
-from support.studio import StudioPage, newest_job, open_studio, sleeping_worker, state_of
+from support.studio import StudioPage, damage_sent_jpegs, newest_job, open_studio, sleeping_worker, state_of
 from support.waiting import wait_until
 from workers.messages import style_picture_key
 from workers.storage import ObjectStore
@@ -201,13 +201,8 @@ def test_what_is_no_picture_is_told_in_words(studio: StudioPage) -> None:
 
 
 def test_what_the_service_refuses_is_told_in_words(browser: Browser, stack: LocalStack) -> None:
-    def damage(route: Route) -> None:
-        sent = route.request.post_data_buffer
-        assert sent is not None
-        route.continue_(post_data=sent.replace(b"\xff\xd8\xff", b"..."))
-
     with open_studio(browser, stack.url) as studio:
-        studio.page.route("**/v1/jobs", damage)
+        damage_sent_jpegs(studio.page)
         choose_picture(studio, photo("teal"), name="moving.jpg")
         expect(studio.page.get_by_role("radio", name="Picture", exact=True)).to_be_checked()
         studio.page.get_by_role("button", name="Generate").click()
