@@ -87,15 +87,7 @@ def test_a_part_that_is_killed_comes_back_and_the_service_goes_on(up: Up, client
     assert client.picture(before.items[0]) == client.picture(after.items[0]) == picture
 
 
-def test_ctrl_c_stops_everything(start_up: StartUp, tmp_path: Path) -> None:
-    with start_up(tmp_path / "state") as up:
-        family = up.family()
-        assert len(family) >= 4
-        assert up.end(signal.SIGINT) == 0
-        assert all(is_gone(process) for process in family)
-
-
-def test_after_everything_was_killed_the_next_start_has_all_jobs_and_finishes_them(
+def test_after_everything_was_killed_the_next_start_has_all_jobs_and_ctrl_c_stops_everything(
     start_up: StartUp, tmp_path: Path
 ) -> None:
     short_lease = {"SPADE_LEASE_SECONDS": "2"}  # how long what the dead worker held is out of reach
@@ -110,6 +102,10 @@ def test_after_everything_was_killed_the_next_start_has_all_jobs_and_finishes_th
         finished = client.follow(job.id)
         assert finished.state is State.SUCCEEDED
         assert len({client.picture(item) for item in finished.items}) == 2
+        family = up.family()
+        assert len(family) >= 4
+        assert up.end(signal.SIGINT) == 0
+        assert all(is_gone(process) for process in family)
 
 
 def test_a_worker_that_is_told_to_stop_holds_nothing_back(start_up: StartUp, tmp_path: Path) -> None:

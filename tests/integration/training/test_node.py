@@ -100,9 +100,9 @@ def node(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., 
 
 @pytest.fixture(scope="module")
 def long_config(config_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of 32 steps, so that there is time to disturb it, with a checkpoint after every fourth."""
+    """Of 20 steps, so that there is time to disturb it, with a checkpoint after every fourth."""
     path = tmp_path_factory.mktemp("long") / "long.toml"
-    text = config_file.read_text().replace("epochs = 2", "epochs = 8")
+    text = config_file.read_text().replace("epochs = 2", "epochs = 5")
     path.write_text(text.replace("checkpoint = 6", "checkpoint = 8").replace("sample = 16", "sample = 1000"))
     return path
 
@@ -120,7 +120,7 @@ def undisturbed(long_config: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def weights(run: Path) -> dict[str, torch.Tensor]:
     last = max((run / "checkpoints").glob("step-*.pt"))
     state = torch.load(last, weights_only=True)
-    assert state["position"]["step"] == 32
+    assert state["position"]["step"] == 20
     return dict(state["networks"]["generator"])
 
 

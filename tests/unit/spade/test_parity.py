@@ -116,7 +116,7 @@ def test_a_weight_that_does_not_fit_is_named_as_it_was_published(case: Case, pat
     [
         ({"norm_G": "spectralinstance"}, "norm_G 'spectralinstance'"),
         ({"num_upsampling_layers": "many"}, "many"),
-        ({"crop_size": "big"}, "options: "),
+        ({"crop_size": "big"}, "option 'crop_size' is 'big'; it must be a whole number"),
         ({"aspect_ratio": 0}, "options: "),
         ({"netG": "pix2pixhd"}, "'resnet_n_downsample' is missing"),
     ],
