@@ -20,8 +20,6 @@ from deploy.local.ports import free_port
 from deploy.local.services import ApiServer
 from support.waiting import wait_until
 
-pytestmark = pytest.mark.alone
-
 
 def program(folder, service_environment, *, processes):
     return ApiServer(

@@ -9,7 +9,7 @@ import pytest
 
 from support.checkpoints import differences, state_of
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 FIRST_CHECKPOINT = 7
 
