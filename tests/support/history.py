@@ -5,6 +5,14 @@ from playwright.sync_api import Locator, expect
 from support.studio import StudioPage
 
 
+def begin_with_grass(studio: StudioPage) -> None:
+    """A map of sky and grass, its seed 7, without a picture."""
+    studio.new_map(fill="sky")
+    studio.material("grass")
+    studio.drag((30, 200), (220, 180))
+    seed(studio).fill("7")
+
+
 def seed(studio: StudioPage) -> Locator:
     return studio.page.locator("#seed")
 

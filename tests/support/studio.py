@@ -44,6 +44,13 @@ class StudioPage:
 
     def open(self, url: str) -> None:
         self.page.goto(f"{url}/studio")
+        self._expect_ready()
+
+    def reload(self) -> None:
+        self.page.reload()
+        self._expect_ready()
+
+    def _expect_ready(self) -> None:
         expect(self.page.locator("body.ready")).to_be_attached()
 
     def new_map(self, *, fill: str = "unknown", size: str | None = None) -> None:

@@ -8,24 +8,15 @@ import pytest
 from playwright.sync_api import expect
 
 from deploy.local.stack import LocalStack
-from support.history import entries, generate, seed
+from support.history import begin_with_grass, entries, generate, seed
 from support.studio import StudioPage, class_id, newest_job, rgb_png, sleeping_worker, state_of
 from support.waiting import wait_until
 
 
 @pytest.fixture
 def studio(studio: StudioPage) -> StudioPage:
-    """A map of sky and grass, its seed 7, without a picture."""
-    studio.new_map(fill="sky")
-    studio.material("grass")
-    studio.drag((30, 200), (220, 180))
-    seed(studio).fill("7")
+    begin_with_grass(studio)
     return studio
-
-
-def reload(studio: StudioPage) -> None:
-    studio.page.reload()
-    expect(studio.page.locator("body.ready")).to_be_attached()
 
 
 def shown(studio: StudioPage) -> list[int]:
@@ -91,7 +82,7 @@ def test_what_is_painted_after_that_is_what_undo_leads_back_to(studio: StudioPag
 
 def test_what_had_no_picture_has_none_when_a_picture_is_taken_back(studio: StudioPage) -> None:
     generate(studio, kept=1)
-    reload(studio)
+    studio.reload()
     seed(studio).fill("123")
     studio.drag((30, 100), (100, 100))
     drawn = studio.labels()
@@ -132,7 +123,7 @@ def test_the_strip_by_keyboard(studio: StudioPage) -> None:
 def test_a_reload_keeps_the_pictures(studio: StudioPage) -> None:
     drawn, _ = studio.labels(), generate(studio, kept=1)
     first = shown(studio)
-    reload(studio)
+    studio.reload()
     studio.new_map(fill="sea")
     entries(studio).first.click()
     expect(studio.page.locator("#announcer")).to_contain_text("Restored")
@@ -184,8 +175,7 @@ def test_a_picture_as_style_comes_back(studio: StudioPage) -> None:
     expect(entries(studio).first).to_have_accessible_name(re.compile(r"^Landscape, dusk\.png, "))
     studio.page.get_by_role("button", name="Remove").click()
     expect(style).to_have_count(0)
-    studio.page.reload()
-    expect(studio.page.locator("body.ready")).to_be_attached()
+    studio.reload()
     entries(studio).first.click()
     expect(style).to_be_checked()
 

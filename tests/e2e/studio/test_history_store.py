@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from deploy.local.stack import LocalStack
-from support.history import entries, generate, seed
+from support.history import begin_with_grass, entries, generate, seed
 from support.studio import StudioPage, open_studio
 
 MOST_PICTURES = 50
@@ -19,11 +19,7 @@ const asked = (request) => new Promise((resolve) => { request.onsuccess = () => 
 
 @pytest.fixture
 def studio(studio: StudioPage) -> StudioPage:
-    """A map of sky and grass, its seed 7, without a picture."""
-    studio.new_map(fill="sky")
-    studio.material("grass")
-    studio.drag((30, 200), (220, 180))
-    seed(studio).fill("7")
+    begin_with_grass(studio)
     return studio
 
 
@@ -43,8 +39,7 @@ def copy_kept(studio: StudioPage, times: int, picture_bytes: int) -> None:
         await asked(pictures.add({ ...kept, id: copy + 1, seed: copy, ...(argument.bytes ? { picture } : {}) }));
       }"""
     in_store(studio.page, body, {"times": times, "bytes": picture_bytes})
-    studio.page.reload()
-    expect(studio.page.locator("body.ready")).to_be_attached()
+    studio.reload()
     expect(entries(studio)).to_have_count(times)
 
 
@@ -85,8 +80,7 @@ def test_the_history_is_cleared_when_the_person_is_sure(studio: StudioPage) -> N
     expect(entries(studio)).to_have_count(0)
     expect(clear).to_be_disabled()
     studio.expect_labels(drawn)
-    studio.page.reload()
-    expect(studio.page.locator("body.ready")).to_be_attached()
+    studio.reload()
     expect(entries(studio)).to_have_count(0)
 
 
@@ -106,8 +100,7 @@ def test_what_cannot_be_brought_back_is_told_in_words(studio: StudioPage, fault:
         {fault};
         await asked(pictures.put(kept));""",
     )
-    studio.page.reload()
-    expect(studio.page.locator("body.ready")).to_be_attached()
+    studio.reload()
     drawn = studio.labels()
     entries(studio).first.click()
     expect(studio.page.locator("#notice")).to_have_text(words)

@@ -37,8 +37,7 @@ def test_a_stroke_is_kept_although_the_page_is_left_at_once(browser: Browser, st
         studio.new_map(fill="snow")
         studio.material("road")
         studio.drag((20, 20), (100, 100))
-        studio.page.reload()
-        expect(studio.page.locator("body.ready")).to_be_attached()
+        studio.reload()
         assert set(studio.labels().flat) == {class_id("snow"), class_id("road")}
 
 
@@ -55,11 +54,6 @@ def test_the_oldest_steps_are_forgotten_when_all_take_too_much_memory(browser: B
             undo.click()
             steps += 1
         assert steps == MOST_BYTES // BYTES_A_STEP
-
-
-def reload(studio: StudioPage) -> None:
-    studio.page.reload()
-    expect(studio.page.locator("body.ready")).to_be_attached()
 
 
 def painted(studio: StudioPage) -> np.ndarray:
@@ -84,7 +78,7 @@ def test_a_link_that_is_opened_after_another_model_was_chosen_leaves_what_was_pa
         studio.page.evaluate("(link) => { location.href = link; }", link)
         expect(studio.page.get_by_role("alert")).to_contain_text("This is what was shared.")
         studio.expect_picture()
-        reload(studio)
+        studio.reload()
         assert not np.array_equal(studio.labels(), mine)
         entries(studio).last.click()
         expect(studio.page.locator("#announcer")).to_contain_text("Restored: Landscape")
@@ -108,16 +102,16 @@ def test_work_whose_model_is_not_served_any_more_is_in_the_history(browser: Brow
     with open_studio(browser, stack.url) as studio:
         mine = painted(studio)
         with without_landscape(studio):
-            reload(studio)
+            studio.reload()
             expect(studio.page.get_by_role("alert")).to_contain_text("Your last map is for the model landscape")
             expect(entries(studio)).to_have_count(1)
-            reload(studio)
+            studio.reload()
             expect(entries(studio)).to_have_count(1)
             studio.menu("Clear everything")
-            reload(studio)
+            studio.reload()
             expect(studio.page.locator("#model")).not_to_have_value("landscape")
             expect(studio.page.get_by_role("alert")).to_be_hidden()
-        reload(studio)
+        studio.reload()
         entries(studio).first.click()
         expect(studio.page.locator("#announcer")).to_contain_text("Restored: Landscape")
         studio.expect_labels(mine)
@@ -149,7 +143,7 @@ def test_work_that_the_browser_does_not_keep_is_marked_and_told_of_each_time(
             studio.page.keyboard.press("Control+z")
         drawn = studio.labels()
         expect(notice).to_be_hidden()
-        reload(studio)
+        studio.reload()
         studio.expect_labels(drawn)
 
 
@@ -163,7 +157,7 @@ def test_what_cannot_be_put_into_the_history_is_not_written_over(browser: Browse
         studio.material("pedestrian")
         studio.drag((30, 30), (50, 50))
         expect(mark).to_be_visible()
-        reload(studio)
+        studio.reload()
         studio.expect_labels(mine)
         studio.page.locator("#model").select_option("street")
         studio.material("pedestrian")

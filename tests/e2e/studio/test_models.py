@@ -56,16 +56,14 @@ def test_another_model_takes_the_place_of_kept_work_only_when_something_is_paint
     drawn = studio.labels()
     choose(studio, "street")
     expect_model(studio, "street", "pedestrian")
-    studio.page.reload()
-    expect(studio.page.locator("body.ready")).to_be_attached()
+    studio.reload()
     expect_model(studio, "landscape", "sea")
     studio.expect_labels(drawn)
     choose(studio, "street")
     expect_model(studio, "street", "pedestrian")
     studio.material("pedestrian")
     studio.drag((30, 30), (50, 50))
-    studio.page.reload()
-    expect(studio.page.locator("body.ready")).to_be_attached()
+    studio.reload()
     expect_model(studio, "street", "pedestrian")
 
 

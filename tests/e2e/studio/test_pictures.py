@@ -167,8 +167,7 @@ def test_a_reload_goes_on_with_the_work(studio: StudioPage) -> None:
       };
     })"""
     wait_until(lambda: studio.page.evaluate(kept), "the work is kept")
-    studio.page.reload()
-    expect(studio.page.locator("body.ready")).to_be_attached()
+    studio.reload()
     studio.expect_labels(drawn)
     assert class_id("road") in studio.labels()
     expect(studio.page.locator("#seed")).to_have_value("99")

@@ -14,11 +14,6 @@ def another_tab(studio: StudioPage, url: str) -> StudioPage:
     return other
 
 
-def reload(studio: StudioPage) -> None:
-    studio.page.reload()
-    expect(studio.page.locator("body.ready")).to_be_attached()
-
-
 def test_a_reload_brings_back_what_was_painted_in_this_tab(browser: Browser, stack: LocalStack) -> None:
     with open_studio(browser, stack.url) as studio:
         studio.new_map(fill="snow")
@@ -29,9 +24,9 @@ def test_a_reload_brings_back_what_was_painted_in_this_tab(browser: Browser, sta
         other.expect_labels(mine)  # a new tab goes on with what was painted last
         other.new_map(fill="sea")
         theirs = other.labels()
-        reload(studio)
+        studio.reload()
         studio.expect_labels(mine)
-        reload(other)
+        other.reload()
         other.expect_labels(theirs)
         newest = another_tab(studio, stack.url)
         newest.expect_labels(theirs)
@@ -50,5 +45,5 @@ def test_a_tab_follows_its_own_batch(browser: Browser, stack: LocalStack) -> Non
             batch.expect_end()
             expected.append((tab, f"Made: {count} of {count}"))
         for tab, words in expected:
-            reload(tab)
+            tab.reload()
             expect(BatchDialog(tab).dialog).to_contain_text(words)
