@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from model_store.measuring import note_in_card, require_card_of
 from model_store.options import models_dir_option, open_registry
@@ -178,7 +178,7 @@ def _run(request: "EvaluationRequest") -> "Report":
 
 def _print(report: "Report") -> None:
     console = Console()
-    table = Table("metric", "value", "better", "how")
+    table = Table("metric", "value", "better", Column("how", overflow="fold"))
     for metric in report.metrics:
         better = "higher" if metric.higher_is_better else "lower"
         table.add_row(metric.title, metric.shown, better, ", ".join(_shown(metric.details)))

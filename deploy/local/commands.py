@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from deploy.examples import example_label_maps
 from deploy.local.demo import run_demo
@@ -149,7 +149,7 @@ def _folder(given: Path | None) -> Iterator[Path]:
 
 def _print_findings(findings: list[Finding]) -> None:
     colors = {Health.OK: "green", Health.WARNING: "yellow", Health.MISSING: "red"}
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table = Table(Column(), Column(), Column(overflow="fold"), box=None, show_header=False, padding=(0, 2, 0, 0))
     for finding in findings:
         color = colors[finding.health]
         remedy = f"\n[{color}]{escape(finding.remedy)}[/]" if finding.remedy else ""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 Rows = list[tuple[str, ...]]
 
-ENGINE_COLUMNS: Final = ("map", "plain s", "new map s", "variation s", "new map", "variation", "largest difference")
+ENGINE_COLUMNS: Final = ("map", "plain s", "new map s", "variation s", "new map", "variation", "off by")
 TRAINING_COLUMNS: Final = ("path", "seconds", "pictures/s", "peak memory")
 
 

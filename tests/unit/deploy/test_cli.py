@@ -211,8 +211,11 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(
 
 
 def test_doctor_prints_for_people_too(runner: CliRunner, tmp_path: Path) -> None:
-    (tmp_path / "stack.json").write_text("{")
-    result = runner.invoke(main, ["doctor", "--state", str(tmp_path)])
+    state = tmp_path / ("deep" * 30)
+    state.mkdir()
+    (state / "stack.json").write_text("{")
+    result = runner.invoke(main, ["doctor", "--state", str(state)])
     assert result.exit_code == 1
+    assert str(state) in "".join(result.output.split()), "on several lines, and nothing of it is cut off"
     assert "python" in result.output
     assert "delete the whole folder to start afresh" in " ".join(result.output.split())

@@ -43,6 +43,7 @@ def test_a_card_keeps_the_figures_and_what_they_were_measured_on(folder: Path, s
     judged = ("--segmenter", segmenter_file, "--card", folder)
     result = evaluate(folder, "--model", "small", *judged)
     assert result.exit_code == 0, result.output
+    assert "pt_inception-2015-12-05-6726825d.pth" in result.output.replace("│", "").replace(" ", "").replace("\n", "")
     measured = read_card(folder / CARD_FILE).measured
     assert measured is not None
     assert (measured.dataset, measured.split, measured.pictures, measured.width) == ("scenes", "val", 2, 64)
