@@ -144,7 +144,7 @@ def read_png(data: bytes) -> PngFile:
         length, kind = struct.unpack_from(">I4s", data, position)
         end = position + 12 + length
         if end > len(data):
-            raise PngError("truncated", f"the file ends after {len(data)} bytes, within a {_name(kind)} chunk")
+            raise PngError("truncated", f"the file ends after {len(data)} bytes, within its chunk {_name(kind)}")
         if kind == b"IEND":
             break
         if kind == b"acTL":
@@ -198,7 +198,7 @@ def _check_critical(data: bytes, kind: bytes, position: int, length: int) -> Non
         payload = memoryview(data)[position + 4 : position + 8 + length]
         (expected,) = struct.unpack_from(">I", data, position + 8 + length)
         if zlib.crc32(payload) != expected:
-            raise PngError("corrupt", f"the checksum of a {_name(kind)} chunk does not hold; send the file again")
+            raise PngError("corrupt", f"the checksum of its chunk {_name(kind)} does not hold; send the file again")
 
 
 def _check_pixel_data(png: PngFile) -> None:
