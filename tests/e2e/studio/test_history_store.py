@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from deploy.local.stack import LocalStack
-from support.history import begin_with_grass, entries, generate, seed
+from support.history import begin_with_grass, entries, expect_newest, generate, seed
 from support.studio import StudioPage, open_studio
 
 MOST_PICTURES = 50
@@ -55,6 +55,7 @@ def test_the_oldest_of_too_many_are_dropped(studio: StudioPage) -> None:
     copy_kept(studio, MOST_PICTURES, 0)
     seed(studio).fill("1000")
     generate(studio, kept=MOST_PICTURES)
+    expect_newest(studio, seed=1000)
     assert kept_seeds(studio) == [1000, *range(MOST_PICTURES - 1, 0, -1)]
 
 
@@ -63,6 +64,7 @@ def test_the_oldest_of_too_large_ones_are_dropped(studio: StudioPage) -> None:
     copy_kept(studio, 5, MOST_BYTES // 4)
     seed(studio).fill("1000")
     generate(studio, kept=4)
+    expect_newest(studio, seed=1000)
     assert kept_seeds(studio) == [1000, 4, 3, 2]
 
 
