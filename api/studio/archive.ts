@@ -1,7 +1,7 @@
 // All pictures of a job as one file, on its way from the service to the disk.
 
 import { download, make } from "./dom";
-import { archivePath, Refusal, type Service } from "./service";
+import { archivePath, noAnswer, type Service } from "./service";
 
 /** What of the File System Access API is used; not all browsers have it. */
 interface SavePicker {
@@ -36,7 +36,7 @@ export async function saveArchive(
     else download(await new Response(counted).blob(), name);
     return true;
   } catch (error) {
-    if (error instanceof TypeError) throw new Refusal(0, "no-answer", "", null); // the connection was cut
+    if (error instanceof TypeError) throw noAnswer(); // the connection was cut
     if (!(error instanceof DOMException)) throw error;
     if (error.name !== "AbortError") throw new SaveError(error.message);
     return false;

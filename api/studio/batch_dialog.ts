@@ -7,7 +7,8 @@ import { BatchJob, type BatchProgress } from "./batch_job";
 import { checkFiles, FileGoneError, pack, without } from "./batch_maps";
 import { keptKey } from "./dialogs";
 import { make, part } from "./dom";
-import { wordsOfRefusal } from "./picture";
+import { LongWait } from "./long_wait";
+import { wordsOfFailure, wordsOfRefusal } from "./refusals";
 import { type Counts, type Fault, type Item, type Job, Refusal, type Service } from "./service";
 import type { Studio } from "./studio";
 import { sizeOf, text, type TextKey } from "./texts";
@@ -32,6 +33,7 @@ export class BatchDialog {
   readonly #dialog = part<HTMLDialogElement>("batch-dialog");
   readonly #bar = part<HTMLProgressElement>("batch-bar");
   readonly #status = part("batch-status");
+  readonly #longWait = new LongWait(() => this.#say(text("queuedLong"), true));
   readonly #job: BatchJob;
   readonly #choice: BatchChoice;
   #phase: Phase = "choosing";
@@ -137,6 +139,7 @@ export class BatchDialog {
   }
 
   #show(progress: BatchProgress): void {
+    if (progress.kind !== "following") this.#longWait.end();
     switch (progress.kind) {
       case "packing":
         this.#enter("working");
@@ -161,8 +164,13 @@ export class BatchDialog {
   }
 
   #showJob({ state, counts, queue }: Job): void {
-    const queued = queue?.position ? text("queuedBehind", { count: queue.position }) : text("queued");
-    this.#showAt(state === "running" ? text("batchRunning") : queued, doneOf(counts));
+    const position = queue?.position ?? 0;
+    if (state === "running") this.#longWait.end();
+    else this.#longWait.at(position);
+    if (!this.#longWait.isLong) {
+      const queued = position ? text("queuedBehind", { count: position }) : text("queued");
+      this.#showAt(state === "running" ? text("batchRunning") : queued, doneOf(counts));
+    }
     part("batch-counts").textContent = wordsOfCounts(counts, queue?.eta_seconds ?? null);
   }
 
@@ -177,7 +185,7 @@ export class BatchDialog {
     part("batch-counts").textContent = wordsOfCounts(counts, null);
     const failed = items.filter(({ state }) => state === "failed" || state === "expired");
     part("batch-failed").replaceChildren(
-      ...failed.map(({ file, reason, detail, state }) => rowOf(file, detail ?? reason ?? state, true)),
+      ...failed.map((item) => rowOf(item.file, wordsOfFailure(item), true)),
     );
     part("batch-failed").hidden = !failed.length;
     void this.#preview(items.filter(({ image }) => image));

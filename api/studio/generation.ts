@@ -2,7 +2,7 @@
 
 import { newKey, pause, patiently, RETRY_SECONDS } from "./patience";
 import type { Project } from "./project";
-import { type Job, type JobRequest, Refusal, type Service } from "./service";
+import { type Failure, type Job, type JobRequest, Refusal, type Service } from "./service";
 
 /** What a picture is made of, as it was when it was asked for. */
 export interface Source extends Project {
@@ -24,7 +24,7 @@ export type Progress =
   /** What there is of several variations, by their places. */
   | { readonly kind: "varying"; readonly variations: readonly (Made | null)[] }
   | { readonly kind: "varied"; readonly variations: readonly (Made | null)[]; readonly milliseconds: number }
-  | { readonly kind: "failed"; readonly detail: string }
+  | { readonly kind: "failed"; readonly failure: Failure }
   | { readonly kind: "refused"; readonly refusal: Refusal; readonly retrySeconds: number | null }
   | { readonly kind: "canceled" };
 
@@ -137,7 +137,7 @@ class JobEnded extends Error {
 
   constructor({ state, items: [item] }: Job) {
     super(state);
-    const detail = item?.detail ?? item?.reason ?? state;
-    this.progress = state === "canceled" ? { kind: "canceled" } : { kind: "failed", detail };
+    const failure = { state, reason: item?.reason ?? null, detail: item?.detail ?? null };
+    this.progress = state === "canceled" ? { kind: "canceled" } : { kind: "failed", failure };
   }
 }

@@ -3,17 +3,18 @@
 import { part } from "./dom";
 import type { Made, Progress } from "./generation";
 import type { Making } from "./history";
-import type { Job, Model, Refusal } from "./service";
+import { LongWait } from "./long_wait";
+import { wordsOfFailure, wordsOfRefusal } from "./refusals";
+import type { Job, Model } from "./service";
 import { Signal } from "./signal";
 import { BY_SEED, type Style } from "./style";
 import { StyleChooser } from "./styles";
-import { isChinese, isTextKey, text } from "./texts";
+import { text } from "./texts";
 import { VariationGrid } from "./variations";
 
 const DRAWN_SEEDS = 1_000_000;
 /** Variations take the seeds behind it. */
 const MOST_SEED = Number.MAX_SAFE_INTEGER - 64;
-const LONG_WAIT_MILLISECONDS = 8000;
 
 type Tone = "calm" | "busy" | "bad";
 
@@ -33,10 +34,7 @@ export class PicturePanel {
   readonly #image = part<HTMLImageElement>("picture");
   readonly #status = part("status");
   #made: Made | null = null;
-  /** In the queue, where it did not change since the wait began; null while nothing waits. */
-  #position: number | null = null;
-  #longWait = 0;
-  #waitsLong = false;
+  readonly #longWait = new LongWait(() => this.#say(text("queuedLong"), "bad"));
 
   constructor() {
     this.#seed.addEventListener("change", () => {
@@ -106,7 +104,7 @@ export class PicturePanel {
     if (!isBusy && document.activeElement === part("stop")) part("generate").focus(); // rather than nowhere
     part("stop").hidden = !isBusy;
     part("picture-stage").classList.toggle("busy", isBusy);
-    if (!["sending", "waiting"].includes(progress.kind)) this.#stopWaiting();
+    if (!["sending", "waiting"].includes(progress.kind)) this.#longWait.end();
     if (!isBusy) this.#variations.end();
     switch (progress.kind) {
       case "sending":
@@ -124,7 +122,7 @@ export class PicturePanel {
       case "varied":
         return this.#say(wordsOfVaried(progress), "calm");
       case "failed":
-        return this.#say(text("failed", { detail: progress.detail }), "bad");
+        return this.#say(text("failed", { detail: wordsOfFailure(progress.failure) }), "bad");
       case "canceled":
         return this.#say(text("canceled"), "calm");
       case "refused":
@@ -141,31 +139,16 @@ export class PicturePanel {
 
   #showWaiting({ state, queue, items }: Job): void {
     if (state === "running") {
-      this.#stopWaiting();
+      this.#longWait.end();
       const done = items.filter(({ image }) => image).length;
       return this.#say(items.length > 1 ? text("madeOf", { done, count: items.length }) : text("running"), "busy");
     }
     const position = queue?.position ?? 0;
-    if (position !== this.#position) {
-      this.#stopWaiting();
-      this.#position = position;
-      this.#longWait = setTimeout(() => this.#sayLongWait(), LONG_WAIT_MILLISECONDS);
-    }
-    if (this.#waitsLong) return;
+    this.#longWait.at(position);
+    if (this.#longWait.isLong) return;
     const ahead = position ? text("queuedBehind", { count: position }) : text("queued");
     const eta = queue?.eta_seconds ? ` · ${text("eta", { seconds: Math.ceil(queue.eta_seconds) })}` : "";
     this.#say(ahead + eta, "busy");
-  }
-
-  #sayLongWait(): void {
-    this.#waitsLong = true;
-    this.#say(text("queuedLong"), "bad");
-  }
-
-  #stopWaiting(): void {
-    clearTimeout(this.#longWait);
-    this.#position = null;
-    this.#waitsLong = false;
   }
 
   /** Shows no picture, as before the first. */
@@ -215,9 +198,4 @@ function wordsOfVaried({ variations, milliseconds }: Extract<Progress, { kind: "
 
 function retryOf(progress: Progress): number | null {
   return progress.kind === "refused" ? progress.retrySeconds : null;
-}
-
-export function wordsOfRefusal({ status, slug, detail }: Refusal, retrySeconds: number | null): string {
-  const what = isTextKey(slug) ? text(slug) : detail || text("answered", { status });
-  return retrySeconds === null ? what : what + (isChinese ? "" : " ") + text("retry", { seconds: Math.ceil(retrySeconds) });
 }

@@ -39,6 +39,9 @@ export interface Item {
   readonly image: { readonly href: string } | null;
 }
 
+/** Why there is no picture of an item. */
+export type Failure = Pick<Item, "state" | "reason" | "detail">;
+
 /** Items of a job by state; all but `total` add up to that. */
 export interface Counts {
   readonly total: number;
@@ -102,11 +105,12 @@ export class Refusal extends Error {
     readonly status: number,
     /** The last part of the problem's type, such as `queue-full`. */
     readonly slug: string,
+    readonly title: string,
     readonly detail: string,
     readonly retryAfterSeconds: number | null,
     readonly faults: readonly Fault[] = [],
   ) {
-    super(detail || slug);
+    super(detail || title || slug);
   }
 
   get isTemporary(): boolean {
@@ -119,6 +123,10 @@ export class Refusal extends Error {
 }
 
 const LONGEST_WAIT_SECONDS = 20;
+/** After that there is no answer: nothing else tells of a network that swallows what is sent. */
+const LONGEST_ANSWER_SECONDS = LONGEST_WAIT_SECONDS + 10;
+/** So long a picture may take on its way to the service. */
+const LONGEST_SUBMISSION_SECONDS = 120;
 /** As `itemsAfter`: a job is told without its items. */
 export const BEHIND_ALL_ITEMS = 2 ** 31;
 
@@ -131,11 +139,21 @@ interface Problem {
   readonly errors?: readonly Fault[];
 }
 
+export const noAnswer = (): Refusal => new Refusal(0, "no-answer", "", "", null);
+
+/** Aborted after a while, or as `signal`. */
+function within(seconds: number, signal?: AbortSignal): AbortSignal {
+  const timeout = AbortSignal.timeout(1000 * seconds);
+  return signal ? AbortSignal.any([signal, timeout]) : timeout;
+}
+
+const hasTimedOut = ({ reason }: AbortSignal) => reason instanceof DOMException && reason.name === "TimeoutError";
+
 async function refusalOf(answer: Response): Promise<Refusal> {
   const problem = (await answer.json().catch(() => ({}))) as Problem;
   const after = Number(answer.headers.get("Retry-After"));
-  const detail = [problem.title, problem.detail].filter(Boolean).join(": ");
-  return new Refusal(answer.status, problem.type?.split(":").at(-1) ?? "", detail, after > 0 ? after : null, problem.errors);
+  const { type = "", title = "", detail = "", errors } = problem;
+  return new Refusal(answer.status, type.split(":").at(-1)!, title, detail, after > 0 ? after : null, errors);
 }
 
 async function readJob(answer: Response): Promise<SeenJob> {
@@ -147,7 +165,8 @@ export class Service {
 
   /** The newest version of each model. */
   async models(): Promise<Model[]> {
-    const { models } = await this.#ask<{ models: Model[] }>("/v1/models", {}, (answer) => answer.json());
+    const signal = within(LONGEST_ANSWER_SECONDS);
+    const { models } = await this.#ask<{ models: Model[] }>("/v1/models", { signal }, (answer) => answer.json());
     return [...new Map(models.map((model) => [model.name, model])).values()];
   }
 
@@ -158,7 +177,8 @@ export class Service {
     form.append("label_map", labelMap, "map.png");
     if (instanceMap) form.append("instance_map", instanceMap, "map.instance.png");
     if (styleImage) form.append("style_image", styleImage);
-    const options = { method: "POST", body: form, headers: { "Idempotency-Key": key } };
+    const signal = within(LONGEST_SUBMISSION_SECONDS);
+    const options = { method: "POST", body: form, headers: { "Idempotency-Key": key }, signal };
     return this.#ask("/v1/jobs", options, (answer) => answer.json());
   }
 
@@ -166,15 +186,17 @@ export class Service {
   poll(seen: SeenJob, signal: AbortSignal, itemsAfter = -1): Promise<SeenJob> {
     const headers = seen.tag ? { "If-None-Match": seen.tag } : {};
     const path = `/v1/jobs/${seen.job.id}?wait=${LONGEST_WAIT_SECONDS}&items_after=${itemsAfter}`;
-    return this.#ask(path, { signal, headers }, (answer) => (answer.status === 304 ? Promise.resolve(seen) : readJob(answer)));
+    const options = { headers, signal: within(LONGEST_ANSWER_SECONDS, signal) };
+    return this.#ask(path, options, (answer) => (answer.status === 304 ? Promise.resolve(seen) : readJob(answer)));
   }
 
   async cancel(id: string): Promise<void> {
-    await this.#ask(`/v1/jobs/${id}/cancel`, { method: "POST" }, (answer) => answer.blob());
+    const options = { method: "POST", signal: within(LONGEST_ANSWER_SECONDS) };
+    await this.#ask(`/v1/jobs/${id}/cancel`, options, (answer) => answer.blob());
   }
 
   picture(href: string): Promise<Blob> {
-    return this.#ask(`${href}?proxy=1`, {}, (answer) => answer.blob());
+    return this.#ask(`${href}?proxy=1`, { signal: within(LONGEST_ANSWER_SECONDS) }, (answer) => answer.blob());
   }
 
   /** One job of all maps in a ZIP. As for `submit`. */
@@ -190,7 +212,8 @@ export class Service {
 
   /** The job with the items after one, or without any where that is behind all. */
   job(id: string, itemsAfter: number, signal: AbortSignal): Promise<SeenJob> {
-    return this.#ask(`/v1/jobs/${id}?items_after=${itemsAfter}`, { signal }, readJob);
+    const options = { signal: within(LONGEST_ANSWER_SECONDS, signal) };
+    return this.#ask(`/v1/jobs/${id}?items_after=${itemsAfter}`, options, readJob);
   }
 
   /** All pictures of a job that has ended, as a ZIP on its way. */
@@ -212,8 +235,8 @@ export class Service {
       answer = await send(path, { ...options, headers, cache: "no-store" });
       if (answer.ok || answer.status === 304) return await read(answer);
     } catch (error) {
-      if (options.signal?.aborted) throw error;
-      throw new Refusal(0, "no-answer", "", null);
+      if (options.signal?.aborted && !hasTimedOut(options.signal)) throw error;
+      throw noAnswer();
     }
     throw await refusalOf(answer);
   }

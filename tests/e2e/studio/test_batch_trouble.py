@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Route, expect
 
 from deploy.local.stack import LocalStack
 from support.batches import MAPS, BatchDialog
-from support.studio import open_studio
+from support.studio import open_studio, sleeping_worker
 
 PROBLEM = "urn:spade-serving:problem:"
 
@@ -30,6 +30,16 @@ def test_a_full_queue_and_a_service_that_is_away_are_told_and_asked_again(browse
         studio.page.route("**/v1/jobs", lambda route: route.abort(), times=1)
         batch.send()
         expect(batch.status).to_have_text("The service does not answer. Trying again in 3 s.")
+        batch.expect_end()
+
+
+def test_without_a_worker_it_says_so_and_goes_on_when_there_is_one(browser: Browser, stack: LocalStack) -> None:
+    with open_studio(browser, stack.url) as studio:
+        batch = BatchDialog(studio)
+        batch.choose(MAPS)
+        with sleeping_worker(stack):
+            batch.send()
+            expect(batch.status).to_have_text("Still in the queue: perhaps no worker is running.", timeout=30_000)
         batch.expect_end()
 
 

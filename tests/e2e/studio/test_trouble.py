@@ -11,6 +11,8 @@ from deploy.local.stack import LocalStack
 from support.browser import page_of
 from support.looks import serious_faults
 from support.studio import newest_job, open_studio, sleeping_worker, state_of
+from workers.messages import label_map_key
+from workers.storage import ObjectStore
 
 POLL = re.compile(r"/v1/jobs/[^/?]+\?wait=")
 
@@ -55,6 +57,36 @@ def test_an_answer_that_breaks_off_is_asked_for_again(browser: Browser, stack: L
         expect(studio.page.locator("#status")).to_have_text("The service does not answer. Trying again in 3 s.")
         studio.expect_picture()
         assert studio.wrong == []
+
+
+@pytest.mark.parametrize("swallowed", ["**/v1/jobs", POLL])
+def test_what_a_network_swallows_is_asked_for_again(
+    browser: Browser, stack: LocalStack, swallowed: str | re.Pattern[str]
+) -> None:
+    with open_studio(browser, stack.url) as studio:
+        studio.page.evaluate("() => { const real = AbortSignal.timeout; AbortSignal.timeout = () => real(2000); }")
+        held: list[Route] = []  # and never let go
+        studio.page.route(swallowed, held.append, times=1)
+        studio.page.keyboard.press("Control+Enter")
+        expect(studio.page.locator("#status")).to_have_text("The service does not answer. Trying again in 3 s.")
+        studio.page.evaluate("() => { AbortSignal.timeout = () => new AbortController().signal; }")
+        studio.expect_picture()
+        assert studio.wrong == []
+
+
+def test_what_goes_wrong_is_told_in_the_language_of_the_browser(
+    browser: Browser, stack: LocalStack, objects: ObjectStore
+) -> None:
+    with open_studio(browser, stack.url, locale="zh-CN") as studio:
+        status = studio.page.locator("#status")
+        with sleeping_worker(stack):
+            with studio.page.expect_response("**/v1/jobs"):
+                studio.page.keyboard.press("Control+Enter")
+            objects.delete_prefix(label_map_key(newest_job(stack)["id"], 0))
+        expect(status).to_contain_text("无法生成：无法读取已上传的文件（", timeout=60_000)
+        studio.page.route("**/v1/jobs", lambda route: route.continue_(post_data=b"no form"), times=1)
+        studio.page.keyboard.press("Control+Enter")
+        expect(status).to_contain_text("参数无法使用：")
 
 
 def test_what_could_not_be_canceled_is_canceled_when_the_service_lets_it(browser: Browser, stack: LocalStack) -> None:
