@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+MOST_MILLISECONDS = 30_000
+"""How long a page may take to be as expected, on a machine that does much else."""
 
 
 @contextmanager
@@ -14,6 +17,7 @@ def open_browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("this machine has no Chromium; on Debian: apt-get install chromium")
+    expect.set_options(timeout=MOST_MILLISECONDS)
     with sync_playwright() as playwright:
         # As root Chromium runs only without its sandbox; it sees pages of this machine only.
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

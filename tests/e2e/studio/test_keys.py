@@ -47,13 +47,13 @@ def key_dialog(studio: StudioPage) -> Locator:
     """The dialog that asks for a key. Processes of the API notice the first key one after the other."""
     dialog = studio.page.get_by_role("dialog", name="API key")
 
-    def is_asked() -> bool:
-        if not dialog.is_visible():
-            with studio.page.expect_response("**/v1/jobs"):
-                generate(studio)
-        return dialog.is_visible()
+    def is_refused() -> bool:
+        with studio.page.expect_response("**/v1/jobs") as answer:
+            generate(studio)
+        return answer.value.status == HTTPStatus.UNAUTHORIZED
 
-    wait_until(is_asked, "the studio asks for a key")
+    wait_until(is_refused, "the API asks for a key")
+    expect(dialog).to_be_visible()
     return dialog
 
 
