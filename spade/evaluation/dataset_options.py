@@ -46,13 +46,14 @@ class DatasetChoice:
     ) -> DatasetConfig:
         """The same for the model called `reference`; what is not given about custom data is as the model has it.
 
-        Scenes are drawn with the model's `class_names`, if there are any, unless others are given.
+        Where no names are given, the model's `class_names` are those of custom data, and scenes are drawn with them.
 
         Raises ConfigError: where the dataset's classes are not the model's.
         """
         preset = self._preset()
         if preset.mode is Mode.CUSTOM:
-            preset = replace(preset, label_nc=model.label_nc, dont_care=model.dont_care)
+            names = class_names if self.label_nc in (None, model.label_nc) else ()
+            preset = replace(preset, label_nc=model.label_nc, dont_care=model.dont_care, class_names=names)
         if preset.mode is Mode.SCENES and class_names:
             preset = replace(preset, label_nc=model.label_nc, dont_care=model.dont_care, class_names=class_names)
         changes = at_size(height, width) | self._given_changes(preset)

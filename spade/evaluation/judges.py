@@ -175,8 +175,9 @@ class SegmentationJudge:
     The same of the photographs, where there are any, tells how far to trust the segmenter.
     """
 
-    def __init__(self, segmenter: Segmenter) -> None:
+    def __init__(self, segmenter: Segmenter, classes: ScoredClasses) -> None:
         self._segmenter = segmenter
+        self._titles = classes.titles
         config = segmenter.config
         self._generated, self._photographs = (
             ConfusionMatrix(config.classes, ignored_id=config.ignored_id) for _ in range(2)
@@ -193,12 +194,10 @@ class SegmentationJudge:
             self._photographs.update(batch.labels, predict(self._segmenter, batch.photographs))
 
     def results(self) -> Sequence[Metric | LeftOut]:
-        config = self._segmenter.config
-        names = [config.name_of(class_id) for class_id in range(config.classes)]
-        results = segmentation_metrics(self._generated.scores(), names, of="")
+        results = segmentation_metrics(self._generated.scores(), self._titles, of="")
         of_photographs = self._photographs.scores()
         if of_photographs.pixels:
-            results += segmentation_metrics(of_photographs, names, of="photographs")
+            results += segmentation_metrics(of_photographs, self._titles, of="photographs")
             results += _against_photographs(self._generated.scores(), of_photographs)
         return results
 
@@ -208,7 +207,7 @@ class PredictionJudge:
 
     def __init__(self, predictions: Predictions, classes: ScoredClasses) -> None:
         self._predictions = predictions
-        self._names = [classes.names[class_id] if classes.names else str(class_id) for class_id in range(classes.count)]
+        self._titles = classes.titles
         self._confusion = ConfusionMatrix(classes.count, ignored_id=classes.ignored_id)
 
     def see_reference(self, photographs: Tensor) -> None:
@@ -220,7 +219,7 @@ class PredictionJudge:
             self._confusion.update(batch.labels.cpu(), self._predictions.read(batch.names, height, width))
 
     def results(self) -> Sequence[Metric | LeftOut]:
-        return segmentation_metrics(self._confusion.scores(), self._names, of="")
+        return segmentation_metrics(self._confusion.scores(), self._titles, of="")
 
 
 def _against_photographs(generated: SegmentationScores, photographs: SegmentationScores) -> list[Metric]:

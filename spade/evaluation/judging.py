@@ -1,7 +1,7 @@
 """Which judges there can be, from the files that were given; what is left out, and why."""
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -165,7 +165,8 @@ class Judging:
                 f"{self._files.segmenter}: the segmenter tells {theirs.classes} classes apart and ignores id "
                 f"{theirs.ignored_id}, the dataset has {self._classes.count} and ignores {self._classes.ignored_id}"
             )
-        return [SegmentationJudge(segmenter)]
+        classes = replace(self._classes, names=self._classes.names or theirs.class_names)
+        return [SegmentationJudge(segmenter, classes)]
 
     def _add_predictions(self) -> None:
         folder = self._files.predicted_labels

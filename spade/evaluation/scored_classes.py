@@ -14,6 +14,11 @@ class ScoredClasses:
     ignored_id: int | None
     names: tuple[str, ...] = ()
 
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """Their names in the order of the ids, or the ids where names are not known."""
+        return self.names or tuple(map(str, range(self.count)))
+
 
 def scored_classes(dataset: DatasetConfig) -> ScoredClasses:
     """The classes of a dataset. With ADE20K's ids as they are, id 0 is unknown and ids 1 to 150 are the classes.

@@ -66,7 +66,7 @@ def test_with_keys_it_asks_for_one_and_tells_when_it_is_used_too_often(
     browser: Browser, stack: LocalStack, objects: ObjectStore
 ) -> None:
     with open_studio(browser, stack.url) as studio:
-        key = make_key(objects, rate=Rate.parse("20/min"))
+        key = make_key(objects, rate=Rate.parse("10/min"))
         give(key_dialog(studio), key.text)
         studio.expect_picture()
         refused = studio.page.locator("#status", has_text="Too many requests in a short time. Trying again in")

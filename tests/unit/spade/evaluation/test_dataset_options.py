@@ -31,6 +31,19 @@ def test_what_is_not_given_about_custom_data_is_as_the_model_has_it(choice: Choi
     assert (config.label_nc, config.dont_care, config.instance_edges) == (3, True, False)
 
 
+def test_custom_classes_are_called_as_the_model_calls_them_unless_said_otherwise(
+    choice: Choice, tmp_path: Path
+) -> None:
+    def names(**given: object) -> tuple[str, ...]:
+        chosen = choice(tmp_path, **{"label_nc": None, **given})
+        return chosen.config_for(MODEL, 64, 64, reference="mine", class_names=("sky", "sea", "sand")).class_names
+
+    assert names() == names(label_nc=3) == ("sky", "sea", "sand")
+    assert names(class_names="a,b,c") == ("a", "b", "c")
+    with pytest.raises(ConfigError, match="label_nc is 3 in the model, 4 in"):
+        names(label_nc=4)
+
+
 def test_instance_maps_are_read_if_the_model_does_unless_said_otherwise(choice: Choice) -> None:
     model = GeneratorConfig(label_nc=182, dont_care=True, instance_edges=True, height=64, width=64)
     coco = choice(None, mode="coco", dataroot="coco", label_nc=None, dont_care=None)
