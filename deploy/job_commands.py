@@ -19,6 +19,8 @@ from api.representation import Job
 from deploy.errors import DeployError
 from deploy.options import key_option, print_json, print_table, service_url, state_option, url_option
 from deploy.progress import job_progress, show_job
+from model_store.chosen_style import ChosenStyle
+from model_store.options import StyleText
 from spade.files import written_whole
 from spade.options import json_option
 from spade.pictures import EXTENSIONS, PictureFormat
@@ -47,8 +49,8 @@ class UnfinishedError(DeployError):
 @click.option("--variations", type=click.IntRange(1), default=1, show_default=True, help="Pictures a label map.")
 @click.option(
     "--style",
-    metavar="NAME",
-    help="Style in place of a seed, see `spade-serve models list`; or a blend of two, like day:sunset:0.3.",
+    type=StyleText(),
+    help="Of the model, see `spade-serve models list`, or a blend of two, like day:sunset:0.3, in place of a seed.",
 )
 @click.option(
     "--style-image",
@@ -80,7 +82,7 @@ def submit(
     model: str,
     seed: int | None,
     variations: int,
-    style: str | None,
+    style: ChosenStyle | None,
     style_image: Path | None,
     size: str | None,
     palette: str | None,
@@ -195,15 +197,12 @@ def _labels(texts: Sequence[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def _style(text: str | None) -> str | dict[str, object] | None:
-    match (text or "").split(":"):
-        case [first, second, weight]:
-            try:
-                return {"blend": [first, second], "weight": float(weight)}
-            except ValueError as error:
-                detail = f"{text!r} has no number at its end; write FIRST:SECOND:WEIGHT, like day:sunset:0.3"
-                raise click.BadParameter(detail, param_hint="--style") from error
-    return text
+def _style(style: ChosenStyle | None) -> str | dict[str, object] | None:
+    if style is None:
+        return None
+    if style.second is None:
+        return style.first
+    return {"blend": [style.first, style.second], "weight": style.weight}
 
 
 def _job_parameters(values: dict[str, Any]) -> JobParameters:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model_store.card import UNKNOWN_NAME, ModelCard
-from model_store.loading import load_described_encoder, load_described_generator, load_synthesizer
+from model_store.chosen_style import ChosenStyle
+from model_store.loading import load_described_generator, load_synthesizer
 from model_store.registry import Registry
-from model_store.styles import latent_of_pictures, latent_of_style
+from model_store.style_latents import StyleLatents
 from spade.checkpoint import load_generator
 from spade.config import GeneratorConfig
 from spade.device import pick_device
@@ -111,8 +112,10 @@ def choose_palette(name: str | None, model: OfflineModel, registry: Registry) ->
     return registry.palette(model.card, name)
 
 
-def choose_latent(model: OfflineModel, registry: Registry, *, style: str | None, image: Path | None) -> Tensor | None:
-    """z (latent_dim,) of a style preset, or of the style that the model's encoder reads in a picture; None for neither.
+def choose_latent(
+    model: OfflineModel, registry: Registry, *, style: ChosenStyle | None, image: Path | None
+) -> Tensor | None:
+    """z (latent_dim,) of a style, or of that which the model's encoder reads in a picture; None for neither.
 
     Raises SpadeError: where the model has no such style or no encoder, or the picture cannot be read.
     """
@@ -120,14 +123,15 @@ def choose_latent(model: OfflineModel, registry: Registry, *, style: str | None,
         return None
     if model.card is None:
         raise ConfigError("a bare weights file has no styles: name a model of the registry, or leave them out")
-    if style is not None:
-        return latent_of_style(model.card, style)
-    assert image is not None
-    try:
-        picture = read_style_picture(image.read_bytes())
-    except StylePictureError as error:
-        raise ConfigError(f"{image}: {error}") from error
-    return latent_of_pictures(load_described_encoder(registry, model.card), [picture])
+    pictures: dict[str, NDArray[np.uint8]] = {}
+    if image is not None:
+        style = ChosenStyle(picture=str(image))
+        try:
+            pictures[str(image)] = read_style_picture(image.read_bytes())
+        except StylePictureError as error:
+            raise ConfigError(f"{image}: {error}") from error
+    [latent] = StyleLatents(registry).latents(model.card, [style], pictures)
+    return latent
 
 
 def plan_pictures(

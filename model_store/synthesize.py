@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model_store.card import Training
-from model_store.options import models_dir_option, open_registry
+from model_store.chosen_style import ChosenStyle
+from model_store.options import StyleText, models_dir_option, open_registry
 from spade.errors import ConfigError
 from spade.options import Size, json_option
 from spade.pictures import EXTENSIONS
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Pictures of each label map, with seeds in a row.",
 )
-@click.option("--style", metavar="NAME", help="One of the model's styles, rather than what a seed gives.")
+@click.option(
+    "--style",
+    type=StyleText(),
+    help="Of the model, or a blend of two, like day:sunset:0.3, rather than what a seed gives.",
+)
 @click.option(
     "--style-image", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Picture whose style to take."
 )
@@ -54,7 +59,7 @@ def synthesize(
     output: Path,
     seed: int,
     variations: int,
-    style: str | None,
+    style: ChosenStyle | None,
     style_image: Path | None,
     size: tuple[int, int] | None,
     palette_name: str | None,
@@ -75,7 +80,7 @@ def synthesize(
     Examples:
       spade synthesize landscape map.png -o out/
       spade synthesize landscape painted.png -o out/ --palette gaugan --variations 4
-      spade synthesize landscape map.png -o out/ --style sunset
+      spade synthesize landscape map.png -o out/ --style day:sunset:0.3
       spade synthesize coco-stuff labels/*.png -o out/ --format jpeg
       spade synthesize mine.safetensors map.png -o out/ --size 512x512
     """

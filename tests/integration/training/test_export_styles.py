@@ -53,6 +53,8 @@ def test_styles_are_read_from_pictures_and_make_pictures(
         ("one", ("--style", "one")),
         ("same", ("--style-image", sunsets / "a.png", "--seed", 3)),
         ("seed", ()),
+        ("blend", ("--style", "one:sunset:0.5")),
+        ("end", ("--style", "sunset:one:1")),
     )
     pictures = {}
     for name, choice in choices:
@@ -60,7 +62,8 @@ def test_styles_are_read_from_pictures_and_make_pictures(
         assert made.exit_code == 0, made.output
         pictures[name] = np.asarray(Image.open(tmp_path / name / "map.png")).astype(int)
     assert np.abs(pictures["one"] - pictures["same"]).max() <= 1  # a card rounds what it says
-    assert len({picture.tobytes() for picture in pictures.values()}) >= 3
+    assert np.abs(pictures["one"] - pictures["end"]).max() <= 1
+    assert len({pictures[name].tobytes() for name in ("sunset", "one", "seed", "blend")}) == 4
 
     unknown = spade("synthesize", "mine", label_map, "-o", tmp_path / "x", "--style", "noir", *options)
     assert refusal(unknown, exit_code=1) == "the model mine@1 has no style 'noir'; it has: sunset, one"
