@@ -156,7 +156,7 @@ def train(
     from spade.training.config_file import config_toml
 
     # From here on, lest whoever stops a run that still loads what it needs is told that it failed.
-    with stop_on_signals() as stop:
+    with stop_on_signals(tell=os.environ.get("RANK", "0") == "0") as stop:
         try:
             config = _configuration(config_file, given, settings, size=size, vae=vae)
             if print_config:

@@ -1,5 +1,6 @@
 """A wish to stop, from the system or from a person at the terminal."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_STANDARD_ERROR = 2
+_HEARD = b"It stops after this step and saves it; told so again, it ends at once.\n"
 
 
 class StopWish:
@@ -24,13 +27,18 @@ class StopWish:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopWish]:
-    """Turns the first SIGTERM or SIGINT into a wish; a second one does what it would have done without this."""
+def stop_on_signals(*, tell: bool) -> Iterator[StopWish]:
+    """Turns the first SIGTERM or SIGINT into a wish; a second one does what it would have done without this.
+
+    `tell` says on standard error that the first was heard.
+    """
     stop = StopWish()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def answer(number: int, _frame: FrameType | None) -> None:
         stop.wish()
+        if tell:
+            os.write(_STANDARD_ERROR, _HEARD)  # which, unlike print, may come between the bytes of another message
         signal.signal(number, before[signal.Signals(number)])
 
     for number in _SIGNALS:

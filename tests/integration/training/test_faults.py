@@ -126,13 +126,16 @@ def test_divergence_names_the_losses_and_the_last_good_checkpoint(
     assert "lower optimizer.learning_rate" in line
 
 
-def test_ctrl_c_before_the_first_step_ends_well(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_before_the_first_step_ends_well(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     from spade.training.report import ReportPage
 
     monkeypatch.setattr(ReportPage, "started", lambda *_: signal.raise_signal(signal.SIGINT))
     before = signal.getsignal(signal.SIGINT)
     result = train("-o", tmp_path / "run")
     assert result.exit_code == 0, result.output
+    assert capfd.readouterr().err == "It stops after this step and saves it; told so again, it ends at once.\n"
     assert "stopped after step 0" in result.stderr
     assert signal.getsignal(signal.SIGINT) is before
 
