@@ -125,8 +125,8 @@ export class Refusal extends Error {
 const LONGEST_WAIT_SECONDS = 20;
 /** After that there is no answer: nothing else tells of a network that swallows what is sent. */
 const LONGEST_ANSWER_SECONDS = LONGEST_WAIT_SECONDS + 10;
-/** So long a picture may take on its way to the service. */
-const LONGEST_SUBMISSION_SECONDS = 120;
+/** So long a picture may take on its way to the service, or from it. */
+const LONGEST_TRANSFER_SECONDS = 120;
 /** As `itemsAfter`: a job is told without its items. */
 export const BEHIND_ALL_ITEMS = 2 ** 31;
 
@@ -177,7 +177,7 @@ export class Service {
     form.append("label_map", labelMap, "map.png");
     if (instanceMap) form.append("instance_map", instanceMap, "map.instance.png");
     if (styleImage) form.append("style_image", styleImage);
-    const signal = within(LONGEST_SUBMISSION_SECONDS);
+    const signal = within(LONGEST_TRANSFER_SECONDS);
     const options = { method: "POST", body: form, headers: { "Idempotency-Key": key }, signal };
     return this.#ask("/v1/jobs", options, (answer) => answer.json());
   }
@@ -196,7 +196,7 @@ export class Service {
   }
 
   picture(href: string): Promise<Blob> {
-    return this.#ask(`${href}?proxy=1`, { signal: within(LONGEST_ANSWER_SECONDS) }, (answer) => answer.blob());
+    return this.#ask(`${href}?proxy=1`, { signal: within(LONGEST_TRANSFER_SECONDS) }, (answer) => answer.blob());
   }
 
   /** One job of all maps in a ZIP. As for `submit`. */
