@@ -66,7 +66,7 @@ def test_what_a_network_swallows_is_asked_for_again(
     with open_studio(browser, stack.url) as studio:
         studio.page.evaluate("() => { const real = AbortSignal.timeout; AbortSignal.timeout = () => real(2000); }")
         held: list[Route] = []  # and never let go
-        studio.page.route(swallowed, held.append, times=1)
+        studio.page.route(swallowed, lambda route: held.append(route), times=1)
         studio.page.keyboard.press("Control+Enter")
         expect(studio.page.locator("#status")).to_have_text("The service does not answer. Trying again in 3 s.")
         studio.page.evaluate("() => { AbortSignal.timeout = () => new AbortController().signal; }")

@@ -22,7 +22,7 @@ name=two-nodes
 image=spade-train:0.1.0
 nodes=2
 failures=100
-processes=2
+processes=1
 data=
 checkpoints=
 model=
@@ -133,7 +133,7 @@ def undisturbed(manifest: JobManifest, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def hopeless(render: Callable[[str], JobManifest], tmp_path: Path) -> Iterator[RunningJob]:
-    """A Job whose batch four processes cannot share."""
+    """A Job whose batch two processes cannot share."""
     manifest = render(RUN_TOML.replace("batch_size = 4", "batch_size = 3"))
     with RunningJob(manifest, tmp_path / "job", uid=tmp_path.name, secrets=SECRETS) as job:
         yield job
