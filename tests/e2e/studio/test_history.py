@@ -19,18 +19,16 @@ def studio(studio: StudioPage) -> StudioPage:
     return studio
 
 
-def shown(studio: StudioPage) -> list[int]:
-    """The pixels of the picture that is shown."""
-    read = """(image) => new Promise((resolve) => {
+def shown(studio: StudioPage) -> str:
+    """The picture that is shown, as a PNG that the browser makes of its pixels."""
+    read = """(image) => image.decode().then(() => {
       const canvas = document.createElement("canvas");
       [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
-      image.decode().then(() => {
-        canvas.getContext("2d").drawImage(image, 0, 0);
-        resolve([...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]);
-      });
+      canvas.getContext("2d").drawImage(image, 0, 0);
+      return canvas.toDataURL();
     })"""
-    pixels: list[int] = studio.page.locator("#picture").evaluate(read)
-    return pixels
+    png: str = studio.page.locator("#picture").evaluate(read)
+    return png
 
 
 def street(studio: StudioPage) -> None:

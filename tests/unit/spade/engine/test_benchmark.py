@@ -13,12 +13,11 @@ from support.generators import settled_generator
 COMMAND = ["bench", "engine", "--base-channels", "2", "--rounds", "1", "--count", "2", "--threads", "1"]
 
 
-@pytest.mark.parametrize("maps", ["painted", "random"])
-def test_the_engine_benchmark_holds_every_map_against_the_plain_network(maps: str) -> None:
-    result = CliRunner().invoke(spade, [*COMMAND, "--dataset", "facades", "--maps", maps, "--json"])
+def test_the_engine_benchmark_holds_every_map_against_the_plain_network() -> None:
+    result = CliRunner().invoke(spade, [*COMMAND, "--dataset", "facades", "--json"])
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)
-    assert [one["name"] for one in figures["maps"]] == [f"{maps} 1", f"{maps} 2"]
+    assert [one["name"] for one in figures["maps"]] == ["painted 1", "painted 2"]
     for one in figures["maps"]:
         assert one["cold_speedup"] == pytest.approx(one["plain_seconds"] / one["cold_seconds"])
         assert one["variation_speedup"] == pytest.approx(one["plain_seconds"] / one["variation_seconds"])
@@ -31,9 +30,11 @@ def test_the_engine_benchmark_holds_every_map_against_the_plain_network(maps: st
 def test_a_model_is_measured_in_its_own_form(tmp_path: Path) -> None:
     generator = settled_generator(latent_dim=4)
     save_network(tmp_path / "model.safetensors", generator)
-    result = CliRunner().invoke(spade, [*COMMAND, "--model", str(tmp_path / "model.safetensors"), "--json"])
+    path = tmp_path / "model.safetensors"
+    result = CliRunner().invoke(spade, [*COMMAND, "--model", str(path), "--maps", "random", "--json"])
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)
+    assert [one["name"] for one in figures["maps"]] == ["random 1", "random 2"]
     assert (figures["width"], figures["height"]) == (generator.config.width, generator.config.height)
     unknown = CliRunner().invoke(spade, [*COMMAND, "--model", "nowhere@1"])
     assert "no model 'nowhere'" in unknown.output
