@@ -12,7 +12,7 @@ up: .venv/.local ## run the service on this machine until Ctrl-C; ARGS="--port 8
 
 test: check ## all checks, then all tests with coverage; what a change has to pass
 	@rm -f .coverage .coverage.*
-	.venv/bin/coverage run -m pytest -m "not alone" --numprocesses 3 --dist loadfile
+	.venv/bin/coverage run -m pytest -m "not alone" --numprocesses 4 --dist loadfile
 	.venv/bin/coverage run -m pytest -m alone
 	@.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report --fail-under=90
